@@ -1,0 +1,7 @@
+// contracts: what services say to each other. Services import these, never each other.
+
+export * as chain from "./chain/index.js";
+export * from "./ids.js";
+export * from "./jobs.js";
+export * from "./lines.js";
+export * from "./shares.js";

@@ -1,0 +1,150 @@
+// shares: what stratum tells the reporter, and what the reporter knows.
+//
+//   stratum --recordShares (batched per tick)--> reporter --one Lua script a batch--> Redis
+//
+//   R1. A share's identity is the sha256d of its header. Each identity is recorded once, whichever backend or reporter:
+//       the same (connection, line) again is `redelivered` (answered true), any other claim to it is `duplicate` (code 22).
+//   R2. `recorded` is said only when the share stands in the log.
+
+import { z } from "zod";
+import { defineContract, method, push } from "../wiring/index.js";
+import { bytes32, connectionId, difficulty, epochMs, jobId, lineNumber, workerName } from "./ids.js";
+import { blockStatus } from "./jobs.js";
+
+export const SHARES_MAX = 4_096;
+
+export const share = z.object({
+  identity: bytes32,
+  connection: connectionId,
+  line: lineNumber,
+  worker: workerName,
+  job: jobId,
+  height: z.number().int().positive(),
+  /** Of the job it was made for: what is credited. */
+  difficulty,
+  /** What its hash reached. */
+  achieved: difficulty,
+  /** When stratum judged it. */
+  at: epochMs,
+  /** It met the network target. */
+  block: z.boolean(),
+});
+export type Share = z.output<typeof share>;
+
+export const shareOutcome = z.enum(["recorded", "redelivered", "duplicate"]);
+export type ShareOutcome = z.output<typeof shareOutcome>;
+
+/** Why a share was refused; the number is Stratum's error code. */
+export const rejectReason = z.enum(["other", "stale", "duplicate", "low-difficulty", "unauthorized", "not-subscribed"]);
+export type RejectReason = z.output<typeof rejectReason>;
+
+const windows = z.object({
+  /** Hashes per second over the last 1 min, 5 min and 1 h. */
+  hashrate1m: z.number(),
+  hashrate5m: z.number(),
+  hashrate1h: z.number(),
+});
+
+export const workerStats = windows.extend({
+  worker: workerName,
+  accepted: z.number().int(),
+  rejected: z.number().int(),
+  /** Sum of credited difficulty, all time. */
+  difficultySum: z.number(),
+  lastShareAt: epochMs.optional(),
+});
+export type WorkerStats = z.output<typeof workerStats>;
+
+export const blockRecord = z.object({
+  hash: z.string().length(64),
+  height: z.number().int(),
+  worker: workerName,
+  status: blockStatus,
+  confirmations: z.number().int(),
+  foundAt: epochMs,
+  reason: z.string().max(512).optional(),
+  /** The round that it ended. */
+  round: z.number().int().optional(),
+});
+export type BlockRecord = z.output<typeof blockRecord>;
+
+export const round = z.object({
+  round: z.number().int(),
+  openedAt: epochMs,
+  closedAt: epochMs.optional(),
+  block: z.string().optional(),
+  height: z.number().int().optional(),
+  shares: z.number().int(),
+  difficultySum: z.number(),
+  /** Credited difficulty by worker, largest first. */
+  workers: z.array(z.object({ worker: workerName, difficulty: z.number() })).max(10_000),
+});
+export type Round = z.output<typeof round>;
+
+export const reporter = defineContract({
+  service: "reporter",
+  methods: {
+    /** Outcomes in the order of the shares. */
+    recordShares: method({
+      request: z.object({ shares: z.array(share).min(1).max(SHARES_MAX), hashesPerDifficulty: z.number().positive() }),
+      reply: z.object({ outcomes: z.array(shareOutcome).max(SHARES_MAX) }),
+      idempotent: true,
+      timeoutMs: 5_000,
+    }),
+    /** Counts, for statistics only: a lost call loses counts, never money. */
+    recordRejects: method({
+      request: z.object({
+        rejects: z
+          .array(z.object({ worker: workerName, reason: rejectReason, count: z.number().int().positive() }))
+          .max(SHARES_MAX),
+      }),
+      reply: z.object({}),
+      idempotent: false,
+    }),
+    /** A block's new status. The first `accepted` of a hash closes the round; later ones update it. */
+    recordBlock: method({
+      request: blockRecord.omit({ round: true }),
+      reply: z.object({ round: z.number().int().optional() }),
+      idempotent: true,
+      timeoutMs: 5_000,
+    }),
+    pool: method({
+      request: z.object({}),
+      reply: windows.extend({
+        accepted: z.number().int(),
+        rejected: z.record(z.string(), z.number().int()),
+        /** Shares in the log, all time; what the log still holds; workers seen in the last hour. */
+        recorded: z.number().int(),
+        logLength: z.number().int(),
+        workersActive: z.number().int(),
+        blocks: z.number().int(),
+        round: z.number().int(),
+      }),
+      idempotent: true,
+    }),
+    workers: method({
+      request: z.object({
+        match: z.string().max(128).optional(),
+        limit: z.number().int().min(1).max(1_000).default(100),
+      }),
+      reply: z.object({ workers: z.array(workerStats).max(1_000) }),
+      idempotent: true,
+    }),
+    blocks: method({
+      request: z.object({ limit: z.number().int().min(1).max(1_000).default(50) }),
+      reply: z.object({ blocks: z.array(blockRecord).max(1_000) }),
+      idempotent: true,
+    }),
+    rounds: method({
+      request: z.object({ limit: z.number().int().min(1).max(100).default(10) }),
+      reply: z.object({ rounds: z.array(round).max(100) }),
+      idempotent: true,
+    }),
+  },
+  pushes: {
+    /** Shares as they are recorded, for live views; a slow viewer misses some. */
+    recorded: push(z.object({ shares: z.array(share).max(SHARES_MAX) })),
+    block: push(blockRecord),
+  },
+});
+export type ReporterContract = typeof reporter;

@@ -1,0 +1,31 @@
+// House: what every service process is given, opened once by whoever runs it (bin/ or a test), closed last.
+//
+//   House.open(settings) -> { nexus, redis x3, log, metrics } -> services/*/main open(house, settings) -> Running
+
+import type { Redis } from "ioredis";
+import type { Logger } from "pino";
+import type { Metrics } from "./metrics/metrics.js";
+import type { Nexus } from "./nexus/nexus.js";
+
+export type Log = Logger;
+
+export interface House {
+  /** Names this installation in every Redis key, so that several share one Redis. */
+  readonly cluster: string;
+  readonly nexus: Nexus;
+  /** Three roles, one URL or three. `state` and `shares` fail fast (no offline queue); see docs of openHouse. */
+  readonly redis: { readonly discovery: Redis; readonly state: Redis; readonly shares: Redis };
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+/** A service that runs in this process. */
+export interface Running {
+  /** Announce and finish: takes nothing new, completes what it has. At most timeoutMs. */
+  drain(timeoutMs: number): Promise<void>;
+  /** Leaves at once; safe twice, and after drain. */
+  close(): Promise<void>;
+}
+
+/** Every services/x/main.ts exports one of these as `open`: resolves when the instance is ready and discoverable. */
+export type OpenService<Settings> = (house: House, settings: Settings) => Promise<Running>;
