@@ -6,4 +6,5 @@ export default {
   transform: {},
   testTimeout: 30_000,
   maxWorkers: 2,
+  reporters: ["default", "<rootDir>/test/closing-line.js"],
 };
