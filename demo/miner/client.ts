@@ -196,12 +196,18 @@ export class StratumClient extends EventEmitter<Events> {
   #told(method: string, params: readonly unknown[]): void {
     if (method === "mining.set_difficulty") {
       const told = z.number().positive().safeParse(params[0]);
-      if (!told.success) return this.#strange();
+      if (!told.success) {
+        this.#strange();
+        return;
+      }
       this.difficulty = told.data;
       this.emit("difficulty", told.data);
     } else if (method === "mining.notify") {
       const told = notifyParams.safeParse(params);
-      if (!told.success) return this.#strange();
+      if (!told.success) {
+        this.#strange();
+        return;
+      }
       this.work = this.#decodeWork(told.data);
       this.emit("work", this.work);
     }
