@@ -1,0 +1,57 @@
+// Connect: how this toolkit opens a connection to Redis, by what the connection is for.
+//
+//   asking  commands that answer now or fail now: nothing is queued while Redis is away, nothing is sent a second time
+//   ears    a subscriber: comes back by itself and subscribes again
+//
+// The defaults of a Redis client (queue while away, send again after a reconnect) replay stale heartbeats and hide an
+// outage from callers that have a better idea, such as spooling.
+
+import type { Redis } from "ioredis";
+
+/** Never longer: an outage of minutes must end within a second of Redis' return. Jitter: everyone reconnects at once. */
+const RECONNECT_MAX_MS = 1_000;
+const RECONNECT_FIRST_MS = 50;
+
+function retryStrategy(times: number): number {
+  const pauseMs = Math.min(RECONNECT_FIRST_MS * 2 ** Math.min(times, 10), RECONNECT_MAX_MS);
+  return pauseMs * (0.5 + Math.random() / 2);
+}
+
+/** Longer than any command here takes on a healthy Redis, shorter than the calls that wait for it. */
+const COMMAND_TIMEOUT_MS = 2_000;
+
+/** Options of a connection that asks. In flight when the socket dies: rejected at once, may have run. */
+export const asking = {
+  enableOfflineQueue: false,
+  autoResendUnfulfilledCommands: false,
+  // 0 rejects what is in flight at the first disconnect; without it those promises would never settle.
+  maxRetriesPerRequest: 0,
+  commandTimeout: COMMAND_TIMEOUT_MS,
+  retryStrategy,
+  keepAlive: 10_000,
+} as const;
+
+/** Options of a connection that listens. */
+export const ears = {
+  enableOfflineQueue: true,
+  maxRetriesPerRequest: null,
+  autoResubscribe: true,
+  retryStrategy,
+  keepAlive: 10_000,
+} as const;
+
+/** Waits for `ready` at most timeoutMs. Resolves anyway: whoever asks then gets the connection's own error. */
+export async function settled(redis: Redis, timeoutMs: number): Promise<void> {
+  if (redis.status === "ready") return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      clearTimeout(timer);
+      redis.removeListener("ready", done);
+      redis.removeListener("end", done);
+      resolve();
+    };
+    const timer = setTimeout(done, timeoutMs);
+    redis.once("ready", done);
+    redis.once("end", done);
+  });
+}

@@ -1,0 +1,11 @@
+// Measurements that nobody wants.
+
+import type { Metrics } from "./metrics.js";
+
+/** Takes everything, keeps nothing. */
+export const noMetrics: Metrics = {
+  count() {},
+  gauge() {},
+  timing() {},
+  async close() {},
+};

@@ -1,0 +1,265 @@
+// Discovery over a real Redis: who is there is seen at once, who died is gone in time, and an absent Redis empties nothing.
+
+import { fork } from "node:child_process";
+import { once } from "node:events";
+import { fileURLToPath } from "node:url";
+import { describe, expect, test } from "@jest/globals";
+import { Registry, type RegistryOptions } from "../../lib/wiring/discovery/registry.js";
+import { type Instance, type InstanceChanges, instance, type Registration } from "../../lib/wiring/index.js";
+import { atEnd } from "../kit/cleanup.js";
+import { type RedisServer, startRedis } from "../kit/redis.js";
+import { until } from "../kit/until.js";
+
+const TIMES = { everyMs: 100, ttlMs: 500, pollMs: 200 };
+
+function open(redis: RedisServer, options: Partial<RegistryOptions> = {}): Registry {
+  const registry = Registry.open({ redis: redis.client(), cluster: "test", ...TIMES, ...options });
+  atEnd(() => registry.close());
+  return registry;
+}
+
+function edge(id: string, more: Partial<Instance> = {}): Instance {
+  const plain = { service: "edge", id, host: "h1", pid: 42, endpoint: "tcp://127.0.0.1:9", startedAt: 1, version: "1" };
+  return instance.parse({ ...plain, state: "ready", meta: { color: "red", "odd name": "ü" }, ...more });
+}
+
+function look(registry: Registry, service = "edge"): { now: readonly Instance[]; changes: number } {
+  const seen: { now: readonly Instance[]; changes: number } = { now: [], changes: -1 };
+  registry.watch(service, (instances) => {
+    seen.now = instances;
+    seen.changes += 1;
+  });
+  return seen;
+}
+
+const ids = (seen: { now: readonly Instance[] }) => seen.now.map(({ id }) => id as string).sort();
+
+async function startHeart(redis: RedisServer, id: string) {
+  const program = fileURLToPath(new URL("../kit/programs/heart.js", import.meta.url));
+  const args = [redis.url, "test", "edge", id, String(TIMES.everyMs), String(TIMES.ttlMs)];
+  const child = fork(program, args, { execArgv: [] });
+  atEnd(() => child.kill("SIGKILL"));
+  await once(child, "message");
+  return child;
+}
+
+describe("seeing each other", () => {
+  test("an instance is seen by everyone as it registered, at once, and by those who look later", async () => {
+    const redis = await startRedis();
+    const early = look(open(redis, { pollMs: 60_000 }));
+    const mine = open(redis);
+    await until(
+      "the watcher listens",
+      2_000,
+      async () => (await redis.client().pubsub("NUMSUB", "hf:{test}:discovery"))[1] === 2,
+    );
+    const registered = edge("edge-1");
+    await mine.register(registered);
+    await until("the early watcher sees it without polling", 1_000, () => early.now.length === 1);
+    expect(early.now[0]).toEqual(registered);
+    const late = look(open(redis));
+    await until("the late watcher sees it", 1_000, () => late.now.length === 1);
+    expect(late.now[0]).toEqual(registered);
+    expect(await mine.list()).toEqual([registered]);
+  });
+
+  test("beats change nothing that a watcher would be told", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    const seen = look(registry);
+    await registry.register(edge("edge-1"));
+    await until("it is seen", 1_000, () => seen.now.length === 1);
+    const before = seen.changes;
+    await until("ten beats have passed", 5_000, async () => (await beats(redis)) >= 10);
+    expect(seen.changes).toBe(before);
+  });
+
+  test("a change of state or fields reaches watchers at once, and meta is replaced as a whole", async () => {
+    const redis = await startRedis();
+    const watcher = open(redis);
+    const seen = look(watcher);
+    const registration = await open(redis).register(edge("edge-1"));
+    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await update(registration, { state: "draining" });
+    await until("draining is seen", 1_000, () => seen.now[0]?.state === "draining");
+    await update(registration, { meta: { port: "3333" } });
+    await until("the new fields are seen", 1_000, () => seen.now[0]?.meta.port === "3333");
+    expect(seen.now[0]?.meta).toEqual({ port: "3333" });
+    expect((await watcher.list("edge"))[0]?.meta).toEqual({ port: "3333" });
+  });
+
+  test("a watcher that stopped is not told, and a closed registry tells nobody", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    let told = 0;
+    const stop = registry.watch("edge", () => {
+      told += 1;
+    });
+    const other = look(registry);
+    stop();
+    const before = told;
+    await open(redis).register(edge("edge-1"));
+    await until("the other watcher sees it", 1_000, () => other.now.length === 1);
+    expect(told).toBe(before);
+  });
+
+  test("installations that share one Redis do not see each other", async () => {
+    const redis = await startRedis();
+    await open(redis, { cluster: "one" }).register(edge("edge-1"));
+    expect(await open(redis, { cluster: "two" }).list()).toEqual([]);
+  });
+});
+
+describe("leaving", () => {
+  test("who withdraws is gone at once, and nothing of it stays in Redis but its grave", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    const seen = look(open(redis));
+    const registration = await registry.register(edge("edge-1"));
+    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await registration.withdraw();
+    await until("it is gone", 1_000, () => seen.now.length === 0);
+    await registration.withdraw();
+    expect((await redis.client().keys("*:instance*")).filter((key) => !key.includes("gone"))).toEqual([]);
+  });
+
+  test("a beat that is under way when its instance withdraws does not bring it back", async () => {
+    const redis = await startRedis();
+    const registry = open(redis, { everyMs: 2 });
+    for (let round = 0; round < 20; round++) {
+      const registration = await registry.register(edge(`edge-${round}`));
+      void registration.update({ meta: { round: String(round) } });
+      await registration.withdraw();
+      void registration.update({ state: "ready" });
+    }
+    expect(await registry.list()).toEqual([]);
+  });
+
+  test("a process killed with -9 leaves discovery within one ttl", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis));
+    const child = await startHeart(redis, "edge-heart");
+    await until("it is seen", 2_000, () => seen.now.length === 1);
+    child.kill("SIGKILL");
+    await until("it is gone", TIMES.ttlMs + 300, () => seen.now.length === 0);
+  });
+
+  test("a death certificate removes exactly the dead process' instances, at once", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis, { ttlMs: 60_000 }));
+    const registry = open(redis, { ttlMs: 60_000 });
+    await registry.register(edge("edge-1", { pid: 7 }));
+    await registry.register(edge("edge-2", { pid: 7 }));
+    await registry.register(edge("edge-3", { pid: 8 }));
+    await registry.register(edge("edge-4", { pid: 7, host: "h2" }));
+    await until("all are seen", 1_000, () => seen.now.length === 4);
+    const removed = await open(redis).certifyDeath({ host: "h1", pid: 7 });
+    expect(removed.map(({ id }) => id as string).sort()).toEqual(["edge-1", "edge-2"]);
+    await until("they are gone", 1_000, () => seen.now.length === 2);
+    expect(ids(seen)).toEqual(["edge-3", "edge-4"]);
+    await until("a few beats of the certified have passed", 5_000, async () => (await beats(redis)) >= 4);
+    expect(ids({ now: await open(redis).list() })).toEqual(["edge-3", "edge-4"]);
+  });
+});
+
+describe("Redis away", () => {
+  test("the last known instances are kept while Redis is gone, and after it came back empty until they had time to return", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    const seen = look(open(redis));
+    await registry.register(edge("edge-1"));
+    const child = await startHeart(redis, "edge-heart");
+    await until("both are seen", 2_000, () => seen.now.length === 2);
+    const lists: string[][] = [];
+    const recording = open(redis);
+    await recording.list();
+    recording.watch("edge", (instances) => void lists.push(instances.map(({ id }) => id as string).sort()));
+    await until("the recorder sees both", 1_000, () => lists.at(-1)?.length === 2);
+    const before = lists.length;
+
+    await redis.stop();
+    child.kill("SIGKILL");
+    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 2)); // Longer than any life: that is the point.
+    expect(ids(seen)).toEqual(["edge-1", "edge-heart"]);
+    expect(lists.length).toBe(before);
+
+    await redis.start();
+    await until(
+      "the living one is back in Redis",
+      3_000,
+      async () => (await redis.client().exists("hf:{test}:instance:edge:edge-1")) === 1,
+    );
+    await until("the dead one is dropped", 3_000, () => seen.now.length === 1);
+    expect(ids(seen)).toEqual(["edge-1"]);
+    await until("the recorder drops it too", 3_000, () => lists.length > before);
+    expect(lists.slice(before)).toEqual([["edge-1"]]);
+  });
+
+  test("a Redis that freezes empties no list, and beats do not pile up", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    const seen = look(registry);
+    await registry.register(edge("edge-1"));
+    await until("it is seen", 1_000, () => seen.now.length === 1);
+    redis.freeze();
+    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 3));
+    expect(ids(seen)).toEqual(["edge-1"]);
+    redis.thaw();
+    await until("it beats again", 5_000, async () => (await redis.client().pttl("hf:{test}:instance:edge:edge-1")) > 0);
+    expect(ids(seen)).toEqual(["edge-1"]);
+  });
+
+  test("an emptied Redis drops nobody who lives", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    const seen = look(open(redis));
+    await registry.register(edge("edge-1"));
+    await until("it is seen", 1_000, () => seen.now.length === 1);
+    const before = seen.changes;
+    await redis.client().flushall();
+    await until("it has registered again", 2_000, async () => (await beats(redis)) >= 3);
+    await new Promise((resolve) => setTimeout(resolve, TIMES.pollMs * 2));
+    expect(ids(seen)).toEqual(["edge-1"]);
+    expect(seen.changes).toBe(before);
+  });
+
+  test("registering without a Redis fails with the reason", async () => {
+    const redis = await startRedis();
+    const registry = open(redis);
+    await redis.stop();
+    await expect(registry.register(edge("edge-1"))).rejects.toThrow(/discovery\/beat/);
+  }, 15_000);
+});
+
+describe("what others wrote", () => {
+  test("a registration that does not fit is skipped and the others are listed", async () => {
+    const redis = await startRedis();
+    const counted: string[] = [];
+    const metrics = {
+      count: (name: string) => void counted.push(name),
+      gauge() {},
+      timing() {},
+      async close() {},
+    };
+    const registry = open(redis, { metrics });
+    await registry.register(edge("edge-1"));
+    const client = redis.client();
+    await client.hset("hf:{test}:instance:edge:edge-2", { id: "edge-2", service: "edge", pid: "minus one" });
+    await client.zadd("hf:{test}:instances:edge", Date.now() + 60_000, "edge-2");
+    await client.publish("hf:{test}:discovery", "{ not json");
+    const seen = look(registry);
+    await until("the sound one is seen", 1_000, () => seen.now.length === 1);
+    expect(ids(seen)).toEqual(["edge-1"]);
+    expect(counted).toContain("discovery.broken");
+  });
+});
+
+async function update(registration: Registration, changes: InstanceChanges): Promise<void> {
+  await registration.update(changes);
+}
+
+/** Beats since this Redis began, by its own count of script calls. */
+async function beats(redis: RedisServer): Promise<number> {
+  const stats = await redis.client().info("commandstats");
+  return Number(/cmdstat_zadd:calls=(\d+)/.exec(stats)?.[1] ?? 0) / 2;
+}
