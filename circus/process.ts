@@ -1,0 +1,179 @@
+// One child process: started in a process group of its own, listened to, ended with everything it started.
+//
+//   watcher.ts -> Child.start -> execa (detached: setsid) -> exit event -> the rest of its group is ended -> exited
+//
+//   K1. `exited` settles when the process AND its whole group are gone, so that a death certificate is true: nothing
+//       of this instance still runs. What the process left behind gets SIGKILL at once: its owner has gone.
+//   K2. A signal is never sent to a pid whose exit was seen.
+//   K3. Its environment is what its watcher says plus HEADFRAME_CIRCUS, by which leftovers of a manager that was killed
+//       are known again (ledger.ts).
+//
+// A process that leaves its group by setsid(2), as daemons do, escapes K1: run it in the foreground.
+
+import type { ChildProcess } from "node:child_process";
+import { constants } from "node:os";
+import { execa, type Options } from "execa";
+import { CircusError, reasonOf } from "./errors.js";
+import { LineSplitter, type LogSink, Tail } from "./logs.js";
+import { groupMembers, isErrno, readStat } from "./proc.js";
+
+export interface Exit {
+  /** null when a signal ended it. */
+  readonly exitCode: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+/** As Circus's `reap` event has it: a death by signal is negative. */
+export function eventCode(exit: Exit): number {
+  return exit.signal === null ? (exit.exitCode ?? -1) : -constants.signals[exit.signal];
+}
+
+export interface ChildSpec {
+  readonly words: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+  readonly cwd: string | undefined;
+  /** Number within the watcher, from 1. */
+  readonly wid: number;
+  /** Listening sockets; the first becomes file descriptor 3 of the child, and so on. */
+  readonly sockets: readonly number[];
+  readonly closeStdin: boolean;
+  /** undefined: the output goes nowhere. */
+  readonly stdout: LogSink | undefined;
+  readonly stderr: LogSink | undefined;
+}
+
+/** starting: runs, not yet shown to be ready. stopping: was asked to end. */
+export type ChildState = "starting" | "ready" | "stopping" | "gone";
+
+export interface StopOptions {
+  readonly signal: NodeJS.Signals;
+  /** Then SIGKILL to the whole group. */
+  readonly gracefulMs: number;
+  /** The signal goes to the whole group instead of the process alone. */
+  readonly children: boolean;
+}
+
+/** How often a group that was sent SIGKILL is looked at until it is gone. */
+const SWEEP_EVERY_MS = 10;
+/** A process in an uninterruptible wait cannot be ended by anyone: 5 s, then it is given up. */
+const SWEEP_MAX_MS = 5_000;
+
+export class Child {
+  state: ChildState = "starting";
+  readonly startedAtMs = Date.now();
+  readonly tail: Tail;
+  /** Never rejects. See K1. */
+  readonly exited: Promise<Exit>;
+  /** Settles with the exit event of the process itself, before its group is swept. */
+  readonly died: Promise<Exit>;
+  #dead = false;
+
+  private constructor(
+    readonly pid: number,
+    readonly wid: number,
+    /** Ticks since boot; undefined when the process had ended before it could be read. */
+    readonly startTicks: number | undefined,
+    subprocess: ChildProcess,
+    tail: Tail,
+  ) {
+    this.tail = tail;
+    this.died = new Promise((resolve) => {
+      subprocess.once("exit", (exitCode, signal) => {
+        this.#dead = true;
+        resolve({ exitCode, signal });
+      });
+    });
+    this.exited = this.died.then(async (exit) => {
+      await sweepGroup(pid);
+      this.state = "gone";
+      return exit;
+    });
+  }
+
+  /** @throws {CircusError} OS when the program cannot be started: not found, not executable, no such directory, ... */
+  static async start(spec: ChildSpec): Promise<Child> {
+    const [file = "", ...args] = spec.words;
+    const options: Options = {
+      detached: true, // setsid: a group of its own, out of reach of the terminal's Ctrl-C.
+      cleanup: false, // Ending children is this module's work, in order and with a deadline.
+      buffer: false,
+      reject: false,
+      extendEnv: false,
+      env: { ...spec.env },
+      ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
+      stdio: [spec.closeStdin ? "ignore" : "inherit", output(spec.stdout), output(spec.stderr), ...spec.sockets],
+    };
+    const subprocess = execa(file, args, options);
+    const { pid } = subprocess;
+    if (pid === undefined) {
+      const failure = await subprocess;
+      const why = failure.originalMessage ?? failure.shortMessage ?? "unknown reason";
+      throw new CircusError("OS", `cannot start ${JSON.stringify(file)}: ${why}`, { cause: failure });
+    }
+    const tail = new Tail();
+    listen(subprocess.stdout, pid, tail, spec.stdout);
+    listen(subprocess.stderr, pid, tail, spec.stderr);
+    return new Child(pid, spec.wid, readStat(pid)?.startTicks, subprocess as ChildProcess, tail);
+  }
+
+  /** False when the process is gone already. */
+  signal(signal: NodeJS.Signals): boolean {
+    return !this.#dead && send(this.pid, signal); // K2
+  }
+
+  /** To the process and every other member of its group. */
+  signalGroup(signal: NodeJS.Signals): boolean {
+    return !this.#dead && send(-this.pid, signal);
+  }
+
+  /** Resolves when the process and its group are gone. */
+  async stop(options: StopOptions): Promise<Exit> {
+    if (this.state !== "gone") this.state = "stopping";
+    if (options.children) this.signalGroup(options.signal);
+    else this.signal(options.signal);
+    const timer = setTimeout(() => this.signalGroup("SIGKILL"), options.gracefulMs);
+    await this.died;
+    clearTimeout(timer);
+    return this.exited;
+  }
+}
+
+function output(sink: LogSink | undefined): "pipe" | "ignore" {
+  return sink === undefined ? "ignore" : "pipe";
+}
+
+function listen(stream: NodeJS.ReadableStream | null, pid: number, tail: Tail, sink: LogSink | undefined): void {
+  if (stream === null || sink === undefined) return;
+  const lines = new LineSplitter((line) => {
+    tail.add(line);
+    sink(line, pid);
+  });
+  stream.on("data", (chunk: Buffer) => lines.push(chunk));
+  stream.once("end", () => lines.end());
+  stream.once("error", () => lines.end()); // A broken pipe: the process is gone, and its exit is what counts.
+}
+
+function send(target: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(target, signal);
+  } catch (error) {
+    if (isErrno(error, "ESRCH")) return false;
+    throw new CircusError("OS", `cannot send ${signal} to ${target}: ${reasonOf(error)}`, { cause: error });
+  }
+}
+
+/**
+ * Ends what is left of a process group. The number cannot have gone to strangers: Linux keeps a pid reserved while it
+ * names a group with members, and an empty group is left alone.
+ */
+export async function sweepGroup(group: number): Promise<void> {
+  const giveUpAtMs = Date.now() + SWEEP_MAX_MS;
+  while (groupMembers(group).length > 0 && Date.now() < giveUpAtMs) {
+    try {
+      process.kill(-group, "SIGKILL");
+    } catch {
+      return; // Gone between two looks, or not ours.
+    }
+    await new Promise((resolve) => setTimeout(resolve, SWEEP_EVERY_MS));
+  }
+}
