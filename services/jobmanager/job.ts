@@ -1,0 +1,75 @@
+// From a block template to a job: what a miner needs to hash and stratum needs to judge.
+//
+//   Template + payout, tag, extranonce sizes + a fresh id -> Job -> push
+//
+//   K1. The merkle branch comes from the template's txids, never from hashing `data`: Litecoin's HogEx has a form of its own.
+//   K2. `versionMask` leaves out the bits that the template requires to stay set.
+
+import { chain, type EpochMs, type Job, type JobId } from "../../lib/contracts/index.js";
+import { type Output, SALT_BYTES, splitCoinbase } from "./coinbase.js";
+import type { Coin } from "./coins/index.js";
+import type { Template } from "./template.js";
+
+/** What is the same for every job of this pool. */
+export interface Recipe {
+  readonly coin: Coin;
+  /** Output script of the reward. */
+  readonly payoutScript: Uint8Array;
+  readonly tag: Uint8Array;
+  readonly extranonce1Size: number;
+  readonly extranonce2Size: number;
+  readonly versionMask: number;
+}
+
+export interface JobFacts {
+  readonly id: JobId;
+  readonly clean: boolean;
+  readonly templateAt: EpochMs;
+}
+
+/** @throws {RangeError} when the template's coinbaseaux and the tag do not fit into a coinbase. */
+export function makeJob(template: Template, recipe: Recipe, facts: JobFacts): Job {
+  const { coinbase1, coinbase2 } = splitCoinbase({
+    height: template.height,
+    aux: Buffer.concat(Object.values(template.coinbaseaux).map(fromHex)),
+    salt: fromHex(facts.id.padStart(2 * SALT_BYTES, "0")),
+    extranonceBytes: recipe.extranonce1Size + recipe.extranonce2Size,
+    tag: recipe.tag,
+    outputs: outputsOf(template, recipe),
+  });
+  return {
+    ...facts,
+    coin: recipe.coin.name,
+    proofOfWork: recipe.coin.proofOfWork,
+    height: template.height,
+    previousHash: chain.parseDisplayHash(template.previousblockhash),
+    coinbase1,
+    coinbase2,
+    extranonce1Size: recipe.extranonce1Size,
+    extranonce2Size: recipe.extranonce2Size,
+    merkleBranch: chain.merkleBranch(template.transactions.map((tx) => chain.parseDisplayHash(tx.txid))),
+    version: template.version >>> 0,
+    versionMask: (recipe.versionMask & ~template.vbrequired) >>> 0,
+    bits: Number.parseInt(template.bits, 16),
+    time: template.curtime,
+    timeMin: template.mintime,
+  };
+}
+
+function outputsOf(template: Template, recipe: Recipe): Output[] {
+  const payout: Output = { value: template.coinbasevalue, script: recipe.payoutScript };
+  const commitment = template.default_witness_commitment;
+  return commitment === undefined ? [payout] : [payout, { value: 0, script: fromHex(commitment) }];
+}
+
+const fromHex = (hex: string): Buffer => Buffer.from(hex, "hex");
+
+/** Ids that no other jobmanager gives out: a random half a process draws, then a counter. 10 to 16 hex digits. */
+export function jobIds(prefix: Uint8Array): () => JobId {
+  const own = Buffer.from(prefix).toString("hex").slice(0, 8).padStart(8, "0");
+  let count = 0;
+  return () => {
+    count = (count % 0xffff_ffff) + 1;
+    return `${own}${count.toString(16).padStart(2, "0")}` as JobId;
+  };
+}

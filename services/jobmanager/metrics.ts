@@ -1,0 +1,67 @@
+// What a jobmanager measures.
+
+import type { MetricTable } from "../../lib/wiring/index.js";
+
+export const metricTable = {
+  "jobmanager.jobs": {
+    kind: "count",
+    unit: "jobs",
+    tags: ["reason"],
+    meaning: "Jobs pushed; reason is tip (a new tip) or refresh (new work within a tip).",
+  },
+  "jobmanager.job.build": {
+    kind: "timing",
+    unit: "ms",
+    tags: [],
+    meaning: "From a template in hand to its job handed to the push.",
+  },
+  "jobmanager.template.wait": {
+    kind: "timing",
+    unit: "ms",
+    tags: ["daemon"],
+    meaning: "Round trip of a getblocktemplate that is no long poll.",
+  },
+  "jobmanager.daemon.live": {
+    kind: "gauge",
+    unit: "0 or 1",
+    tags: ["daemon"],
+    meaning: "1 while the daemon is live, 0 while it is refused or down.",
+  },
+  "jobmanager.daemon.failures": {
+    kind: "count",
+    unit: "failures",
+    tags: ["daemon", "kind"],
+    meaning: "Times a daemon stopped being live; kind is refused or down.",
+  },
+  "jobmanager.height": { kind: "gauge", unit: "blocks", tags: [], meaning: "Height of the block that jobs are for." },
+  "jobmanager.blocks": {
+    kind: "count",
+    unit: "blocks",
+    tags: ["status"],
+    meaning: "Changes of a found block's status: accepted, rejected, orphaned, confirmed.",
+  },
+  "jobmanager.submits": {
+    kind: "count",
+    unit: "submits",
+    tags: ["daemon", "outcome"],
+    meaning: "Verdicts of daemons on submitted blocks.",
+  },
+  "jobmanager.submit.wait": {
+    kind: "timing",
+    unit: "ms",
+    tags: [],
+    meaning: "From a block's arrival here to the first daemon that accepted it.",
+  },
+  "jobmanager.bodies.failures": {
+    kind: "count",
+    unit: "failures",
+    tags: [],
+    meaning: "Job bodies that could not be saved for the other jobmanagers.",
+  },
+  "jobmanager.records.failures": {
+    kind: "count",
+    unit: "failures",
+    tags: [],
+    meaning: "Attempts to tell the reporter about a block that failed and are repeated.",
+  },
+} as const satisfies MetricTable;

@@ -1,0 +1,86 @@
+// One HTTP POST with a deadline and a bounded answer: the ground that out-rpc stands on.
+
+import * as http from "node:http";
+import * as https from "node:https";
+
+export interface Post {
+  readonly url: URL;
+  readonly agent: http.Agent;
+  readonly headers: Readonly<Record<string, string>>;
+  readonly body: string;
+  /** Milliseconds until the whole answer must be here. 0: no limit. */
+  readonly timeoutMs: number;
+  readonly answerBytesMax: number;
+  readonly signal?: AbortSignal | undefined;
+}
+
+export interface Answer {
+  readonly status: number;
+  readonly body: string;
+}
+
+/**
+ * unreachable: no connection, or it broke. stale: a kept connection had been closed before it was used, the far side saw
+ * nothing. timeout and oversize: a bound of the request was passed.
+ */
+export type PostFailureKind = "unreachable" | "stale" | "timeout" | "oversize";
+
+export class PostFailure extends Error {
+  override readonly name = "PostFailure";
+  constructor(
+    readonly kind: PostFailureKind,
+    options?: ErrorOptions & { message?: string },
+  ) {
+    super(options?.message ?? kind, options);
+  }
+}
+
+/** @throws {PostFailure}, or the signal's reason when it was aborted. */
+export function post(it: Post): Promise<Answer> {
+  return new Promise((resolve, reject) => {
+    const request = (it.url.protocol === "https:" ? https : http).request(it.url, {
+      method: "POST",
+      agent: it.agent,
+      headers: { ...it.headers, "content-length": Buffer.byteLength(it.body) },
+      ...(it.signal ? { signal: it.signal } : {}),
+    });
+    const settle = (outcome: Answer | Error): void => {
+      clearTimeout(timer);
+      if (!(outcome instanceof Error)) return resolve(outcome);
+      reject(outcome);
+      request.destroy();
+    };
+    const timer = it.timeoutMs > 0 ? setTimeout(() => settle(new PostFailure("timeout")), it.timeoutMs) : undefined;
+    const broke = (error: NodeJS.ErrnoException): void =>
+      settle(it.signal?.aborted ? aborted(it.signal) : failure(error, request));
+    request.on("error", broke);
+    request.on("response", (response) => {
+      response.on("error", broke);
+      collect(response, it.answerBytesMax, settle);
+    });
+    request.end(it.body);
+  });
+}
+
+function collect(response: http.IncomingMessage, bytesMax: number, settle: (outcome: Answer | Error) => void): void {
+  const chunks: Buffer[] = [];
+  let bytes = 0;
+  response.on("data", (chunk: Buffer) => {
+    bytes += chunk.length;
+    if (bytes > bytesMax) return settle(new PostFailure("oversize"));
+    chunks.push(chunk);
+  });
+  response.on("end", () => settle({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+}
+
+function failure(error: NodeJS.ErrnoException, request: http.ClientRequest): PostFailure {
+  const stale = request.reusedSocket && error.code === "ECONNRESET";
+  // A host with several addresses fails with an AggregateError whose message is empty.
+  return new PostFailure(stale ? "stale" : "unreachable", {
+    message: error.message || (error.code ?? "failed"),
+    cause: error,
+  });
+}
+
+const aborted = (signal: AbortSignal): Error =>
+  signal.reason instanceof Error ? signal.reason : new Error("aborted", { cause: signal.reason });

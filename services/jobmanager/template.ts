@@ -1,0 +1,89 @@
+// A block template as a daemon gives it, believed only after it has been looked at.
+//
+//   daemon --getblocktemplate--> parseTemplate (shape, bounds) --> doubts (sense) --> Template --> job.ts, block.ts
+//
+//   T1. What does not have the shape, or contradicts itself, is refused with a reason that names the field.
+//   T2. A template under a rule that we do not know (`!rule`) is refused: a block built from it could be invalid.
+//
+// Sources: BIP 22, BIP 23, BIP 9 (rules), BIP 145 (segwit), Litecoin Core 0.21 (mweb).
+
+import { z } from "zod";
+import { chain } from "../../lib/contracts/index.js";
+import { reasonOf } from "./reason.js";
+
+/** A block has 1 MB of non-witness data, and no transaction is smaller than 60 bytes. Larger chains have up to 32 MB. */
+const TRANSACTIONS_MAX = 600_000;
+const HEX_BLOCK_MAX = 64 * 1_048_576;
+const SCRIPT_HEX_MAX = 20_000;
+
+const hex = (lengthMax: number) =>
+  z
+    .string()
+    .max(lengthMax)
+    .refine(
+      (text) => text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text),
+      "expected hex digits, an even number of them",
+    );
+const hash = z.string().regex(/^[0-9a-f]{64}$/i, "expected 64 hex digits");
+const uint32 = z.number().int().min(0).max(0xffff_ffff);
+
+const transaction = z.object({
+  data: hex(HEX_BLOCK_MAX).min(20),
+  txid: hash,
+  hash: hash.optional(),
+});
+
+export const template = z.object({
+  version: z.number().int().min(-0x8000_0000).max(0xffff_ffff),
+  previousblockhash: hash,
+  transactions: z.array(transaction).max(TRANSACTIONS_MAX),
+  coinbaseaux: z.record(z.string().max(64), hex(200)).default({}),
+  coinbasevalue: z.number().int().nonnegative().max(Number.MAX_SAFE_INTEGER),
+  longpollid: z.string().max(512).optional(),
+  target: hash.optional(),
+  mintime: uint32,
+  curtime: uint32,
+  bits: z.string().regex(/^[0-9a-f]{8}$/i, "expected 8 hex digits"),
+  height: z.number().int().positive().max(0x7fff_ffff),
+  rules: z.array(z.string().max(64)).max(64).default([]),
+  /** Version bits that must stay set. */
+  vbrequired: uint32.default(0),
+  default_witness_commitment: hex(SCRIPT_HEX_MAX).optional(),
+  mweb: hex(HEX_BLOCK_MAX).optional(),
+});
+export type Template = z.output<typeof template>;
+
+/** The template, or the reason to refuse it (T1, T2). */
+export function parseTemplate(
+  value: unknown,
+  rules: readonly string[],
+): { kind: "template"; template: Template } | { kind: "refused"; reason: string } {
+  const parsed = template.safeParse(value);
+  if (!parsed.success) return { kind: "refused", reason: `its block template is malformed: ${reasonOf(parsed.error)}` };
+  const doubt = doubts(parsed.data, rules);
+  return doubt === undefined
+    ? { kind: "template", template: parsed.data }
+    : { kind: "refused", reason: `its block template makes no sense: ${doubt}` };
+}
+
+function doubts(it: Template, rules: readonly string[]): string | undefined {
+  const unknown = it.rules.find((rule) => rule.startsWith("!") && !rules.includes(rule.slice(1)));
+  if (unknown !== undefined) return `it demands the rule ${unknown.slice(1)}, which this pool does not know`;
+  if (/^0+$/.test(it.previousblockhash)) return "its previousblockhash is zero";
+  if (it.curtime < it.mintime) return `its curtime ${it.curtime} lies before its mintime ${it.mintime}`;
+  const hasWitness = it.transactions.some((tx) => tx.hash !== undefined && tx.hash !== tx.txid);
+  if (hasWitness && it.default_witness_commitment === undefined) {
+    return "it has witness transactions but no default_witness_commitment";
+  }
+  return doubtTarget(it);
+}
+
+function doubtTarget(it: Template): string | undefined {
+  try {
+    const target = chain.bitsToTarget(Number.parseInt(it.bits, 16));
+    const said = it.target === undefined ? target : BigInt(`0x${it.target}`);
+    return target === said ? undefined : `its bits ${it.bits} and its target ${it.target} disagree`;
+  } catch (error) {
+    return error instanceof Error ? error.message : String(error);
+  }
+}
