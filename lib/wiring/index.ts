@@ -1,5 +1,6 @@
 // lib/wiring: the toolkit. This is its only door.
 
+export { type Clock, systemClock } from "./clock.js";
 export * from "./contract.js";
 export type * from "./discovery/discovery.js";
 export * from "./discovery/instance.js";
@@ -8,9 +9,22 @@ export { discoveryMetrics } from "./discovery/metrics.js";
 export { Registry, type RegistryOptions } from "./discovery/registry.js";
 export * from "./errors.js";
 export type * from "./house.js";
+export { defaultLimits, type Limits } from "./limits.js";
+export type { CountedMetrics } from "./metrics/counters.js";
 export type * from "./metrics/metrics.js";
 export { noMetrics } from "./metrics/none.js";
+export { type MetricsOptions, openMetrics } from "./metrics/statsd.js";
 export type * from "./nexus/nexus.js";
+export { type NexusOptions, openNexus } from "./nexus/open.js";
 export { quiet } from "./quiet.js";
+export { Allotment, type AllotmentOptions } from "./state/allotment.js";
+export {
+  type Claim,
+  ConnectionStates,
+  type ConnectionStatesOptions,
+  type SavedState,
+  STATE_BYTES_MAX,
+} from "./state/connection.js";
+export { JOB_BYTES_MAX, JobStore } from "./state/job.js";
 export { clusterName, key } from "./state/keys.js";
 export { Script, type ScriptArgument } from "./state/script.js";

@@ -1,0 +1,57 @@
+// Limits: every bound of the wiring by name, with its reason. openNexus takes any of them as options.
+
+export interface Limits {
+  /** Calls that a client may have under way, waiting ones included. Beyond: OVERLOADED. */
+  readonly callsMax: number;
+  /** One message's payload, encoded. A job with 4,000 transactions' branch is under 2 kB; a share batch under 1 MB. */
+  readonly messageBytesMax: number;
+  /** A frame is sent early when it has grown to this: larger ones delay the first message and gain nothing. */
+  readonly frameBytes: number;
+  /** What may be under way to a peer before it has read it. More than a loopback round trip can drain at full speed. */
+  readonly windowBytes: number;
+  /** Requests that wait for a peer's window or for its link. Beyond: OVERLOADED. */
+  readonly requestQueueBytes: number;
+  /** Pushes that wait for a slow subscriber. Beyond: it sees a gap. */
+  readonly pushQueueBytes: number;
+  /** Replies that wait for a peer that does not read. Beyond: the peer is cut off; its calls fail with DISCONNECTED. */
+  readonly replyQueueBytes: number;
+  /** Requests in work at our services, all peers together. Beyond: OVERLOADED. */
+  readonly workBytes: number;
+  /** The same as a number: small requests cost more than their bytes. */
+  readonly workMax: number;
+  /** Peers connected to us at once. Beyond: refused. */
+  readonly peersMax: number;
+  /** Methods and subscriptions that one peer may name. */
+  readonly namesMax: number;
+  /** An idle link is pinged this often, so that its two ends know of each other. */
+  readonly pingMs: number;
+  /** A peer from which nothing has come for this long is gone. Long: a busy process is not a dead one, whose socket tells. */
+  readonly silenceMs: number;
+  /** Below the messages, ZeroMQ's own heartbeat runs off the event loop: a machine that vanished is noticed within this. */
+  readonly heartbeatMs: number;
+  /** From the start of a connection to the end of the handshake. */
+  readonly handshakeMs: number;
+  /** How long a closed socket may go on to deliver what it was given. */
+  readonly lingerMs: number;
+}
+
+const MIB = 1_048_576;
+
+export const defaultLimits: Limits = {
+  callsMax: 16_384,
+  messageBytesMax: 8 * MIB,
+  frameBytes: 256 * 1_024,
+  windowBytes: 4 * MIB,
+  requestQueueBytes: 16 * MIB,
+  pushQueueBytes: 4 * MIB,
+  replyQueueBytes: 32 * MIB,
+  workBytes: 64 * MIB,
+  workMax: 65_536,
+  peersMax: 1_024,
+  namesMax: 1_024,
+  pingMs: 500,
+  silenceMs: 15_000,
+  heartbeatMs: 2_000,
+  handshakeMs: 2_000,
+  lingerMs: 500,
+};

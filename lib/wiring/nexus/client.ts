@@ -1,0 +1,187 @@
+// Client: the typed door to a service. It finds the method's rules in the contract, gives the call its deadline, and hands
+// it on: straight to a handler in this process, into a shared flight, or to dispatch.
+
+import type { Clock } from "../clock.js";
+import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
+import type { Instance } from "../discovery/instance.js";
+import { Coalesce } from "../guard/coalesce.js";
+import { Limit } from "../guard/limit.js";
+import type { Log } from "../house.js";
+import type { TimerWheel } from "../rpc/timer-wheel.js";
+import { Call } from "./call.js";
+import { Dispatch } from "./dispatch.js";
+import { CallFailure } from "./failure.js";
+import type { CallOptions, Client, PushListener, Subscription } from "./nexus.js";
+import { rideAlong } from "./ride.js";
+import type { Roster } from "./roster.js";
+import { PushSubscription } from "./subscription.js";
+import type { Tally } from "./tally.js";
+import type { NamedMethod } from "./target.js";
+
+export interface ClientParts {
+  readonly roster: Roster;
+  readonly clock: Clock;
+  readonly wheel: TimerWheel;
+  readonly log: Log;
+  readonly tally: Tally;
+  readonly callsMax: number;
+  /** Called by close(). */
+  closed(): void;
+}
+
+export class ServiceClient<C extends Contract> implements Client<C> {
+  readonly #contract: C;
+  readonly #parts: ClientParts;
+  readonly #methods = new Map<string, NamedMethod>();
+  readonly #dispatch: Dispatch;
+  readonly #coalesce = new Coalesce();
+  readonly #subscriptions = new Set<Subscription>();
+  readonly #watches = new Set<() => void>();
+  #closed = false;
+
+  constructor(contract: C, parts: ClientParts) {
+    this.#contract = contract;
+    this.#parts = parts;
+    for (const [name, spec] of Object.entries(contract.methods)) this.#methods.set(name, { name, spec });
+    const { roster, clock, wheel, tally, callsMax } = parts;
+    this.#dispatch = new Dispatch({ roster, clock, wheel, tally, limit: new Limit(callsMax) });
+  }
+
+  call<M extends MethodName<C>>(method: M, request: RequestOf<C, M>, options?: CallOptions): Promise<ReplyOf<C, M>> {
+    return this.#call(method, request, options) as Promise<ReplyOf<C, M>>;
+  }
+
+  #call(name: string, request: unknown, options: CallOptions | undefined): Promise<unknown> {
+    const method = this.#methods.get(name);
+    if (this.#closed || !method) return Promise.reject(this.#unusable(name));
+    if (options) return this.#callWith(method, request, options);
+    const { roster, clock } = this.#parts;
+    const direct = roster.local?.direct?.(this.#dispatch, roster.service, method, request);
+    if (direct) return direct;
+    const call = new Call(
+      this.#dispatch,
+      roster.service,
+      method,
+      request,
+      clock.nowMs() + method.spec.timeoutMs,
+      options,
+    );
+    this.#dispatch.start(call);
+    return call.promise;
+  }
+
+  #callWith(method: NamedMethod, request: unknown, options: CallOptions): Promise<unknown> {
+    const { roster, clock } = this.#parts;
+    const what = `${roster.service}.${method.name}`;
+    const { signal, coalesce, timeoutMs = method.spec.timeoutMs } = options;
+    if (signal?.aborted) return Promise.reject(new CallFailure("CANCELLED", `${what}: aborted before it was made`));
+    if (!(timeoutMs > 0))
+      return Promise.reject(new CallFailure("EXPIRED", `${what}: a budget of ${timeoutMs} ms is none`));
+    const deadlineMs = clock.nowMs() + timeoutMs;
+    if (coalesce !== undefined) return this.#share(method, request, options, deadlineMs, coalesce);
+    const call = new Call(this.#dispatch, roster.service, method, request, deadlineMs, options);
+    if (signal) cancelOn(signal, call);
+    this.#dispatch.start(call);
+    return call.promise;
+  }
+
+  #share(
+    method: NamedMethod,
+    request: unknown,
+    options: CallOptions,
+    deadlineMs: number,
+    key: string,
+  ): Promise<unknown> {
+    const { roster, wheel } = this.#parts;
+    return rideAlong(wheel, deadlineMs, options.signal, `${roster.service}.${method.name}`, () =>
+      this.#coalesce.join(`${method.name}\n${key}`, deadlineMs, () => {
+        const call = new Call(this.#dispatch, roster.service, method, request, deadlineMs, options);
+        this.#dispatch.start(call);
+        return {
+          promise: call.promise,
+          extend: (laterMs) => {
+            if (call.settled || laterMs <= call.deadlineMs) return;
+            wheel.remove(call);
+            call.deadlineMs = laterMs;
+            wheel.add(call);
+          },
+          cancel: (reason) => call.cancel(reason),
+        };
+      }),
+    );
+  }
+
+  #unusable(name: string): CallFailure {
+    const { service } = this.#contract;
+    if (this.#closed) return new CallFailure("CLOSED", `${service}.${name}: this client is closed`);
+    return new CallFailure("NO_METHOD", `${service}.${name}: the contract has no such method`);
+  }
+
+  subscribe<P extends PushName<C>>(push: P, listener: PushListener<MessageOf<C, P>>): Subscription {
+    const spec = this.#contract.pushes[push];
+    if (this.#closed || !spec) throw this.#unusable(push);
+    const { roster, log, tally } = this.#parts;
+    const subscription = new PushSubscription({
+      roster,
+      push,
+      spec,
+      listener: listener as PushListener<unknown>,
+      log,
+      tally,
+      closed: (closed) => this.#subscriptions.delete(closed),
+    });
+    this.#subscriptions.add(subscription);
+    return subscription;
+  }
+
+  instances(): readonly Instance[] {
+    return this.#parts.roster.instances;
+  }
+
+  watch(listener: (instances: readonly Instance[]) => void): () => void {
+    const { roster } = this.#parts;
+    const unlisten = roster.listen({ changed: () => listener(roster.instances) });
+    const stop = () => {
+      this.#watches.delete(stop);
+      unlisten();
+    };
+    this.#watches.add(stop);
+    listener(roster.instances);
+    return stop;
+  }
+
+  ready(timeoutMs: number): Promise<void> {
+    const { roster, clock } = this.#parts;
+    return new Promise((resolve, reject) => {
+      let stopTimer = (): void => {};
+      const stop = this.watch(() => {
+        if (roster.callable.length === 0) return;
+        stopTimer();
+        queueMicrotask(() => stop());
+        resolve();
+      });
+      if (roster.callable.length > 0) return;
+      stopTimer = clock.after(timeoutMs, () => {
+        stop();
+        const text = `no ready instance of ${roster.service} within ${timeoutMs} ms; is one running, in the same cluster?`;
+        reject(new CallFailure("NO_INSTANCE", text));
+      });
+    });
+  }
+
+  async close(): Promise<void> {
+    if (this.#closed) return;
+    this.#closed = true;
+    for (const stop of this.#watches) stop();
+    for (const subscription of this.#subscriptions) subscription.close();
+    this.#dispatch.close();
+    this.#parts.closed();
+  }
+}
+
+function cancelOn(signal: AbortSignal, call: Call): void {
+  const cancel = () => call.cancel("the caller aborted it");
+  signal.addEventListener("abort", cancel, { once: true });
+  const forget = () => signal.removeEventListener("abort", cancel);
+  call.promise.then(forget, forget);
+}
