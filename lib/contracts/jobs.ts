@@ -44,6 +44,17 @@ export const job = z.object({
 });
 export type Job = z.output<typeof job>;
 
+/**
+ * A job as it stands in shared state under its id, packed by msgpackr: what any jobmanager needs to finish its block, and what
+ * any stratum instance needs to judge a share of a job it never saw.
+ */
+export const storedJob = z.object({
+  job,
+  /** The rest of the block, in the jobmanager's own encoding. */
+  body: bytes,
+});
+export type StoredJob = z.output<typeof storedJob>;
+
 /** What became of a block at one daemon. */
 export const daemonVerdict = z.object({
   daemon: z.string().max(64),
