@@ -9,6 +9,7 @@ export { discoveryMetrics } from "./discovery/metrics.js";
 export { Registry, type RegistryOptions } from "./discovery/registry.js";
 export * from "./errors.js";
 export type * from "./house.js";
+export { type HouseSettings, hidePassword, houseSettings } from "./house-settings.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { CountedMetrics } from "./metrics/counters.js";
 export type * from "./metrics/metrics.js";
@@ -16,7 +17,9 @@ export { noMetrics } from "./metrics/none.js";
 export { type MetricsOptions, openMetrics } from "./metrics/statsd.js";
 export type * from "./nexus/nexus.js";
 export { type NexusOptions, openNexus } from "./nexus/open.js";
+export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house.js";
 export { quiet } from "./quiet.js";
+export { RedisRefused } from "./redis-open.js";
 export { Allotment, type AllotmentOptions } from "./state/allotment.js";
 export {
   type Claim,
@@ -28,3 +31,4 @@ export {
 export { JOB_BYTES_MAX, JobStore } from "./state/job.js";
 export { clusterName, key } from "./state/keys.js";
 export { Script, type ScriptArgument } from "./state/script.js";
+export { packageVersion } from "./version.js";

@@ -9,6 +9,7 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
+import { asking, settled } from "../../lib/wiring/connect.js";
 import { atEnd, type Keep } from "./cleanup.js";
 import { freePort } from "./ports.js";
 
@@ -69,6 +70,13 @@ export class RedisServer {
     const client = new Redis(this.url, options);
     client.on("error", () => {}); // Tests stop the server on purpose.
     this.#clients.add(client);
+    return client;
+  }
+
+  /** A connected client that fails fast, as services get theirs from a house. */
+  async asking(): Promise<Redis> {
+    const client = this.client(asking);
+    await settled(client, START_MS);
     return client;
   }
 

@@ -1,0 +1,105 @@
+// Statsd: where measurements leave the process.
+//
+//   service --count, gauge, timing--> openMetrics --hot-shots: sums counts, fills packets--> UDP --> statsd
+//                                         \--> Counters (this process' own copy)
+//
+//   M1. Measuring never throws, never waits, and does not notice whether a statsd listens.
+//   M2. With `strict` (tests, development) a name, kind or tag that no table declares throws: a typo is found at once.
+//
+// Tags travel as DogStatsD writes them (`name:1|c|#tag:value`): Datadog's agent, Telegraf, Vector and statsd_exporter read it.
+
+import { StatsD } from "hot-shots";
+import { type CountedMetrics, Counters } from "./counters.js";
+import type { MetricSpec, MetricTable, Tags } from "./metrics.js";
+
+export interface MetricsOptions {
+  /** Absent: nothing is sent, the counters are kept all the same. */
+  readonly host?: string;
+  /** Default 8125. */
+  readonly port?: number;
+  /** Before every name, `headframe` makes `headframe.stratum.shares`. */
+  readonly prefix?: string;
+  /** On every measurement. */
+  readonly tags?: Tags;
+  readonly tables?: readonly MetricTable[];
+  /** M2. Default false. */
+  readonly strict?: boolean;
+}
+
+const STATSD_PORT = 8_125;
+/** Counts and gauges are summed up so long before they are sent; packets are filled so long. */
+const FLUSH_MS = 1_000;
+/** One Ethernet frame, less the headers. */
+const PACKET_BYTES = 1_432;
+
+/** Opens the way to statsd; never fails, whatever is at the other end. */
+export function openMetrics(options: MetricsOptions): CountedMetrics {
+  const counters = new Counters();
+  const sender = options.host === undefined ? undefined : new Sender(options.host, options);
+  const check = options.strict ? checker(options.tables ?? []) : () => {};
+  return {
+    count(name, by = 1, tags = {}) {
+      check(name, "count", tags);
+      counters.count(name, by);
+      sender?.send((statsd) => statsd.increment(name, by, tags));
+    },
+    gauge(name, value, tags = {}) {
+      check(name, "gauge", tags);
+      counters.gauge(name, value);
+      sender?.send((statsd) => statsd.gauge(name, value, tags));
+    },
+    timing(name, ms, tags = {}) {
+      check(name, "timing", tags);
+      sender?.send((statsd) => statsd.timing(name, ms, tags));
+    },
+    counters: () => counters.counters(),
+    close: async () => sender?.close(),
+  };
+}
+
+class Sender {
+  #statsd: StatsD | undefined;
+
+  constructor(host: string, { port, prefix, tags }: MetricsOptions) {
+    this.#statsd = new StatsD({
+      host,
+      port: port ?? STATSD_PORT,
+      ...(prefix ? { prefix: `${prefix}.` } : {}),
+      globalTags: { ...tags },
+      aggregation: { flushInterval: FLUSH_MS },
+      bufferFlushInterval: FLUSH_MS,
+      maxBufferSize: PACKET_BYTES,
+      cacheDns: true, // Otherwise every packet asks the resolver.
+      errorHandler: () => {}, // M1: nobody listening is no error of ours.
+    });
+  }
+
+  send(how: (statsd: StatsD) => void): void {
+    if (!this.#statsd) return; // After close().
+    try {
+      how(this.#statsd);
+    } catch {
+      // M1
+    }
+  }
+
+  /** Sends what is still held; safe twice. */
+  async close(): Promise<void> {
+    const statsd = this.#statsd;
+    this.#statsd = undefined;
+    if (statsd) await new Promise<void>((resolve) => statsd.close(() => resolve()));
+  }
+}
+
+type Check = (name: string, kind: MetricSpec["kind"], tags: Tags) => void;
+
+function checker(tables: readonly MetricTable[]): Check {
+  const known: MetricTable = Object.assign({}, ...tables);
+  return (name, kind, tags) => {
+    const spec = Object.hasOwn(known, name) ? known[name] : undefined;
+    if (!spec) throw new Error(`metric ${name} stands in no table`);
+    if (spec.kind !== kind) throw new Error(`metric ${name} is a ${spec.kind} and was used as a ${kind}`);
+    const unknown = Object.keys(tags).filter((tag) => !spec.tags.includes(tag));
+    if (unknown.length > 0) throw new Error(`metric ${name} has no tag ${unknown.join(", ")}`);
+  };
+}

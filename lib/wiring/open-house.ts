@@ -1,0 +1,75 @@
+// openHouse: everything a process needs before its first service, opened in order, closed in reverse.
+//
+//   metrics, log -> redis (probed: refused with a reason) -> discovery -> nexus
+
+import { pino } from "pino";
+import { discoveryMetrics } from "./discovery/metrics.js";
+import { Registry } from "./discovery/registry.js";
+import type { House, Log } from "./house.js";
+import { type HouseSettings, REDIS_ROLES, redisUrls } from "./house-settings.js";
+import type { CountedMetrics } from "./metrics/counters.js";
+import type { MetricTable } from "./metrics/metrics.js";
+import { openMetrics } from "./metrics/statsd.js";
+import { openNexus } from "./nexus/open.js";
+import { wiringMetricTable } from "./nexus/tally.js";
+import { openRedis } from "./redis-open.js";
+import { packageVersion } from "./version.js";
+
+export interface OpenHouseOptions {
+  /** What the services in it measure; only needed with `strict`. */
+  readonly tables?: readonly MetricTable[];
+  /** Tests: an undeclared metric throws. Default false. */
+  readonly strict?: boolean;
+  /** Heartbeat, see RegistryOptions. */
+  readonly beats?: { readonly everyMs?: number; readonly ttlMs?: number; readonly pollMs?: number };
+}
+
+/** A house that also tells what it has counted. */
+export interface OpenedHouse extends House {
+  readonly metrics: CountedMetrics;
+}
+
+/**
+ * Opens a house. Afterwards an absent Redis is never fatal.
+ *
+ * @throws {RedisRefused} when a Redis cannot be used: at once for wrong credentials, else after redis.connectTimeoutMs.
+ */
+export async function openHouse(settings: HouseSettings, options: OpenHouseOptions = {}): Promise<OpenedHouse> {
+  const log = openLog(settings);
+  const redis = await openRedis(redisUrls(settings), { timeoutMs: settings.redis.connectTimeoutMs, log });
+  const { strict = false, tables = [], beats } = options;
+  const { tags, ...statsd } = settings.statsd ?? { tags: {} };
+  const metrics = openMetrics({
+    ...statsd,
+    tags: { cluster: settings.cluster, ...tags },
+    tables: [wiringMetricTable, discoveryMetrics, ...tables],
+    strict,
+  });
+  const { cluster, host } = settings;
+  const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
+  const nexus = await openNexus({ discovery, version: packageVersion, bind: host, log, metrics });
+  let closing: Promise<void> | undefined;
+  const close = async () => {
+    await nexus.close();
+    await discovery.close();
+    for (const role of REDIS_ROLES) redis[role].disconnect();
+    await metrics.close();
+  };
+  return {
+    cluster,
+    nexus,
+    redis,
+    log,
+    metrics,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+}
+
+/** JSON lines on stderr: stdout belongs to what a command prints. Synchronous, so that a crash loses nothing. */
+function openLog({ log, cluster }: HouseSettings): Log {
+  const base = { pid: process.pid, cluster };
+  return pino({ level: log.level, base, ...(log.name === undefined ? {} : { name: log.name }) }, pino.destination(2));
+}

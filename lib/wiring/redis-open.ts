@@ -1,0 +1,154 @@
+// Opens the Redis connections of a house, or says in words why it cannot.
+//
+//   probe (one throwaway connection, tried again until the time is up) -> the connection that stays
+//
+//   O1. Wrong credentials, a wrong database or a Redis that is too old are refused at once: waiting does not mend them.
+//   O2. A Redis that is not there (yet) is waited for, at most timeoutMs.
+//   O3. Afterwards an absent Redis is never fatal: it is said once when it goes and once when it is back.
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { asking } from "./connect.js";
+import type { Log } from "./house.js";
+import { hidePassword, type RedisRole } from "./house-settings.js";
+
+const PROBE_EVERY_MS = 200;
+/** ZADD GT, XTRIM MINID and scripts that may ask the time first. */
+const VERSION_MIN = [6, 2] as const;
+
+/** A Redis could not be used at start. The message names the URL, the roles, what happened and what to do. */
+export class RedisRefused extends Error {
+  override readonly name = "RedisRefused";
+}
+
+/**
+ * One connection for each different URL.
+ *
+ * @throws {RedisRefused} when one cannot be used; the others are closed then.
+ */
+export async function openRedis(
+  urls: Readonly<Record<RedisRole, string>>,
+  options: { readonly timeoutMs: number; readonly log: Log },
+): Promise<Record<RedisRole, Redis>> {
+  const byUrl = new Map<string, RedisRole[]>();
+  for (const role of ["discovery", "state", "shares"] as const) {
+    byUrl.set(urls[role], [...(byUrl.get(urls[role]) ?? []), role]);
+  }
+  await Promise.all([...byUrl].map(([url, roles]) => probe(url, roles, options.timeoutMs)));
+  const open = new Map([...byUrl].map(([url, roles]) => [url, connect(url, roles, options.log)]));
+  await Promise.all([...open.values()].map((redis) => redis.connect().catch(() => {}))); // O3: it goes on trying.
+  const of = (role: RedisRole) => open.get(urls[role]) ?? new Redis(urls[role], asking);
+  return { discovery: of("discovery"), state: of("state"), shares: of("shares") };
+}
+
+function connect(url: string, roles: readonly RedisRole[], log: Log): Redis {
+  const redis = new Redis(url, { ...asking, lazyConnect: true, connectionName: `headframe-${roles.join("+")}` });
+  let lost = false;
+  const where = { redis: hidePassword(url), roles };
+  redis.on("error", (error) => {
+    if (!lost) log.warn({ ...where, err: error }, "Redis is away; reconnecting");
+    lost = true;
+  });
+  redis.on("ready", () => {
+    if (lost) log.info(where, "Redis is back");
+    lost = false;
+  });
+  return redis;
+}
+
+async function probe(url: string, roles: readonly RedisRole[], timeoutMs: number): Promise<void> {
+  const end = performance.now() + timeoutMs;
+  for (;;) {
+    const remainingMs = Math.max(1, end - performance.now());
+    const failure = await tryOnce(url, remainingMs);
+    if (failure === undefined) return;
+    const { why, todo, final } = diagnose(failure, timeoutMs);
+    if (final || performance.now() + PROBE_EVERY_MS >= end) {
+      const which = roles.length === 3 ? "" : ` for ${roles.join(" and ")}`;
+      throw new RedisRefused(`Redis${which} at ${hidePassword(url)}: ${why}. ${todo}`, { cause: failure });
+    }
+    await sleep(PROBE_EVERY_MS);
+  }
+}
+
+async function tryOnce(url: string, timeoutMs: number): Promise<unknown> {
+  const redis = new Redis(url, {
+    ...asking,
+    lazyConnect: true,
+    retryStrategy: null,
+    connectTimeout: timeoutMs,
+    commandTimeout: timeoutMs,
+  });
+  let said: unknown;
+  redis.on("error", (error) => {
+    said ??= error;
+  });
+  try {
+    await redis.connect();
+    const version = /^redis_version:(\d+)\.(\d+)/m.exec(await redis.info("server"));
+    if (said !== undefined) return said; // A database that does not exist is an event, and the connection goes on in 0.
+    if (!version) return undefined; // Something compatible that does not say.
+    const [major, minor] = [Number(version[1]), Number(version[2])];
+    if (major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1])) return undefined;
+    return new Error(`TOOOLD ${major}.${minor}`);
+  } catch (error) {
+    return said ?? error; // The event carries the reason; the rejection often only says that the connection is closed.
+  } finally {
+    redis.disconnect();
+  }
+}
+
+interface Diagnosis {
+  readonly why: string;
+  readonly todo: string;
+  /** True: trying again cannot help. */
+  readonly final: boolean;
+}
+
+function diagnose(error: unknown, timeoutMs: number): Diagnosis {
+  const text = error instanceof Error ? error.message : String(error);
+  const has = (...words: string[]) => words.some((word) => text.includes(word));
+  if (has("WRONGPASS", "invalid password", "invalid username"))
+    return {
+      why: "it refuses the user or password",
+      todo: "Correct them in redis.url (or redis.passwordFile).",
+      final: true,
+    };
+  if (has("NOAUTH"))
+    return {
+      why: "it wants a password and was given none",
+      todo: "Put it into redis.url or redis.passwordFile.",
+      final: true,
+    };
+  if (has("NOPERM"))
+    return { why: `its user lacks a permission (${text})`, todo: "Grant it with ACL SETUSER.", final: true };
+  if (has("DB index", "invalid DB"))
+    return { why: "it has no database of that number", todo: "Correct the number at the end of the URL.", final: true };
+  if (has("TOOOLD"))
+    return {
+      why: `its version ${text.split(" ")[1]} is too old`,
+      todo: `Use ${VERSION_MIN.join(".")} or newer.`,
+      final: true,
+    };
+  if (has("ENOTFOUND", "EAI_AGAIN"))
+    return { why: "its host name cannot be resolved", todo: "Correct the name in redis.url.", final: false };
+  if (has("ECONNREFUSED", "ENOENT"))
+    return {
+      why: `nothing listens there (waited ${timeoutMs} ms)`,
+      todo: "Start Redis, or correct redis.url.",
+      final: false,
+    };
+  if (has("ETIMEDOUT", "timed out"))
+    return {
+      why: `it did not answer within ${timeoutMs} ms`,
+      todo: "Is the address right, and a firewall open?",
+      final: false,
+    };
+  if (has("LOADING"))
+    return {
+      why: `it was still loading its data after ${timeoutMs} ms`,
+      todo: "Wait, or raise redis.connectTimeoutMs.",
+      final: false,
+    };
+  return { why: text, todo: "See its log, or correct redis.url.", final: false };
+}

@@ -1,0 +1,166 @@
+// Shared state against a real Redis: what a backend leaves behind, another one finds; what is numbered is numbered once.
+
+import { afterEach, beforeAll, describe, expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { Redis } from "ioredis";
+import { Allotment, ConnectionStates, JobStore, STATE_BYTES_MAX } from "../../lib/wiring/index.js";
+import { type RedisServer, startRedis } from "../kit/redis.js";
+import { until } from "../kit/until.js";
+
+let server: RedisServer;
+let redis: Redis;
+
+beforeAll(async () => {
+  server = await startRedis({ keep: "file" });
+  redis = server.client();
+});
+
+afterEach(async () => {
+  await redis.flushall();
+});
+
+const bytes = (...values: number[]) => Uint8Array.from(values);
+const plain = (state: Uint8Array | undefined) => state && [...state];
+
+describe("connection state", () => {
+  const open = (options = {}) => new ConnectionStates(redis, "test", options);
+
+  test("whatever bytes are saved are loaded, in the order asked for, and unknown connections are undefined", async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), async (states) => {
+        const entries = states.map((state, i) => ({ connection: `c${i}`, state }));
+        await open().save(entries);
+        const asked = ["nobody", ...entries.map(({ connection }) => connection).reverse()];
+        const loaded = await open().load(asked);
+        expect(loaded.map(plain)).toEqual([undefined, ...states.map(plain).reverse()]);
+      }),
+      { numRuns: 20 },
+    );
+  });
+
+  test("two thousand and one states are saved, touched and loaded in batches", async () => {
+    const states = open();
+    const entries = Array.from({ length: 2_001 }, (_, i) => ({ connection: `c${i}`, state: bytes(i & 255, i >> 8) }));
+    await states.save(entries);
+    expect(await states.touch(["x", ...entries.map(({ connection }) => connection), "y"])).toEqual(["x", "y"]);
+    const loaded = await states.load(entries.map(({ connection }) => connection));
+    expect(loaded.map(plain)).toEqual(entries.map(({ state }) => plain(state)));
+  });
+
+  test("a state over the limit is refused by name and nothing is written", async () => {
+    const entries = [
+      { connection: "good", state: bytes(1) },
+      { connection: "huge", state: new Uint8Array(STATE_BYTES_MAX + 1) },
+    ];
+    await expect(open().save(entries)).rejects.toThrow(/connection huge has 4097 bytes, allowed are 4096/);
+    expect(await open().load(["good"])).toEqual([undefined]);
+  });
+
+  test("a state expires unless touched, and a released one later or sooner by its own time", async () => {
+    const states = open({ liveTtlMs: 60_000, resumeTtlMs: 120_000 });
+    await states.save([{ connection: "a", state: bytes(1) }]);
+    expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(50_000);
+    await redis.pexpire("hf:{test}:connection:a", 5_000);
+    await states.touch(["a"]);
+    expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(50_000);
+    await states.release("a");
+    expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(110_000);
+    await states.release("never there");
+    expect(await redis.exists("hf:{test}:connection:never there")).toBe(0);
+  });
+
+  test("a live connection's state is held, a released one is claimed once, and again only by the same claimer", async () => {
+    const states = open();
+    expect(await states.claim("old", "new")).toEqual({ kind: "unknown" });
+    await states.save([{ connection: "old", state: bytes(0, 255, 10) }]);
+    expect(await states.claim("old", "new")).toEqual({ kind: "held" });
+    await states.release("old");
+    const claimed = await states.claim("old", "new");
+    expect(claimed.kind === "claimed" && plain(claimed.state)).toEqual([0, 255, 10]);
+    expect((await states.claim("old", "new")).kind).toBe("claimed");
+    expect(await states.claim("old", "other")).toEqual({ kind: "held" });
+  });
+
+  test("of many connections that claim one session at once exactly one gets it", async () => {
+    const states = open();
+    const rivals = Array.from({ length: 4 }, () => new ConnectionStates(server.client(), "test"));
+    for (let round = 0; round < 20; round++) {
+      await states.save([{ connection: `s${round}`, state: bytes(round) }]);
+      await states.release(`s${round}`);
+      const claims = await Promise.all(
+        Array.from({ length: 16 }, (_, i) => (rivals[i % 4] ?? states).claim(`s${round}`, `by-${i}`)),
+      );
+      expect(claims.filter(({ kind }) => kind === "claimed")).toHaveLength(1);
+      expect(claims.filter(({ kind }) => kind === "held")).toHaveLength(15);
+    }
+  });
+});
+
+describe("allotment", () => {
+  test("four holders that ask at once never get the same number", async () => {
+    const holders = await Promise.all(
+      Array.from({ length: 4 }, () => Allotment.open(server.client(), "test", "extranonce1", { blockSize: 64 })),
+    );
+    const numbers = await Promise.all(Array.from({ length: 8_000 }, (_, i) => (holders[i % 4] ?? holders[0])?.next()));
+    expect(new Set(numbers).size).toBe(8_000);
+    expect(numbers.every((number) => number !== undefined && number >= 0 && number < 2 ** 32)).toBe(true);
+  });
+
+  test("numbers wrap at the limit: each is handed out once a turn", async () => {
+    const holders = [
+      await Allotment.open(redis, "test", "small", { blockSize: 8, limit: 96 }),
+      await Allotment.open(redis, "test", "small", { blockSize: 8, limit: 96 }),
+    ];
+    const seen = new Map<number, number>();
+    for (let i = 0; i < 96 * 3; i++) {
+      // A block at a time each, so that nothing stays in hand at the end of a turn.
+      const number = (await holders[Math.floor(i / 8) % 2]?.next()) ?? -1;
+      seen.set(number, (seen.get(number) ?? 0) + 1);
+    }
+    expect([...seen.keys()].sort((a, b) => a - b)).toEqual(Array.from({ length: 96 }, (_, i) => i));
+    // The blocks fetched ahead shift a turn's end by at most one block for each holder.
+    for (const count of seen.values()) expect(Math.abs(count - 3)).toBeLessThanOrEqual(1);
+  });
+
+  test("an odd limit still gives every number below it and none above", async () => {
+    const holder = await Allotment.open(redis, "test", "odd", { blockSize: 10, limit: 63 });
+    const numbers = new Set<number>();
+    for (let i = 0; i < 63; i++) numbers.add(await holder.next());
+    expect([...numbers].sort((a, b) => a - b)).toEqual(Array.from({ length: 63 }, (_, i) => i));
+  });
+
+  test("a number given back is the next one handed out", async () => {
+    const holder = await Allotment.open(redis, "test", "back");
+    const number = await holder.next();
+    holder.release(number);
+    expect(await holder.next()).toBe(number);
+  });
+
+  test("numbers in hand last while Redis is away, then the failure is said, and it goes on when Redis is back", async () => {
+    const own = await startRedis();
+    const holder = await Allotment.open(await own.asking(), "test", "away", { blockSize: 16 });
+    const seen = new Set([await holder.next()]);
+    await own.stop();
+    const failure = async () => {
+      for (;;) seen.add(await holder.next());
+    };
+    await expect(failure()).rejects.toThrow(/state\/allot/);
+    expect(seen.size).toBeGreaterThanOrEqual(16);
+    await own.start();
+    const size = seen.size;
+    await until("numbers come again", 5_000, async () => seen.add(await holder.next()));
+    expect(seen.size).toBe(size + 1);
+  });
+});
+
+describe("job store", () => {
+  test("a job is loaded as it was saved until its time is up", async () => {
+    const store = new JobStore(redis, "test");
+    const bytes = Uint8Array.from({ length: 300_000 }, (_, i) => i & 255);
+    await store.save("1a", bytes, 60_000);
+    expect(Buffer.from((await store.load("1a")) ?? []).equals(bytes)).toBe(true);
+    await store.save("1b", bytes, 30);
+    await until("it has expired", 1_000, async () => (await store.load("1b")) === undefined);
+    expect(await store.load("never")).toBeUndefined();
+  });
+});
