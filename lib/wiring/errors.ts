@@ -30,6 +30,8 @@ const CODES = {
   DISCONNECTED: { sent: true, retryable: true },
   /** The far side's handler threw. */
   REMOTE: { sent: true, retryable: false },
+  /** The far side cannot do it now because something it needs is away (its database); it may have done a part. */
+  UNAVAILABLE: { sent: true, retryable: true },
   /** The reply does not fit its schema: versions differ, or a bug of the far side's. */
   INVALID_REPLY: { sent: true, retryable: false },
 } as const;

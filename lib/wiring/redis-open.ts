@@ -72,30 +72,40 @@ async function probe(url: string, roles: readonly RedisRole[], timeoutMs: number
 }
 
 async function tryOnce(url: string, timeoutMs: number): Promise<unknown> {
+  // No commandTimeout: its timers outlive a rejected command and would keep a failed start from ending.
   const redis = new Redis(url, {
-    ...asking,
     lazyConnect: true,
     retryStrategy: null,
     connectTimeout: timeoutMs,
-    commandTimeout: timeoutMs,
+    maxRetriesPerRequest: 0,
   });
   let said: unknown;
   redis.on("error", (error) => {
     said ??= error;
   });
+  const timer = setTimeout(() => {
+    said ??= new Error("timed out");
+    redis.disconnect();
+  }, timeoutMs);
   try {
     await redis.connect();
-    const version = /^redis_version:(\d+)\.(\d+)/m.exec(await redis.info("server"));
-    if (said !== undefined) return said; // A database that does not exist is an event, and the connection goes on in 0.
-    if (!version) return undefined; // Something compatible that does not say.
-    const [major, minor] = [Number(version[1]), Number(version[2])];
-    if (major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1])) return undefined;
-    return new Error(`TOOOLD ${major}.${minor}`);
+    const server = await redis.info("server");
+    return said ?? tooOld(server); // A database that does not exist is an event, and the connection goes on in 0.
   } catch (error) {
     return said ?? error; // The event carries the reason; the rejection often only says that the connection is closed.
   } finally {
+    clearTimeout(timer);
     redis.disconnect();
   }
+}
+
+/** Undefined also for something compatible that does not say its version. */
+function tooOld(info: string): Error | undefined {
+  const version = /^redis_version:(\d+)\.(\d+)/m.exec(info);
+  if (!version) return undefined;
+  const [major, minor] = [Number(version[1]), Number(version[2])];
+  const enough = major > VERSION_MIN[0] || (major === VERSION_MIN[0] && minor >= VERSION_MIN[1]);
+  return enough ? undefined : new Error(`TOOOLD ${major}.${minor}`);
 }
 
 interface Diagnosis {

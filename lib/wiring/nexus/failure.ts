@@ -1,6 +1,7 @@
 // How a call failed, as this process saw it, told apart from what a handler says of its own accord.
 //
 // A handler may refuse by throwing a WiringError of its own (`OVERLOADED: none was taken`): its code crosses to the caller.
+// So does UNAVAILABLE, which claims nothing about what was done.
 // But a handler whose own call to another service failed has begun its work, so the same code would lie about `sent`.
 // Every failure that comes out of a call is therefore a CallFailure, and a CallFailure that a handler lets through
 // becomes REMOTE.
@@ -18,7 +19,11 @@ const isCode = (text: string): text is WiringErrorCode => codes.has(text);
 
 /** What the caller learns of what a handler threw. */
 export function handlerFailure(thrown: unknown): CallFailure {
-  if (thrown instanceof WiringError && !(thrown instanceof CallFailure) && !thrown.sent) {
+  if (
+    thrown instanceof WiringError &&
+    !(thrown instanceof CallFailure) &&
+    (!thrown.sent || thrown.code === "UNAVAILABLE")
+  ) {
     return new CallFailure(thrown.code, textOf(thrown), { cause: thrown });
   }
   const text = thrown instanceof Error ? thrown.message : String(thrown);
