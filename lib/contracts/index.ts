@@ -3,5 +3,6 @@
 export * as chain from "./chain/index.js";
 export * from "./ids.js";
 export * from "./jobs.js";
+export * from "./keeper.js";
 export * from "./lines.js";
 export * from "./shares.js";

@@ -1,0 +1,74 @@
+// keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
+//
+//   keeper --client(+ socket) | handover | stop--> edge
+//   keeper <--ready | meta | drop | leaving | released | released-all-- edge
+//
+// The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
+// what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
+//
+//   K1. Nothing is sent to an edge before it said `ready`. Its epoch (0, 1, 2 ...) is in its environment (EdgeEpochVariable).
+//   K2. `meta` is sent as soon as the PROXY header is decoded: bytes that were read are read once, in all epochs together.
+//   K3. A hand-over loses nothing. The old edge stops reading a client, waits for its acknowledgements and writes, and sends
+//       what it read but could not finish along (`released`); only then does the keeper give the client to the new edge.
+//   K4. Either side ignores a `kind` that it does not know: the two may be of different versions.
+//
+// Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
+
+/** Set by the keeper for every edge that it forks; holds the epoch in decimal. */
+export type EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
+
+/** What the PROXY header said of a client (or, without one, what the socket says). */
+export interface ClientFacts {
+  /** Key of the connection's state: HAProxy's unique id, or one that the edge made. */
+  readonly connection: string;
+  readonly listener: string;
+  readonly remoteAddress: string;
+  readonly remotePort: number;
+  readonly secure: boolean;
+  /** A health check of the proxy's, not a client: no backend hears of it before it says something. */
+  readonly local: boolean;
+}
+
+/** What one edge hands to the next with a client. */
+export interface Carried {
+  /** Read from the socket, but not yet a line that any backend has seen: usually the beginning of one. */
+  readonly rest: Uint8Array;
+  /** Seen by a backend, not acknowledged by it: to be sent again. Oldest first. */
+  readonly lines: readonly { readonly number: number; readonly bytes: Uint8Array }[];
+  /** The backend's newest state of the connection. */
+  readonly state?: Uint8Array | undefined;
+}
+
+/** Where a client came in. */
+export interface Origin {
+  /** Name of the keeper's (or edge's own) listening socket. */
+  readonly door: string;
+  /** The peer's address; "unix" for a unix socket. */
+  readonly address: string;
+  readonly port: number;
+}
+
+export type KeeperSays =
+  | {
+      /** Travels with the socket. Without one, the client has gone meanwhile. */
+      readonly kind: "client";
+      /** The keeper's number of the client; unique for the keeper's life. */
+      readonly id: number;
+      readonly origin: Origin;
+      /** Absent: the PROXY header, if there is to be one, has not been read. */
+      readonly facts?: ClientFacts | undefined;
+      /** Present after a planned hand-over. */
+      readonly carried?: Carried | undefined;
+      /** An earlier edge has had this client. */
+      readonly adopted: boolean;
+    }
+  | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
+  | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
+
+export type EdgeSays =
+  | { /** Clients may be sent. */ readonly kind: "ready" }
+  | { readonly kind: "meta"; readonly id: number; readonly facts: ClientFacts }
+  | { /** The client is gone, or must go: close the duplicate. */ readonly kind: "drop"; readonly id: number }
+  | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }
+  | { readonly kind: "released"; readonly id: number; readonly carried: Carried }
+  | { /** Every client was released; the edge ends by itself now. */ readonly kind: "released-all" };

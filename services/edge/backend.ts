@@ -1,0 +1,162 @@
+// backend: one instance of the backend service, as this edge sees it: who is served by it, and what it is still to be told.
+//
+//   Switchboard --tell--> queue --batch--> out-backend --events call--> the instance
+//
+//   B1. Events go out in the order in which they were told; the next batch is made only after the last one was settled.
+//   B2. Connections that moved away take their untold events along: nobody hears a line after `close moved`.
+//   B3. The queue needs no bound of its own: it holds at most the lines that the connections hold, an open and a close each.
+
+import {
+  type ClientEvent,
+  type CloseReason,
+  EVENTS_MAX,
+  type Handle,
+  type LineNumber,
+} from "../../lib/contracts/index.js";
+import type { InstanceId, InstanceState } from "../../lib/wiring/index.js";
+import type { Connection, HeldLine } from "./connection.js";
+
+/** Of one `events` call: far below any frame limit, and still thousands of lines. */
+export const BATCH_BYTES_MAX = 1_048_576;
+const EVENT_BYTES = 64;
+
+export class Backend {
+  readonly connections = new Map<Handle, Connection>();
+  readonly groups = new Map<string, Set<Connection>>();
+  /** As discovery says; undefined: not listed. */
+  listed: InstanceState | undefined;
+  /** Its `out` stream reaches us, so its answers will. */
+  joined = false;
+  /** A call failed in a way that leaves open what it did: left alone until then. Milliseconds on the injected clock. */
+  suspectUntilMs = 0;
+  /** It leaves: gets no new lines, keeps its connections until their lines are acknowledged or this moment has come. */
+  drainUntilMs: number | undefined;
+  #queue: ClientEvent[] = [];
+  #inFlight: readonly ClientEvent[] | undefined;
+
+  constructor(readonly id: InstanceId) {}
+
+  usable(nowMs: number): boolean {
+    return this.listed === "ready" && this.joined && this.drainUntilMs === undefined && nowMs >= this.suspectUntilMs;
+  }
+
+  /** True: there is something to send. */
+  get pending(): boolean {
+    return this.#queue.length > 0 || this.#inFlight !== undefined;
+  }
+
+  isInFlight(batch: readonly ClientEvent[]): boolean {
+    return batch === this.#inFlight;
+  }
+
+  /** Events were sent and nothing is known of them yet. */
+  get waiting(): boolean {
+    return this.#inFlight !== undefined;
+  }
+
+  /** Takes the connection in, with everything a new backend must know of it. */
+  adopt(connection: Connection, handle: Handle): void {
+    const { facts, state } = connection;
+    connection.owner = this;
+    connection.handle = handle;
+    connection.taken = 0;
+    this.connections.set(handle, connection);
+    this.#queue.push({
+      kind: "open",
+      handle,
+      connection: facts.connection as Extract<ClientEvent, { kind: "open" }>["connection"],
+      remoteAddress: facts.remoteAddress,
+      remotePort: facts.remotePort,
+      listener: facts.listener,
+      secure: facts.secure,
+      ...(state && { state }),
+      adopted: connection.adopted && !state,
+    });
+    for (const line of connection.lines) this.tellLine(connection, line);
+  }
+
+  tellLine(connection: Connection, { number, bytes }: HeldLine): void {
+    this.#queue.push({ kind: "line", handle: connection.handle, number, bytes });
+  }
+
+  /** The connection is no longer this backend's. Its untold events still go out: the client has gone, its lines count. */
+  close(connection: Connection, reason: CloseReason): void {
+    this.#forget(connection);
+    this.#queue.push({ kind: "close", handle: connection.handle, reason });
+  }
+
+  /** Everybody leaves for another backend. B2. Returns them. @param tell False: it is gone, or shall not be spoken to. */
+  release(tell: boolean): Connection[] {
+    const leaving = [...this.connections.values()];
+    if (tell) this.#dropUntold(this.connections);
+    else this.#queue = [];
+    this.#inFlight = undefined;
+    for (const connection of leaving) {
+      if (tell) this.close(connection, "moved");
+      else this.#forget(connection);
+    }
+    return leaving;
+  }
+
+  /** Stops telling: lines that were not sent yet stay with their connections. */
+  hush(): void {
+    this.#dropUntold(this.connections);
+  }
+
+  join(connection: Connection, group: string): void {
+    connection.groups.add(group);
+    const members = this.groups.get(group);
+    if (members) members.add(connection);
+    else this.groups.set(group, new Set([connection]));
+  }
+
+  leave(connection: Connection, group: string): void {
+    connection.groups.delete(group);
+    const members = this.groups.get(group);
+    members?.delete(connection);
+    if (members?.size === 0) this.groups.delete(group);
+  }
+
+  /** The next events to send, or those of last time when they were refused; undefined when there are none. B1. */
+  batch(): readonly ClientEvent[] | undefined {
+    if (this.#inFlight || this.#queue.length === 0) return this.#inFlight;
+    let count = 0;
+    let bytes = 0;
+    for (const event of this.#queue) {
+      bytes +=
+        EVENT_BYTES +
+        (event.kind === "line" ? event.bytes.length : event.kind === "open" ? 256 + (event.state?.length ?? 0) : 0);
+      if (count === EVENTS_MAX || (bytes > BATCH_BYTES_MAX && count > 0)) break;
+      count++;
+    }
+    this.#inFlight = this.#queue.splice(0, count);
+    return this.#inFlight;
+  }
+
+  /** The batch was taken. False: it is none of the present ones (everybody left meanwhile). */
+  taken(batch: readonly ClientEvent[]): boolean {
+    if (batch !== this.#inFlight) return false;
+    this.#inFlight = undefined;
+    for (const event of batch) {
+      if (event.kind !== "line") continue;
+      const connection = this.connections.get(event.handle);
+      if (connection) connection.taken = Math.max(connection.taken, event.number as LineNumber);
+    }
+    return true;
+  }
+
+  /** The batch was not taken and is not to be sent again (the backend drains). */
+  notTaken(batch: readonly ClientEvent[]): void {
+    if (batch === this.#inFlight) this.#inFlight = undefined;
+  }
+
+  #dropUntold(of: ReadonlyMap<Handle, unknown>): void {
+    this.#queue = this.#queue.filter((event) => !of.has(event.handle));
+  }
+
+  #forget(connection: Connection): void {
+    this.connections.delete(connection.handle);
+    for (const group of [...connection.groups]) this.leave(connection, group);
+    connection.owner = undefined;
+  }
+}

@@ -1,0 +1,91 @@
+// connection: what the edge remembers of one client, so that any backend can serve it next.
+//
+//   client --line--> held until a backend acknowledged it --> forgotten
+//
+//   N1. Line numbers only grow, also over the restarts of the edge: they begin at epoch * 2^32 + 1.
+//   N2. Lines leave by acknowledgement only, in whatever order these come.
+
+import type { ClientFacts, CloseReason, Handle, LineNumber } from "../../lib/contracts/index.js";
+import type { Backend } from "./backend.js";
+
+/** The client's socket, as the switchboard sees it. */
+export interface ClientPort {
+  /** Never waits, never throws. A client that reads too slowly is closed by the port itself. */
+  write(bytes: Uint8Array): void;
+  /** Close once everything written is flushed. */
+  end(reason: CloseReason, text: string): void;
+  /** Lines were acknowledged while `connection.waiting` was set, or memory is free again. */
+  relieved(): void;
+}
+
+export interface HeldLine {
+  readonly number: LineNumber;
+  readonly bytes: Uint8Array;
+}
+
+/** What a line costs beside its bytes, roughly, in memory and on the wire. */
+const LINE_OVERHEAD_BYTES = 96;
+/** Groups a connection may be in at once; backends use one or two. */
+export const GROUPS_MAX = 16;
+const NUMBERS_PER_EPOCH = 2 ** 32;
+
+/** Bytes that a held line counts. */
+export function costOf(line: HeldLine): number {
+  return line.bytes.length + LINE_OVERHEAD_BYTES;
+}
+
+export class Connection {
+  /** Unacknowledged, oldest first. */
+  readonly lines: HeldLine[] = [];
+  readonly groups = new Set<string>();
+  heldBytes = 0;
+  owner: Backend | undefined;
+  /** Its name at `owner`: a new one for every owner, so that nothing an earlier owner says can be taken for the present one's. */
+  handle = 0 as Handle;
+  state: Uint8Array | undefined;
+  /** Newest line that the owner is known to have taken. */
+  taken = 0;
+  /** The port wants to hear of acknowledgements. */
+  waiting = false;
+  closed = false;
+  #lastNumber: number;
+
+  constructor(
+    readonly facts: ClientFacts,
+    readonly port: ClientPort,
+    /** Older than this edge process, and not handed over with its state. */
+    readonly adopted: boolean,
+    epoch: number,
+  ) {
+    this.#lastNumber = epoch * NUMBERS_PER_EPOCH;
+  }
+
+  /** Numbers the line and keeps it. */
+  hold(bytes: Uint8Array): HeldLine {
+    const line = { number: ++this.#lastNumber as LineNumber, bytes };
+    this.keep(line);
+    return line;
+  }
+
+  /** Keeps a line that has its number: one that another edge process handed over. Older than all of `hold`'s. */
+  keep(line: HeldLine): void {
+    this.lines.push(line);
+    this.heldBytes += costOf(line);
+  }
+
+  /** N2. Returns the bytes set free: 0 when the line is not held (acknowledged before). */
+  acknowledge(number: LineNumber): number {
+    const at = this.lines[0]?.number === number ? 0 : this.lines.findIndex((line) => line.number === number);
+    const [line] = at < 0 ? [] : this.lines.splice(at, 1);
+    if (!line) return 0;
+    const freed = costOf(line);
+    this.heldBytes -= freed;
+    return freed;
+  }
+
+  /** The owner has taken lines that it has not acknowledged. */
+  get busy(): boolean {
+    const oldest = this.lines[0];
+    return oldest !== undefined && oldest.number <= this.taken;
+  }
+}

@@ -1,0 +1,135 @@
+// in-keeper: the edge's side of the IPC channel to the keeper that forked it.
+//
+//   keeper --client(+ socket), handover, stop--> Clients
+//   keeper <--meta, drop, released ------------- Clients
+//
+//   H1. A hand-over goes in slices: while one slice's clients wait (some milliseconds), all others are served.
+//   H2. A client is released only after its `close moved` was taken by its backend (or that took too long), so that a backend
+//       seldom sees two owners of one connection.
+//   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
+
+import type { Socket } from "node:net";
+import type { EdgeEpochVariable, EdgeSays, KeeperSays } from "../../lib/contracts/index.js";
+import type { Log } from "../../lib/wiring/index.js";
+import type { Clients, Giver } from "./in-clients.js";
+
+const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
+/** A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. */
+const HOLD_MS = 2_000;
+const FLUSH_MS = 500;
+
+export interface KeeperLinkOptions {
+  readonly clients: Clients;
+  readonly backends: { flushed(waitMs: number): Promise<void> };
+  /** Clients at a time. H1 */
+  readonly slice: number;
+  readonly log: Log;
+}
+
+/** The epoch that the keeper gave this process; undefined: no keeper forked it. */
+export function keeperEpoch(): number | undefined {
+  const text = process.env[EPOCH_VARIABLE];
+  return process.send && text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Resolves when it is on its way (or the channel is broken, which is H3's concern). */
+export function tellKeeper(message: EdgeSays): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected && process.send) process.send(message, undefined, undefined, () => resolve());
+    else resolve();
+  });
+}
+
+export const KEEPER: Giver = {
+  met: (id, facts) => void tellKeeper({ kind: "meta", id, facts }),
+  gone: (id) => void tellKeeper({ kind: "drop", id }),
+};
+
+export class KeeperLink {
+  #phase: "serving" | "leaving" | "handing-over" | "done" | "stopping" = "serving";
+  #left: (() => void) | undefined;
+  readonly #onMessage = (message: unknown, socket: unknown) =>
+    this.#hear(message as KeeperSays, socket as Socket | undefined);
+  readonly #onDisconnect = () => this.#done("the keeper is gone"); // H3
+
+  constructor(readonly options: KeeperLinkOptions) {
+    process.on("message", this.#onMessage);
+    process.on("disconnect", this.#onDisconnect);
+    void tellKeeper({ kind: "ready" });
+  }
+
+  /** True: the keeper said that it ends, and the clients end with it. */
+  get stopping(): boolean {
+    return this.#phase === "stopping";
+  }
+
+  /** Asks the keeper for a successor; resolves when every client was handed over, or after waitMs. */
+  leave(waitMs: number): Promise<void> {
+    if (this.#phase === "done" || this.#phase === "stopping") return Promise.resolve();
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, waitMs);
+      this.#left = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+      if (this.#phase !== "serving") return;
+      this.#phase = "leaving";
+      void tellKeeper({ kind: "leaving" });
+    });
+  }
+
+  /** Lets go of the channel, so that the process can end by itself. */
+  close(): void {
+    process.off("message", this.#onMessage);
+    process.off("disconnect", this.#onDisconnect);
+    if (process.connected) process.disconnect();
+  }
+
+  #hear(message: KeeperSays, socket: Socket | undefined): void {
+    switch (message.kind) {
+      case "client":
+        if (socket) this.options.clients.take(socket, message);
+        else void tellKeeper({ kind: "drop", id: message.id });
+        return;
+      case "handover":
+        void this.#handOver();
+        return;
+      case "stop":
+        this.#phase = "stopping";
+        this.#left?.();
+        return;
+    }
+  }
+
+  async #handOver(): Promise<void> {
+    const { clients, slice } = this.options;
+    this.#phase = "handing-over";
+    const ids = clients.ids();
+    while (ids.length > 0) await this.#handOverSlice(ids.splice(0, slice));
+    await tellKeeper({ kind: "released-all" });
+    this.#done("every client was handed over");
+  }
+
+  /** Whoever waits in `leave` ends the process already. */
+  #done(why: string): void {
+    this.#phase = "done";
+    if (this.#left) this.#left();
+    else {
+      this.options.log.info(`edge ends: ${why}`);
+      process.kill(process.pid, "SIGTERM"); // Whoever runs this process closes everything in order.
+    }
+  }
+
+  /** H1, H2 */
+  async #handOverSlice(ids: readonly number[]): Promise<void> {
+    const { clients, backends } = this.options;
+    await Promise.all(ids.map((id) => clients.hold(id, HOLD_MS)));
+    const released: EdgeSays[] = [];
+    for (const id of ids) {
+      const carried = clients.release(id);
+      if (carried) released.push({ kind: "released", id, carried });
+    }
+    await backends.flushed(FLUSH_MS);
+    await Promise.all(released.map(tellKeeper));
+  }
+}

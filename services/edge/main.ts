@@ -1,0 +1,70 @@
+// edge: gives every client's lines to a backend and the backend's answers to the client, and survives the backends.
+//
+//   keeper --> [in-keeper] --> Clients --> Switchboard --> [out-backend] --> backends (any `lineBackend`)
+//
+// It knows nothing of what the lines mean. Under a keeper, ending this process disconnects nobody: asked to drain, it hands
+// its clients over to a successor; killed, the keeper gives them to the next one.
+
+import { edge, lineBackend } from "../../lib/contracts/index.js";
+import type { OpenService } from "../../lib/wiring/index.js";
+import { Clients } from "./in-clients.js";
+import { KEEPER, KeeperLink, keeperEpoch } from "./in-keeper.js";
+import { listen, NOBODY } from "./in-listen.js";
+import { Counters } from "./metrics.js";
+import { BackendLink, TICKS_PER_SECOND } from "./out-backend.js";
+import { type Settings, switchboardLimits } from "./settings.js";
+import { Switchboard } from "./switchboard.js";
+
+const GAUGES_MS = 1_000;
+
+export const open: OpenService<Settings> = async (house, settings) => {
+  const epoch = keeperEpoch();
+  const counters = new Counters(house.metrics);
+  const { count } = counters;
+  const hooks = {
+    wake: (id: Parameters<BackendLink["wake"]>[0]) => backends.wake(id),
+    count,
+    nowMs: () => performance.now(),
+  };
+  const switchboard = new Switchboard(epoch ?? 0, switchboardLimits(settings, TICKS_PER_SECOND), hooks);
+  const client = house.nexus.client(lineBackend(settings.backend));
+  const backends: BackendLink = new BackendLink({
+    client,
+    switchboard,
+    eventsTimeoutMs: settings.eventsTimeoutMs,
+    count,
+  });
+  const clients = new Clients(switchboard, settings, count, epoch === undefined ? NOBODY : KEEPER);
+  const hosted = await house.nexus.host(
+    edge,
+    { status: () => ({ ...switchboard.status(), counters: counters.totals }) },
+    { meta: { backend: settings.backend, epoch: String(epoch ?? 0) } },
+  );
+  const keeper =
+    epoch === undefined
+      ? undefined
+      : new KeeperLink({ clients, backends, slice: settings.handoverSlice, log: house.log });
+  const server = keeper || !settings.listen ? undefined : await listen(settings.listen, clients);
+  const gauges = setInterval(() => {
+    const { connections, unacknowledgedLines } = switchboard.status();
+    house.metrics.gauge("edge.connections", connections);
+    house.metrics.gauge("edge.unacknowledgedLines", unacknowledgedLines);
+  }, GAUGES_MS);
+
+  return {
+    async drain(timeoutMs) {
+      server?.close();
+      if (keeper && !keeper.stopping) return keeper.leave(timeoutMs);
+      await clients.endAll(timeoutMs);
+      await backends.flushed(timeoutMs);
+    },
+    async close() {
+      clearInterval(gauges);
+      server?.close();
+      keeper?.close(); // Before the sockets: the keeper must not take their end for the clients'.
+      clients.destroyAll();
+      await backends.close();
+      await hosted.close();
+    },
+  };
+};

@@ -1,0 +1,105 @@
+// out-backend: carries events to the instances of the backend service and their answers back.
+//
+//   Switchboard --batch--> client.call("events", to: instance) --> taken | refused | failed
+//   Switchboard <--apply-- client.subscribe("out")
+//
+//   O1. One `events` call an instance at a time: what was told in one tick, or while the last call was under way, goes in one.
+//       Two at once could be taken in the wrong order when the first is refused.
+//   O2. OVERLOADED: the same batch again, after 5 ms doubling to 500 ms. DRAINING: not again. Anything else: nobody knows, so the
+//       switchboard has it done again, elsewhere if it can.
+
+import type { ClientEvent, LineBackendContract } from "../../lib/contracts/index.js";
+import { type Client, type InstanceId, type Subscription, WiringError } from "../../lib/wiring/index.js";
+import type { MetricName } from "./metrics.js";
+import type { Switchboard } from "./switchboard.js";
+
+const RETRY_FIRST_MS = 5;
+const RETRY_MAX_MS = 500;
+const FLUSH_LOOK_MS = 5;
+
+export interface BackendLinkOptions {
+  readonly client: Client<LineBackendContract>;
+  readonly switchboard: Switchboard;
+  readonly eventsTimeoutMs: number;
+  count(name: MetricName, by?: number): void;
+}
+
+/** How often the switchboard looks at its clocks. */
+export const TICKS_PER_SECOND = 10;
+
+export class BackendLink {
+  readonly #subscription: Subscription;
+  readonly #unwatch: () => void;
+  readonly #timer: NodeJS.Timeout;
+  /** Instances whose send loop runs, or will at the end of this tick. */
+  readonly #sending = new Set<InstanceId>();
+  #closed = false;
+
+  constructor(readonly options: BackendLinkOptions) {
+    const { client, switchboard } = options;
+    this.#subscription = client.subscribe("out", {
+      onMessage: ({ outs }, { instance }) => switchboard.apply(instance.id, outs),
+      onGap: ({ id }) => switchboard.gap(id),
+      onJoin: ({ id }) => switchboard.joined(id),
+      onLeave: ({ id }) => switchboard.left(id),
+    });
+    this.#unwatch = client.watch((instances) => switchboard.listed(instances));
+    this.#timer = setInterval(() => switchboard.tick(), 1_000 / TICKS_PER_SECOND);
+  }
+
+  /** There is something to send. Sent at the end of the tick, with all that is told until then. */
+  wake(id: InstanceId): void {
+    if (this.#sending.has(id) || this.#closed) return;
+    this.#sending.add(id);
+    setImmediate(() => this.#send(id).finally(() => this.#sending.delete(id)));
+  }
+
+  /** Resolves when everything told was sent and answered, or after waitMs. */
+  async flushed(waitMs: number): Promise<void> {
+    const untilMs = performance.now() + waitMs;
+    while (this.#sending.size > 0 && performance.now() < untilMs) await pause(FLUSH_LOOK_MS);
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true;
+    clearInterval(this.#timer);
+    this.#unwatch();
+    this.#subscription.close();
+    await this.options.client.close();
+  }
+
+  async #send(id: InstanceId): Promise<void> {
+    const { switchboard } = this.options;
+    let retryMs = RETRY_FIRST_MS;
+    for (let batch = switchboard.batch(id); batch && !this.#closed; batch = switchboard.batch(id)) {
+      const outcome = await this.#call(id, batch);
+      if (outcome === "taken") {
+        switchboard.taken(id, batch);
+        retryMs = RETRY_FIRST_MS;
+      } else if (outcome === "later") {
+        await pause(retryMs);
+        retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
+      } else if (outcome === "refused") switchboard.refused(id, batch);
+      else switchboard.failed(id, batch);
+    }
+  }
+
+  /** O2 */
+  async #call(id: InstanceId, events: readonly ClientEvent[]): Promise<"taken" | "later" | "refused" | "failed"> {
+    const { client, eventsTimeoutMs, count } = this.options;
+    try {
+      await client.call("events", { events: events as ClientEvent[] }, { to: id, timeoutMs: eventsTimeoutMs });
+      return "taken";
+    } catch (error) {
+      if (!(error instanceof WiringError)) throw error;
+      if (error.code === "DRAINING") return "refused";
+      if (error.code !== "OVERLOADED") return "failed";
+      count("edge.overloaded");
+      return "later";
+    }
+  }
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
+}

@@ -1,0 +1,330 @@
+// switchboard: which backend serves which client, and what happens when that changes. Pure: sockets and calls are others'.
+//
+//   in-clients --open, line, close--> Switchboard --batch--> out-backend (events)
+//   in-clients <--write, end--------- Switchboard <--apply-- out-backend (out)
+//
+//   S1. A line is kept until the connection's present owner acknowledged it; whoever serves the connection next gets the newest
+//       state and all unacknowledged lines, in order, before any newer one.
+//   S2. Only the present owner's writes count: a handle belongs to one ownership, and dies with it.
+//   S3. A backend that drains keeps its connections until their lines are acknowledged (at most drainMs), one that is lost
+//       loses them at once, and one that failed in between (a time-out, a gap) is told `close moved` for all it had.
+//   S4. No backend: clients and their lines wait, within the bounds of S5.
+//   S5. A client with linesMax unacknowledged lines, or bytesMax of them, has no room; all together hold at most heldBytesMax
+//       (one line each above it).
+
+import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
+import type { Instance, InstanceId } from "../../lib/wiring/index.js";
+import { Backend } from "./backend.js";
+import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine } from "./connection.js";
+import type { MetricName } from "./metrics.js";
+
+export interface SwitchboardLimits {
+  readonly linesMax: number;
+  readonly bytesMax: number;
+  readonly heldBytesMax: number;
+  readonly drainMs: number;
+  readonly suspectMs: number;
+  /** Connections moved from the most to the least loaded backend at each tick; 0: never. */
+  readonly rebalancePerTick: number;
+}
+
+export interface SwitchboardHooks {
+  /** There are events for this backend. */
+  wake(id: InstanceId): void;
+  count(name: MetricName, by?: number): void;
+  nowMs(): number;
+}
+
+/** Below this part of heldBytesMax reading goes on. */
+const RELIEF = 0.75;
+/** Loads that differ by less than this are in balance: moving costs more than it gains. */
+const BALANCE_SLACK = 8;
+
+export class Switchboard {
+  readonly #connections = new Set<Connection>();
+  readonly #homeless = new Set<Connection>();
+  readonly #starved = new Set<Connection>();
+  readonly #backends = new Map<InstanceId, Backend>();
+  #nextHandle = 1;
+  #heldBytes = 0;
+
+  constructor(
+    readonly epoch: number,
+    readonly limits: SwitchboardLimits,
+    readonly hooks: SwitchboardHooks,
+  ) {}
+
+  open(
+    facts: ClientFacts,
+    port: ClientPort,
+    before: {
+      readonly adopted: boolean;
+      readonly state?: Uint8Array | undefined;
+      readonly lines?: readonly HeldLine[] | undefined;
+    },
+  ): Connection {
+    const connection = new Connection(facts, port, before.adopted, this.epoch);
+    connection.state = before.state;
+    for (const line of before.lines ?? []) connection.keep(line);
+    this.#heldBytes += connection.heldBytes;
+    this.#connections.add(connection);
+    if (!facts.local || connection.lines.length > 0) this.#assign(connection);
+    return connection;
+  }
+
+  /** S5. False: take no line of it now; its port hears `relieved`. */
+  hasRoom(connection: Connection): boolean {
+    const { linesMax, bytesMax, heldBytesMax } = this.limits;
+    if (connection.lines.length >= linesMax || connection.heldBytes >= bytesMax) return false;
+    if (this.#heldBytes < heldBytesMax) return true;
+    this.#starved.add(connection);
+    return false;
+  }
+
+  line(connection: Connection, bytes: Uint8Array): void {
+    if (connection.closed) return;
+    const line = connection.hold(bytes);
+    this.#heldBytes += costOf(line);
+    const { owner } = connection;
+    if (!owner) this.#assign(connection);
+    else if (owner.drainUntilMs === undefined) {
+      owner.tellLine(connection, line);
+      this.hooks.wake(owner.id);
+    } // Else it goes to the next one (S3).
+  }
+
+  /** The client is gone, or leaves this edge (`moved`). Safe twice. */
+  close(connection: Connection, reason: CloseReason): void {
+    if (connection.closed) return;
+    connection.closed = true;
+    const { owner } = connection;
+    this.#connections.delete(connection);
+    this.#homeless.delete(connection);
+    this.#starved.delete(connection);
+    this.#free(connection.heldBytes);
+    if (!owner) return;
+    owner.close(connection, reason);
+    this.hooks.wake(owner.id);
+  }
+
+  /** Discovery's present list. */
+  listed(instances: readonly Instance[]): void {
+    const states = new Map(instances.map((instance) => [instance.id, instance.state]));
+    for (const id of states.keys()) this.#backend(id);
+    for (const backend of [...this.#backends.values()]) {
+      const listed = states.get(backend.id);
+      if (listed === "ready" && backend.listed === undefined) backend.drainUntilMs = undefined; // Back after all.
+      backend.listed = listed;
+      if (backend.listed === undefined && !backend.joined) this.#remove(backend);
+      else if (backend.listed === undefined || backend.listed === "draining") this.draining(backend.id);
+    }
+    this.#housePeople();
+  }
+
+  /** Its `out` stream has begun. */
+  joined(id: InstanceId): void {
+    const backend = this.#backend(id);
+    if (backend.connections.size > 0) this.#scatter(backend, true); // A second beginning: something was lost before it.
+    backend.joined = true;
+    this.#housePeople();
+  }
+
+  /** Its `out` stream has ended: nothing it was given will be answered. */
+  left(id: InstanceId): void {
+    const backend = this.#backend(id);
+    backend.joined = false;
+    if (backend.listed === undefined) this.#remove(backend);
+    else this.#scatter(backend, false);
+  }
+
+  /** Some of its `out` messages were lost: everything it has is asked again, there or elsewhere. S3 */
+  gap(id: InstanceId): void {
+    this.hooks.count("edge.gaps");
+    this.#scatter(this.#backend(id), true);
+  }
+
+  /** It leaves, or said that it takes nothing new. S3 */
+  draining(id: InstanceId): void {
+    const backend = this.#backend(id);
+    if (backend.drainUntilMs !== undefined) return;
+    backend.drainUntilMs = this.hooks.nowMs() + this.limits.drainMs;
+    backend.hush();
+    this.#settle(backend);
+  }
+
+  /** What it said, in order. */
+  apply(id: InstanceId, outs: readonly Out[]): void {
+    const backend = this.#backends.get(id);
+    if (!backend) return;
+    for (const out of outs) {
+      if (out.kind === "write") this.#write(backend, out);
+      else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes);
+    }
+  }
+
+  /** The next events for it, or the last ones again when they were neither taken nor given up. */
+  batch(id: InstanceId): readonly ClientEvent[] | undefined {
+    const backend = this.#backends.get(id);
+    return backend && this.hooks.nowMs() >= backend.suspectUntilMs ? backend.batch() : undefined;
+  }
+
+  taken(id: InstanceId, batch: readonly ClientEvent[]): void {
+    const backend = this.#backends.get(id);
+    if (backend?.taken(batch) && backend.drainUntilMs !== undefined) this.#settle(backend);
+  }
+
+  /** It takes nothing any more. */
+  refused(id: InstanceId, batch: readonly ClientEvent[]): void {
+    const backend = this.#backends.get(id);
+    backend?.notTaken(batch);
+    this.draining(id);
+    if (backend) this.#settle(backend);
+  }
+
+  /** Nobody knows what became of the batch. S3 */
+  failed(id: InstanceId, batch: readonly ClientEvent[]): void {
+    const backend = this.#backends.get(id);
+    if (!backend?.isInFlight(batch)) return; // Everybody has left it since.
+    this.hooks.count("edge.backendFailures");
+    backend.suspectUntilMs = this.hooks.nowMs() + this.limits.suspectMs;
+    this.#scatter(backend, true);
+  }
+
+  /** To be called a few times a second. */
+  tick(): void {
+    const nowMs = this.hooks.nowMs();
+    for (const backend of this.#backends.values()) {
+      if (backend.drainUntilMs !== undefined && backend.connections.size > 0) this.#settle(backend);
+      if (backend.pending && nowMs >= backend.suspectUntilMs) this.hooks.wake(backend.id);
+    }
+    this.#housePeople();
+    this.#rebalance(nowMs);
+  }
+
+  status() {
+    let unacknowledgedLines = 0;
+    for (const connection of this.#connections) unacknowledgedLines += connection.lines.length;
+    return {
+      connections: this.#connections.size,
+      epoch: this.epoch,
+      unacknowledgedLines,
+      heldBytes: this.#heldBytes,
+      backends: [...this.#backends.values()].map(({ id, connections }) => ({ id, connections: connections.size })),
+    };
+  }
+
+  #backend(id: InstanceId): Backend {
+    const known = this.#backends.get(id);
+    if (known) return known;
+    const backend = new Backend(id);
+    this.#backends.set(id, backend);
+    return backend;
+  }
+
+  #remove(backend: Backend): void {
+    this.#backends.delete(backend.id);
+    this.#scatter(backend, false);
+  }
+
+  #write(backend: Backend, out: Extract<Out, { kind: "write" }>): void {
+    const connection = backend.connections.get(out.handle);
+    if (!connection) {
+      this.hooks.count("edge.lateWrites"); // S2
+      return;
+    }
+    const { port } = connection;
+    if (out.state) connection.state = out.state;
+    for (const number of out.acknowledges ?? []) this.#free(connection.acknowledge(number));
+    if (out.leave !== undefined) backend.leave(connection, out.leave);
+    if (out.join !== undefined) this.#join(backend, connection, out.join);
+    if (out.bytes) port.write(out.bytes);
+    if (out.close !== undefined) port.end("asked", out.close);
+    if (connection.waiting && out.acknowledges) port.relieved();
+    if (backend.drainUntilMs !== undefined) this.#settleOne(backend, connection);
+  }
+
+  #join(backend: Backend, connection: Connection, group: string): void {
+    if (connection.groups.size < GROUPS_MAX || connection.groups.has(group)) backend.join(connection, group);
+    else this.hooks.count("edge.groupsRefused");
+  }
+
+  /** A draining backend's connections that are ready to go, go. */
+  #settle(backend: Backend): void {
+    for (const connection of [...backend.connections.values()]) this.#settleOne(backend, connection);
+  }
+
+  #settleOne(backend: Backend, connection: Connection): void {
+    const late = this.hooks.nowMs() >= (backend.drainUntilMs ?? 0);
+    if (connection.owner !== backend || (!late && (connection.busy || backend.waiting))) return;
+    this.#move(connection);
+  }
+
+  #move(connection: Connection): void {
+    const { owner } = connection;
+    owner?.close(connection, "moved");
+    if (owner) this.hooks.wake(owner.id);
+    this.hooks.count("edge.moves");
+    this.#assign(connection);
+  }
+
+  /** Everybody leaves at once. */
+  #scatter(backend: Backend, tell: boolean): void {
+    const leaving = backend.release(tell);
+    this.hooks.count("edge.moves", leaving.length);
+    for (const connection of leaving) this.#assign(connection);
+    if (backend.pending) this.hooks.wake(backend.id);
+  }
+
+  #assign(connection: Connection): void {
+    const backend = this.#leastLoaded();
+    if (!backend) {
+      this.#homeless.add(connection); // S4
+      return;
+    }
+    this.#homeless.delete(connection);
+    backend.adopt(connection, this.#nextHandle++ as Handle);
+    this.hooks.wake(backend.id);
+  }
+
+  #usable(): Backend[] {
+    const nowMs = this.hooks.nowMs();
+    return [...this.#backends.values()].filter((backend) => backend.usable(nowMs));
+  }
+
+  #leastLoaded(): Backend | undefined {
+    return this.#usable().reduce<Backend | undefined>(
+      (least, backend) => (least && least.connections.size <= backend.connections.size ? least : backend),
+      undefined,
+    );
+  }
+
+  #housePeople(): void {
+    if (this.#homeless.size === 0 || this.#usable().length === 0) return;
+    for (const connection of [...this.#homeless]) this.#assign(connection);
+  }
+
+  #rebalance(nowMs: number): void {
+    if (this.limits.rebalancePerTick === 0) return;
+    const usable = [...this.#backends.values()].filter((backend) => backend.usable(nowMs));
+    const sorted = usable.sort((a, b) => a.connections.size - b.connections.size);
+    const [least] = sorted;
+    const most = sorted.at(-1);
+    if (!least || !most) return;
+    const surplus = Math.floor((most.connections.size - least.connections.size - BALANCE_SLACK) / 2);
+    let left = Math.min(this.limits.rebalancePerTick, surplus);
+    for (const connection of most.connections.values()) {
+      if (left <= 0) return;
+      if (connection.lines.length > 0) continue; // Only who waits for nothing.
+      this.#move(connection);
+      left--;
+    }
+  }
+
+  #free(bytes: number): void {
+    this.#heldBytes -= bytes;
+    if (this.#starved.size === 0 || this.#heldBytes > this.limits.heldBytesMax * RELIEF) return;
+    const starved = [...this.#starved];
+    this.#starved.clear();
+    for (const connection of starved) connection.port.relieved();
+  }
+}
