@@ -1,0 +1,3 @@
+// config: one file, checked by a schema, overridden by the environment and by flags. Its only door.
+
+export * from "./load.js";
