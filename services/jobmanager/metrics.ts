@@ -9,11 +9,11 @@ export const metricTable = {
     tags: ["reason"],
     meaning: "Jobs pushed; reason is tip (a new tip) or refresh (new work within a tip).",
   },
-  "jobmanager.job.build": {
+  "jobmanager.job.push": {
     kind: "timing",
     unit: "ms",
     tags: [],
-    meaning: "From a template in hand to its job handed to the push.",
+    meaning: "Handing a new job to the push.",
   },
   "jobmanager.template.wait": {
     kind: "timing",

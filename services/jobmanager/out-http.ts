@@ -46,7 +46,10 @@ export function post(it: Post): Promise<Answer> {
     });
     const settle = (outcome: Answer | Error): void => {
       clearTimeout(timer);
-      if (!(outcome instanceof Error)) return resolve(outcome);
+      if (!(outcome instanceof Error)) {
+        resolve(outcome);
+        return;
+      }
       reject(outcome);
       request.destroy();
     };

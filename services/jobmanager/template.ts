@@ -15,6 +15,8 @@ import { reasonOf } from "./reason.js";
 const TRANSACTIONS_MAX = 600_000;
 const HEX_BLOCK_MAX = 64 * 1_048_576;
 const SCRIPT_HEX_MAX = 20_000;
+/** Of the 100 bytes that a coinbase script may have; the rest is ours (see coinbase.ts): 6 height, 25 salt and extranonces, 33 tag. */
+const AUX_BYTES_MAX = 36;
 
 const hex = (lengthMax: number) =>
   z
@@ -70,6 +72,8 @@ function doubts(it: Template, rules: readonly string[]): string | undefined {
   const unknown = it.rules.find((rule) => rule.startsWith("!") && !rules.includes(rule.slice(1)));
   if (unknown !== undefined) return `it demands the rule ${unknown.slice(1)}, which this pool does not know`;
   if (/^0+$/.test(it.previousblockhash)) return "its previousblockhash is zero";
+  const aux = Object.values(it.coinbaseaux).reduce((length, value) => length + value.length / 2, 0);
+  if (aux > AUX_BYTES_MAX) return `its coinbaseaux has ${aux} bytes, a coinbase has room for ${AUX_BYTES_MAX}`;
   if (it.curtime < it.mintime) return `its curtime ${it.curtime} lies before its mintime ${it.mintime}`;
   const hasWitness = it.transactions.some((tx) => tx.hash !== undefined && tx.hash !== tx.txid);
   if (hasWitness && it.default_witness_commitment === undefined) {

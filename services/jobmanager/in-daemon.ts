@@ -1,0 +1,277 @@
+// One coin daemon, watched: is it the right one, does it live, what is its newest template?
+//
+//   unknown --verify: chain, genesis, first template--> live --anything fails--> refused | down --backoff--> verify again
+//
+//   live = three loops of one session: long poll (a connection of its own) | pulse (getbestblockhash) | hashblock, if offered
+//
+//   D1. A new tip is fetched at once, whichever loop sees it first; a template that nobody can use is never handed on.
+//   D2. A daemon that is wrong, slow or silent holds up nobody else: each has its own loops and connections.
+//   D3. Every change of state says why, once; a daemon that stays bad is not logged again and again.
+//   D4. A long poll has no timeout (a quiet chain is no failure); the pulse sees a daemon that died without a word.
+//
+// A long poll whose client left holds one of the daemon's RPC threads until the next block: a session therefore keeps its poll
+// as long as it can.
+
+import { z } from "zod";
+import { type DaemonStatus, type EpochMs, nowMs } from "../../lib/contracts/index.js";
+import type { Log, Metrics } from "../../lib/wiring/index.js";
+import { backoffMs, pause } from "./backoff.js";
+import type { Coin } from "./coins/index.js";
+import { listenHashblock } from "./in-zmq.js";
+import { DaemonRpc, RpcError } from "./out-rpc.js";
+import { messageOf } from "./reason.js";
+import type { DaemonSettings } from "./settings.js";
+import { parseTemplate, type Template } from "./template.js";
+
+/** After a failure: at once means little to a daemon that restarts, and more than this is too long for miners. */
+const RETRY_FIRST_MS = 250;
+const RETRY_MAX_MS = 5_000;
+/** A session that lasted this long was a good one: the next failure starts the backoff anew. */
+const STEADY_MS = 10_000;
+
+export interface DaemonEvents {
+  /** Every usable template, whatever caused it. */
+  onTemplate(template: Template, at: EpochMs): void;
+  /** The state changed: live, or refused or down. */
+  onState(live: boolean): void;
+}
+
+export interface DaemonPace {
+  readonly pollMs: number;
+  readonly pulseMs: number;
+}
+
+export interface DaemonDeps {
+  readonly coin: Coin;
+  readonly pace: DaemonPace;
+  readonly events: DaemonEvents;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+type State =
+  | { readonly kind: "unknown" }
+  | { readonly kind: "live"; readonly session: Session }
+  | { readonly kind: "refused" | "down"; readonly reason: string };
+
+/** What one stretch of being live owns. */
+interface Session {
+  readonly signal: AbortSignal;
+  /** Ends the session: the daemon failed outside the loops. */
+  fail(error: unknown): void;
+}
+
+/** It answers, but it is not what we may believe. */
+class Refusal extends Error {}
+
+const chainInfo = z.object({ chain: z.string().max(64), blocks: z.number().int() });
+
+export class Daemon {
+  readonly rpc: DaemonRpc;
+  readonly #poll: DaemonRpc;
+  readonly #closing = new AbortController();
+  readonly #running: Promise<void>;
+  #state: State = { kind: "unknown" };
+  #template: Template | undefined;
+  #fetching: Promise<Template> | undefined;
+  #fetchAgain = false;
+  #zmqUp = false;
+  #roundTripMs: number | undefined;
+
+  private constructor(
+    readonly settings: DaemonSettings,
+    private readonly deps: DaemonDeps,
+  ) {
+    this.rpc = new DaemonRpc(settings);
+    this.#poll = new DaemonRpc(settings);
+    this.#running = this.#supervise();
+  }
+
+  /** Begins to watch; what it finds comes through the events. */
+  static open(settings: DaemonSettings, deps: DaemonDeps): Daemon {
+    return new Daemon(settings, deps);
+  }
+
+  get name(): string {
+    return this.settings.name;
+  }
+
+  get live(): boolean {
+    return this.#state.kind === "live";
+  }
+
+  status(): DaemonStatus {
+    return {
+      name: this.settings.name,
+      url: this.settings.url,
+      state: this.#state.kind,
+      ...("reason" in this.#state ? { reason: this.#state.reason } : {}),
+      ...(this.#template ? { height: this.#template.height - 1 } : {}),
+      ...(this.live ? { tipSource: this.#tipSource } : {}),
+      ...(this.#roundTripMs === undefined ? {} : { roundTripMs: this.#roundTripMs }),
+    };
+  }
+
+  /** A template as of now; calls that overlap share one. @throws when the daemon fails, which also ends its session. */
+  async fetch(): Promise<Template> {
+    const state = this.#state;
+    if (state.kind !== "live") throw new Error(`daemon ${this.name} is ${state.kind}`);
+    try {
+      return await this.#fetch(state.session.signal);
+    } catch (error) {
+      state.session.fail(error);
+      throw error;
+    }
+  }
+
+  /** Somebody says that the tip changed: see for yourself. A fetch that is under way may have been too early for it. */
+  poke(): void {
+    if (this.#fetching) this.#fetchAgain = true;
+    else if (this.live) this.fetch().catch(() => {}); // The session's end has said it.
+  }
+
+  /** Safe twice. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    await this.#running;
+    this.rpc.close();
+    this.#poll.close();
+  }
+
+  get #tipSource(): "zmq" | "longpoll" | "poll" {
+    if (this.#zmqUp) return "zmq";
+    return this.#template?.longpollid === undefined ? "poll" : "longpoll";
+  }
+
+  async #supervise(): Promise<void> {
+    for (let attempt = 0; !this.#closing.signal.aborted; attempt++) {
+      const begun = performance.now();
+      try {
+        await this.#session();
+      } catch (error) {
+        if (this.#closing.signal.aborted) return;
+        this.#failed(error);
+      }
+      if (performance.now() - begun > STEADY_MS) attempt = 0;
+      await pause(backoffMs(attempt, RETRY_FIRST_MS, RETRY_MAX_MS), this.#closing.signal);
+    }
+  }
+
+  /** From verification to the first failure, which it throws. */
+  async #session(): Promise<void> {
+    const end = new AbortController();
+    const signal = AbortSignal.any([this.#closing.signal, end.signal]);
+    const loops: Promise<unknown>[] = [];
+    try {
+      await this.#verify(signal);
+      await this.#fetch(signal);
+      loops.push(new Promise((_, fail) => this.#lives({ signal, fail })));
+      loops.push(this.#longPoll(signal), this.#pulse(signal), this.#hashblocks(signal));
+      if (this.#template) this.deps.events.onTemplate(this.#template, nowMs());
+      await Promise.all(loops);
+    } finally {
+      end.abort();
+      // The first of them never settles by itself.
+      await Promise.allSettled(loops.slice(1));
+    }
+  }
+
+  async #verify(signal: AbortSignal): Promise<void> {
+    const { chain, genesis } = this.deps.coin.network;
+    const info = await this.rpc.call("getblockchaininfo", [], chainInfo, { signal });
+    if (info.chain !== chain) {
+      throw new Refusal(
+        `it is on chain ${info.chain}, this pool mines ${this.deps.coin.name} ${chain}: check its url and flags`,
+      );
+    }
+    if (genesis === undefined) return;
+    const first = await this.rpc.call("getblockhash", [0], z.string(), { signal });
+    if (first !== genesis) {
+      throw new Refusal(
+        `its chain begins with ${first}, ${this.deps.coin.name} ${chain} with ${genesis}: it is another coin's daemon`,
+      );
+    }
+  }
+
+  #fetch(signal: AbortSignal): Promise<Template> {
+    this.#fetching ??= this.#fetchFresh(signal).finally(() => {
+      this.#fetching = undefined;
+    });
+    return this.#fetching;
+  }
+
+  async #fetchFresh(signal: AbortSignal): Promise<Template> {
+    for (;;) {
+      this.#fetchAgain = false;
+      const begun = performance.now();
+      const template = await this.#ask(this.rpc, {}, { signal });
+      this.deps.metrics.timing("jobmanager.template.wait", performance.now() - begun, { daemon: this.name });
+      this.#take(template);
+      if (!this.#fetchAgain) return template;
+    }
+  }
+
+  /** One getblocktemplate, believed or refused. */
+  async #ask(rpc: DaemonRpc, more: object, options: { signal: AbortSignal; timeoutMs?: number }): Promise<Template> {
+    const rules = this.deps.coin.rules;
+    const answer = await rpc.call("getblocktemplate", [{ rules, ...more }], z.unknown(), options);
+    const parsed = parseTemplate(answer, rules);
+    if (parsed.kind === "refused") throw new Refusal(parsed.reason);
+    return parsed.template;
+  }
+
+  #take(template: Template): void {
+    this.#template = template;
+    if (this.live) this.deps.events.onTemplate(template, nowMs());
+  }
+
+  async #longPoll(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      const longpollid = this.#template?.longpollid;
+      if (longpollid === undefined) return; // The pulse does it alone.
+      const template = await this.#ask(this.#poll, { longpollid }, { signal, timeoutMs: 0 }); // D4
+      this.#take(template);
+      // A daemon that answers a long poll without news would have us run in circles.
+      if (template.longpollid === longpollid) await pause(this.deps.pace.pollMs, signal);
+    }
+  }
+
+  async #pulse(signal: AbortSignal): Promise<void> {
+    const { pollMs, pulseMs } = this.deps.pace;
+    for (;;) {
+      await pause(this.#tipSource === "poll" ? pollMs : pulseMs, signal);
+      const begun = performance.now();
+      const best = await this.rpc.call("getbestblockhash", [], z.string(), { signal });
+      this.#roundTripMs = Math.round((performance.now() - begun) * 100) / 100;
+      if (best !== this.#template?.previousblockhash) await this.#fetch(signal);
+    }
+  }
+
+  async #hashblocks(signal: AbortSignal): Promise<void> {
+    const url = this.settings.zmqHashblock;
+    if (url === undefined) return;
+    const onConnection = (up: boolean): void => {
+      this.#zmqUp = up;
+    };
+    await listenHashblock(url, { onBlock: () => this.poke(), onConnection }, signal).finally(() => onConnection(false));
+  }
+
+  #lives(session: Session): void {
+    this.#state = { kind: "live", session };
+    this.deps.metrics.gauge("jobmanager.daemon.live", 1, { daemon: this.name });
+    this.deps.log.info({ daemon: this.name, height: this.#template?.height }, "daemon is live");
+    this.deps.events.onState(true);
+  }
+
+  #failed(error: unknown): void {
+    const reason = messageOf(error);
+    const kind = error instanceof RpcError ? error.state : "refused";
+    const before = this.#state;
+    this.#state = { kind, reason };
+    if ("reason" in before && before.reason === reason) return; // D3
+    this.deps.metrics.gauge("jobmanager.daemon.live", 0, { daemon: this.name });
+    this.deps.metrics.count("jobmanager.daemon.failures", 1, { daemon: this.name, kind });
+    this.deps.log.warn({ daemon: this.name, url: this.settings.url, reason }, `daemon is ${kind}`);
+    this.deps.events.onState(false);
+  }
+}

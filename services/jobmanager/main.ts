@@ -1,0 +1,65 @@
+// jobmanager: opens the parts, joins them, closes them in reverse.
+//
+//   daemons -> in-work -> push `job`        call `submitBlock` -> out-chain -> daemons, push `block`, reporter
+//
+// It hosts its service as `starting` and announces itself with its first job: no caller meets a jobmanager without work.
+
+import { type Job, type JobmanagerContract, jobmanager } from "../../lib/contracts/index.js";
+import type { Implementation, OpenService } from "../../lib/wiring/index.js";
+import { Work } from "./in-work.js";
+import { Chain } from "./out-chain.js";
+import { messageOf } from "./reason.js";
+import type { Settings } from "./settings.js";
+
+export { metricTable } from "./metrics.js";
+export { settings } from "./settings.js";
+
+/** A daemon that is up answers within milliseconds, so usually the first job is there when `open` resolves; it always resolves. */
+const FIRST_JOB_MS = 3_000;
+
+/** Resolves with the first job announced, or after 3 s without one: the daemons are then tried until one gives work. */
+export const open: OpenService<Settings> = async (house, settings) => {
+  const log = house.log.child({ service: jobmanager.service });
+  const parts = { house, settings, log };
+  let newest: Job | undefined;
+  let onFirstJob = (): void => {};
+  const firstJob = new Promise<void>((resolve) => {
+    onFirstJob = resolve;
+  });
+  const work = new Work(parts, (job) => {
+    newest = job;
+    hosted.push("job", job);
+    onFirstJob();
+  });
+  const chain = new Chain(parts, work, (message) => hosted.push("block", message));
+  const implementation: Implementation<JobmanagerContract> = {
+    submitBlock: (request) => chain.submit(request),
+    tipChanged: () => {
+      work.poke();
+      return {};
+    },
+    status: () => ({ daemons: work.status(), ...(newest ? { job: newest } : {}) }),
+  };
+  const snapshots = { job: () => (newest ? [newest] : []) };
+  const hosted = await house.nexus.host(jobmanager, implementation, { announce: false, snapshots });
+  const announced = firstJob
+    .then(() => hosted.announce())
+    .then(() => chain.adoptAs(hosted.instance.id))
+    .catch((error: unknown) => log.error({ reason: messageOf(error) }, "this jobmanager could not be announced"));
+  work.start();
+  await Promise.race([announced, new Promise((resolve) => setTimeout(resolve, FIRST_JOB_MS).unref())]);
+
+  return {
+    drain: async (timeoutMs) => {
+      work.stop();
+      const end = performance.now() + timeoutMs;
+      await hosted.drain(timeoutMs);
+      await chain.drain(Math.max(0, end - performance.now()));
+    },
+    close: async () => {
+      await hosted.close();
+      await chain.close();
+      await work.close();
+    },
+  };
+};

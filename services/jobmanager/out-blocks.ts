@@ -1,0 +1,137 @@
+// Blocks to the daemons: the one message of the whole pool that is worth money by itself.
+//
+//   submitBlock --body of its job--> encodeBlock --submitblock to every daemon at once--> verdicts --> reply, onJudged
+//
+//   S1. Every daemon is offered the block, live or not: one that we think dead may only be slow.
+//   S2. The answer waits for the first acceptance and a moment for the others, never for the slowest.
+//   S3. The same block again gets the same answer; while the first is under way, both share it.
+//   S4. A block that nobody judged (all daemons unreachable) is offered again until somebody does, or it is worthless.
+
+import { z } from "zod";
+import {
+  chain,
+  type DaemonVerdict,
+  type SubmitBlockReply,
+  type SubmitBlockRequest,
+} from "../../lib/contracts/index.js";
+import { pause } from "./backoff.js";
+import { type BlockBody, encodeBlock } from "./block.js";
+import type { Judged } from "./found.js";
+import { type DaemonRpc, RpcError } from "./out-rpc.js";
+import { messageOf } from "./reason.js";
+import { statusOf, verdictOf } from "./verdict.js";
+
+/** Within the contract's 15 s; a daemon checks a full block in a second or two. */
+const VERDICT_MS = 12_000;
+/** After the first acceptance: enough for daemons that are as well as that one. */
+const GRACE_MS = 500;
+const REOFFER_EVERY_MS = 1_000;
+/** After so long somebody else has found the block at that height. */
+const REOFFER_MS = 300_000;
+/** Answers kept for S3. A pool finds far fewer blocks in the minutes in which a line may be delivered again. */
+const ANSWERS_MAX = 1_024;
+
+export interface Target {
+  readonly name: string;
+  readonly rpc: DaemonRpc;
+}
+
+export interface BlocksDeps {
+  /** In configured order. */
+  targets(): readonly Target[];
+  bodyOf(job: SubmitBlockRequest["job"]): Promise<BlockBody | undefined>;
+  /** A block got its first status. */
+  onJudged(judged: Judged): void;
+  onVerdict(verdict: DaemonVerdict, hash: string): void;
+  /** Milliseconds to the first acceptance. */
+  onAccepted(ms: number): void;
+}
+
+export class Blocks {
+  readonly #answers = new Map<string, Promise<SubmitBlockReply>>();
+  readonly #closing = new AbortController();
+
+  constructor(private readonly deps: BlocksDeps) {}
+
+  submit(request: SubmitBlockRequest): Promise<SubmitBlockReply> {
+    const hash = chain.displayHash(chain.headerId(request.header));
+    const known = this.#answers.get(hash);
+    if (known) return known; // S3
+    const answer = this.#submit(hash, request);
+    this.#answers.set(hash, answer);
+    const [oldest] = this.#answers.keys();
+    if (this.#answers.size > ANSWERS_MAX && oldest !== undefined) this.#answers.delete(oldest);
+    return answer;
+  }
+
+  /** Gives up what is offered again and again (S4). */
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #submit(hash: string, request: SubmitBlockRequest): Promise<SubmitBlockReply> {
+    const body = await this.deps.bodyOf(request.job);
+    if (!body) {
+      this.#answers.delete(hash); // Shared state may be back in a moment.
+      return { status: "unknown_job", hash, height: 0, verdicts: [] };
+    }
+    const block = encodeBlock(request.header, request.coinbase, body).toString("hex");
+    const verdicts = await this.#offer(block, hash);
+    const status = statusOf(verdicts);
+    if (status !== undefined) this.deps.onJudged({ hash, height: body.height, status, verdicts, request });
+    else void this.#offerAgain(block, hash, body.height, request);
+    return { status: status === "accepted" ? "accepted" : "rejected", hash, height: body.height, verdicts };
+  }
+
+  /** S1, S2. One verdict a daemon, in configured order. */
+  async #offer(block: string, hash: string): Promise<DaemonVerdict[]> {
+    const begun = performance.now();
+    const targets = this.deps.targets();
+    const verdicts = targets.map(
+      ({ name }): DaemonVerdict => ({ daemon: name, outcome: "unreachable", reason: "has not answered yet" }),
+    );
+    const accepted = new AbortController();
+    const all = targets.map(async (target, index) => {
+      const verdict = await offerTo(target, block);
+      verdicts[index] = verdict;
+      this.deps.onVerdict(verdict, hash);
+      if (verdict.outcome !== "accepted" || accepted.signal.aborted) return;
+      this.deps.onAccepted(performance.now() - begun);
+      accepted.abort();
+    });
+    await Promise.race([Promise.all(all), graceAfter(accepted.signal)]);
+    return [...verdicts];
+  }
+
+  /** S4 */
+  async #offerAgain(block: string, hash: string, height: number, request: SubmitBlockRequest): Promise<void> {
+    this.#answers.delete(hash); // Whoever asks again meanwhile offers it too, which is harmless.
+    const end = performance.now() + REOFFER_MS;
+    while (!this.#closing.signal.aborted && performance.now() < end) {
+      await pause(REOFFER_EVERY_MS, this.#closing.signal);
+      const verdicts = await this.#offer(block, hash);
+      const status = statusOf(verdicts);
+      if (status !== undefined) return this.deps.onJudged({ hash, height, status, verdicts, request });
+    }
+  }
+}
+
+async function offerTo({ name, rpc }: Target, block: string): Promise<DaemonVerdict> {
+  try {
+    return verdictOf(
+      name,
+      await rpc.call("submitblock", [block], z.string().max(2_000).nullable(), { timeoutMs: VERDICT_MS }),
+    );
+  } catch (error) {
+    // Only an error of the method itself is a judgement: -22 says that it cannot read the block.
+    const judged = error instanceof RpcError && error.rpcCode === RPC_DESERIALIZATION_ERROR;
+    return { daemon: name, outcome: judged ? "rejected" : "unreachable", reason: messageOf(error) };
+  }
+}
+
+const RPC_DESERIALIZATION_ERROR = -22;
+
+async function graceAfter(accepted: AbortSignal): Promise<void> {
+  await new Promise((resolve) => accepted.addEventListener("abort", resolve, { once: true }));
+  await new Promise((resolve) => setTimeout(resolve, GRACE_MS).unref());
+}

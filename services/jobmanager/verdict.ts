@@ -1,0 +1,38 @@
+// What a daemon's answer to submitblock means, and what several answers mean together.
+//
+// Source: BIP 22 ("submitblock": null, or a reason) and Bitcoin Core's rpc/mining.cpp for the words that are no rejection.
+
+import type { BlockStatus, DaemonVerdict } from "../../lib/contracts/index.js";
+import { shorten } from "./reason.js";
+
+export function verdictOf(daemon: string, answer: string | null): DaemonVerdict {
+  switch (answer) {
+    case null:
+      return { daemon, outcome: "accepted" };
+    case "duplicate":
+      return { daemon, outcome: "duplicate" };
+    case "inconclusive":
+    case "duplicate-inconclusive":
+      return { daemon, outcome: "inconclusive" };
+    default:
+      return { daemon, outcome: "rejected", reason: shorten(answer) };
+  }
+}
+
+/**
+ * One status for all verdicts. `orphaned`: valid, but another block is the tip for now. Undefined: nobody has judged it, so it
+ * must be offered again.
+ */
+export function statusOf(verdicts: readonly DaemonVerdict[]): BlockStatus | undefined {
+  const outcomes = new Set(verdicts.map(({ outcome }) => outcome));
+  // `duplicate`: a daemon that had it already, from us or from its peers, and found it valid.
+  if (outcomes.has("accepted") || outcomes.has("duplicate")) return "accepted";
+  if (outcomes.has("inconclusive")) return "orphaned";
+  return outcomes.has("rejected") ? "rejected" : undefined;
+}
+
+/** A followed block's next status. `confirmations` as daemons count: -1 outside the best chain. */
+export function followed(confirmations: number, required: number): BlockStatus {
+  if (confirmations < 0) return "orphaned";
+  return confirmations >= required ? "confirmed" : "accepted";
+}
