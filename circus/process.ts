@@ -60,6 +60,8 @@ const SWEEP_MAX_MS = 5_000;
 
 export class Child {
   state: ChildState = "starting";
+  /** Its end was asked for, so it is no failure. */
+  asked = false;
   readonly startedAtMs = Date.now();
   readonly tail: Tail;
   /** Never rejects. See K1. */
@@ -101,7 +103,12 @@ export class Child {
       extendEnv: false,
       env: { ...spec.env },
       ...(spec.cwd === undefined ? {} : { cwd: spec.cwd }),
-      stdio: [spec.closeStdin ? "ignore" : "inherit", output(spec.stdout), output(spec.stderr), ...spec.sockets],
+      stdio: [
+        spec.closeStdin ? "ignore" : "inherit",
+        output(spec.stdout),
+        output(spec.stderr),
+        ...descriptors(spec.sockets),
+      ],
     };
     const subprocess = execa(file, args, options);
     const { pid } = subprocess;
@@ -128,6 +135,7 @@ export class Child {
 
   /** Resolves when the process and its group are gone. */
   async stop(options: StopOptions): Promise<Exit> {
+    this.asked = true;
     if (this.state !== "gone") this.state = "stopping";
     if (options.children) this.signalGroup(options.signal);
     else this.signal(options.signal);
@@ -136,6 +144,11 @@ export class Child {
     clearTimeout(timer);
     return this.exited;
   }
+}
+
+/** execa hands any open descriptor on; its types name only the first ten. */
+function descriptors(fds: readonly number[]): readonly 3[] {
+  return fds as readonly 3[];
 }
 
 function output(sink: LogSink | undefined): "pipe" | "ignore" {

@@ -1,0 +1,67 @@
+// The manager as a program: node dist/circus/main.js FILE
+//
+//   read and check FILE -> Arbiter.open -> a signal, or the command `quit` -> Arbiter.close -> a natural exit
+//
+// Exit codes: 0 stopped as asked, 1 failed, 2 the file is wrong (nothing was started).
+
+import path from "node:path";
+import { pino } from "pino";
+import { Arbiter } from "./arbiter.js";
+import { type ArbiterConfig, buildConfig } from "./config.js";
+import { CircusError, reasonOf } from "./errors.js";
+import { readIni } from "./include.js";
+import { IniError } from "./ini.js";
+
+const USAGE = `usage: node dist/circus/main.js FILE
+
+Runs what FILE (a circus.ini) describes until SIGTERM, SIGINT or the command quit.
+HEADFRAME_RUN  directory of its sockets and of circus.pids; default: run, below the working directory
+LOG_LEVEL      of the manager itself; default: info
+`;
+
+function load(file: string): ArbiterConfig {
+  const runDirectory = path.resolve(process.env.HEADFRAME_RUN ?? "run");
+  return buildConfig(readIni(file), { env: { ...process.env, HEADFRAME_RUN: runDirectory }, runDirectory });
+}
+
+async function run(config: ArbiterConfig): Promise<void> {
+  const log = pino({ name: "circus", level: process.env.LOG_LEVEL ?? "info" });
+  const asked = new AbortController();
+  let closed: Promise<void> | undefined;
+  let close: (() => Promise<void>) | undefined;
+  const stop = (signal: NodeJS.Signals): void => {
+    log.info(`${signal}: stopping all watchers`);
+    asked.abort();
+    void close?.();
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop);
+  const onOpen = (arbiter: Arbiter): void => {
+    closed = new Promise((resolve) => arbiter.once("closed", resolve));
+    close = () => arbiter.close();
+  };
+  try {
+    await Arbiter.open(config, { log, output: "inherit", signal: asked.signal, onOpen });
+    log.info({ endpoint: config.endpoint }, "started");
+    await closed;
+  } catch (error) {
+    if (!asked.signal.aborted) throw error;
+  } finally {
+    process.off("SIGTERM", stop).off("SIGINT", stop);
+  }
+}
+
+async function main(file: string | undefined): Promise<number> {
+  if (file === undefined || file.startsWith("-")) {
+    process.stderr.write(USAGE);
+    return file === "--help" || file === "-h" ? 0 : 2;
+  }
+  try {
+    await run(load(file));
+    return 0;
+  } catch (error) {
+    process.stderr.write(`${reasonOf(error)}\n`);
+    return error instanceof IniError || (error instanceof CircusError && error.code === "BAD_OPTION") ? 2 : 1;
+  }
+}
+
+process.exitCode = await main(process.argv[2]);

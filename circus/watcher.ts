@@ -1,0 +1,305 @@
+// One watcher: keeps `numprocesses` processes of one command running.
+//
+//   Arbiter, control commands -> Watcher (how many, when, in which order) -> Crew -> Child
+//
+//   H1. A process that ends unasked is replaced on its exit event; backoff.ts says after which wait, and when to give up. A
+//       watcher that gave up says why in its status, and leaves alone what still runs.
+//   H2. reload replaces one process at a time: the new one is ready before the old one is stopped, so there are never fewer
+//       than before. A new one that does not become ready is ended, and the reload stops there. A singleton, of which
+//       there must not be two, is stopped first.
+//   H3. Commands to one watcher run one after the other; `stop` does not wait behind a start or reload, it ends them.
+//   H4. With max_age a process is replaced, like by reload, when it has lived max_age plus a random part of max_age_variance.
+
+import { Crew, pause, type Shared } from "./crew.js";
+import { CircusError, reasonOf } from "./errors.js";
+import type { Child, Exit } from "./process.js";
+import { Respawner } from "./respawn.js";
+import { Turns } from "./turns.js";
+import type { WatcherConfig } from "./watcher-config.js";
+import { type Change, changeBetween, type WatcherState, type WatcherStatus } from "./watcher-status.js";
+
+/** Options whose change needs new processes. */
+const RELOADS: ReadonlySet<string> = new Set([
+  ...["cmd", "args", "shell", "env", "working_dir", "copy_env", "use_sockets", "rlimits"],
+  ...["stdout_stream", "stderr_stream", "close_child_stdin", "close_child_stdout", "close_child_stderr"],
+]);
+
+export class Watcher {
+  readonly crew: Crew;
+  #config: WatcherConfig;
+  #status: WatcherState = "stopped";
+  #late: CircusError | undefined;
+  readonly #turns = new Turns(() => this.name);
+  #stopping = 0;
+  readonly #respawner: Respawner;
+  readonly #retirements = new Map<number, NodeJS.Timeout>();
+  readonly #waiting = new Set<() => void>();
+
+  constructor(
+    config: WatcherConfig,
+    private readonly shared: Shared,
+  ) {
+    this.#config = config;
+    this.crew = new Crew(shared, () => this.#config, {
+      onReady: () => this.#changed(),
+      onLate: (_child, error) => this.#wasLate(error),
+      onEnd: (child, exit) => this.#ended(child, exit),
+    });
+    this.#respawner = new Respawner(
+      () => this.#config,
+      shared.random,
+      () => void this.#respawn(),
+    );
+  }
+
+  get name(): string {
+    return this.#config.name;
+  }
+
+  get config(): WatcherConfig {
+    return this.#config;
+  }
+
+  get state(): WatcherState {
+    return this.#status;
+  }
+
+  status(): WatcherStatus {
+    const { name, numprocesses, priority } = this.#config;
+    const processes = this.crew.members.map(({ pid, wid, state, startedAtMs }) => {
+      return { pid, wid, state, startedAtMs, ageMs: Date.now() - startedAtMs };
+    });
+    const { restarts, gaveUp } = this.#respawner;
+    return { name, status: this.#status, numprocesses, priority, restarts, gaveUp: gaveUp?.message, processes };
+  }
+
+  /**
+   * Resolves when all processes are ready. Does nothing for a watcher that runs, unless it gave up.
+   *
+   * @throws {CircusError} OS (cannot be started; nothing is left running), NOT_READY (runs on, not ready in time), GAVE_UP.
+   */
+  start(): Promise<Change> {
+    return this.#inTurn(() => this.#start());
+  }
+
+  /** Resolves when the last process and its group are gone. */
+  async stop(): Promise<Change> {
+    this.#stopping++;
+    this.#changed(); // H3: whoever waits for readiness stops waiting.
+    return this.#inTurn(() => this.#stop()).finally(() => this.#stopping--);
+  }
+
+  restart(): Promise<Change> {
+    return this.#inTurn(async () => {
+      await this.#stop();
+      await this.#start();
+    });
+  }
+
+  /** H2. @throws {CircusError} REFUSED when stopped, NOT_READY when a new process did not become ready. */
+  reload(): Promise<Change> {
+    return this.#inTurn(async () => {
+      if (this.#status !== "active")
+        throw new CircusError("REFUSED", `${this.name} is ${this.#status}; start it first`);
+      for (const child of this.crew.serving) await this.#replace(child);
+      this.shared.publish(this.name, "reload");
+      await this.#reconcile();
+    });
+  }
+
+  /** Ends processes by a signal of one's own; as with any end, they are replaced when the watcher is active. */
+  kill(pid: number | undefined, signal: NodeJS.Signals | undefined, gracefulMs: number | undefined): Promise<Change> {
+    return this.#inTurn(async () => {
+      const targets = this.crew.serving.filter((child) => pid === undefined || child.pid === pid);
+      await Promise.all(targets.map((child) => this.crew.stop(child, signal, gracefulMs)));
+      await this.#reconcile();
+    });
+  }
+
+  /** Takes new options, checked by the caller, and does what they need: more or fewer processes, or new ones. */
+  set(changes: Partial<WatcherConfig>): Promise<Change> {
+    this.#config = { ...this.#config, ...changes };
+    this.shared.publish(this.name, "updated");
+    return this.#inTurn(async () => {
+      const anew = Object.keys(changes).some((key) => RELOADS.has(key));
+      if (anew && this.#status === "active") for (const child of this.crew.serving) await this.#replace(child);
+      await this.#reconcile();
+    });
+  }
+
+  async #start(): Promise<void> {
+    if (this.#status !== "stopped" && this.#respawner.gaveUp === undefined) return;
+    this.#respawner.forgive();
+    this.#late = undefined;
+    this.#status = "starting";
+    try {
+      await this.#spawnMissing();
+      await this.#until(() => this.crew.ready.length >= this.#wanted());
+    } catch (error) {
+      if (error instanceof CircusError && error.code === "OS") await this.#stop();
+      else this.#settle();
+      throw error;
+    }
+    this.#settle();
+    this.shared.publish(this.name, "start");
+  }
+
+  #settle(): void {
+    if (this.#status === "starting") this.#status = "active";
+    this.#stopIfOver();
+  }
+
+  /** How many processes a start waits for: without respawn, those that ended by themselves are done. */
+  #wanted(): number {
+    return this.#config.respawn ? this.#config.numprocesses : this.crew.serving.length;
+  }
+
+  async #stop(): Promise<void> {
+    if (this.#status === "stopped" && this.crew.members.length === 0) return;
+    this.#status = "stopping";
+    this.#respawner.cancel();
+    await this.crew.stopAll();
+    this.#status = "stopped";
+    this.shared.publish(this.name, "stop");
+  }
+
+  /** Brings the number of processes to what it should be. */
+  async #reconcile(): Promise<void> {
+    if (this.#status !== "active") return;
+    if (this.#config.respawn) await this.#spawnMissing();
+    // The oldest go first, as in Circus.
+    const surplus = this.crew.serving.slice(0, Math.max(0, this.crew.serving.length - this.#config.numprocesses));
+    await Promise.all(surplus.map((child) => this.crew.stop(child)));
+  }
+
+  async #spawnMissing(): Promise<void> {
+    while (this.#missing() > 0 && this.#stopping === 0) {
+      await this.#spawn();
+      if (this.#missing() > 0) await pause(this.#config.warmup_delay * 1_000);
+    }
+  }
+
+  #missing(): number {
+    return this.#config.numprocesses - this.crew.serving.length - this.#respawner.pending;
+  }
+
+  async #spawn(): Promise<Child> {
+    const child = await this.crew.spawn();
+    const { max_age, max_age_variance } = this.#config;
+    if (max_age > 0) {
+      const ageMs = (max_age + this.shared.random() * max_age_variance) * 1_000;
+      this.#retirements.set(
+        child.pid,
+        setTimeout(() => this.#retire(child), ageMs),
+      ); // H4
+    }
+    return child;
+  }
+
+  #retire(child: Child): void {
+    void this.#inTurn(() => this.#replace(child)).catch((error) => {
+      this.shared.log.error({ watcher: this.name, pid: child.pid }, `not replaced at its age: ${reasonOf(error)}`);
+    });
+  }
+
+  async #replace(child: Child): Promise<void> {
+    if (child.asked || child.state === "gone" || this.#status !== "active") return;
+    if (this.#config.singleton) await this.crew.stop(child);
+    this.#late = undefined;
+    const fresh = await this.#spawn();
+    try {
+      await this.#until(() => {
+        if (fresh.state === "gone") throw this.#diedEarly(fresh);
+        return fresh.state === "ready";
+      });
+    } catch (error) {
+      await this.crew.stop(fresh);
+      throw error;
+    }
+    if (!this.#config.singleton) await this.crew.stop(child);
+  }
+
+  #diedEarly(child: Child): CircusError {
+    const said = child.tail.lines.join("\n");
+    return new CircusError(
+      "NOT_READY",
+      `${this.name}: process ${child.pid} ended before it was ready. It said:\n${said}`,
+    );
+  }
+
+  /** Waits for what processes do. @throws {CircusError} when they were late, or gave up, or a stop was asked for. */
+  async #until(done: () => boolean): Promise<void> {
+    while (!done()) {
+      if (this.#stopping > 0) throw new CircusError("REFUSED", `${this.name} was told to stop meanwhile`);
+      if (this.#respawner.gaveUp !== undefined) throw this.#respawner.gaveUp;
+      if (this.#late !== undefined) throw this.#late;
+      await new Promise<void>((resolve) => this.#waiting.add(resolve));
+    }
+  }
+
+  #changed(): void {
+    for (const resolve of this.#waiting) resolve();
+    this.#waiting.clear();
+  }
+
+  #wasLate(error: CircusError): void {
+    this.shared.log.error({ watcher: this.name }, error.message);
+    this.#late = error;
+    this.#changed();
+  }
+
+  #ended(child: Child, exit: Exit): void {
+    clearTimeout(this.#retirements.get(child.pid));
+    this.#retirements.delete(child.pid);
+    if (!child.asked) {
+      const how = exit.signal === null ? `exit code ${exit.exitCode}` : `signal ${exit.signal}`;
+      this.shared.log.warn({ watcher: this.name, pid: child.pid, tail: child.tail.lines }, `ended unasked: ${how}`);
+      this.#died(Date.now() - child.startedAtMs, child.tail.lines);
+    }
+    this.#stopIfOver();
+    this.#changed();
+  }
+
+  /** H1. */
+  #died(livedMs: number, said: readonly string[]): void {
+    const runs = this.#status === "active" || this.#status === "starting";
+    // Nothing is missing when a reload has already put another in its place.
+    if (!runs || !this.#config.respawn || this.#stopping > 0 || this.#missing() <= 0) return;
+    const before = this.#respawner.gaveUp;
+    this.#respawner.died(livedMs, said);
+    const { gaveUp } = this.#respawner;
+    if (gaveUp !== undefined && before === undefined) this.shared.log.error({ watcher: this.name }, gaveUp.message);
+  }
+
+  async #respawn(): Promise<void> {
+    if (this.#missing() <= 0) return; // decr came in between.
+    try {
+      await this.#spawn();
+    } catch (error) {
+      this.shared.log.error({ watcher: this.name }, reasonOf(error));
+      this.#died(0, [reasonOf(error)]);
+      this.#stopIfOver();
+      this.#changed();
+    }
+  }
+
+  /** A watcher that gave up and has nothing left is stopped, and says so. */
+  #stopIfOver(): void {
+    const { gaveUp } = this.#respawner;
+    if (gaveUp === undefined || this.#status !== "active" || this.crew.serving.length > 0) return;
+    this.#status = "stopped";
+    this.shared.publish(this.name, "stop", { reason: gaveUp.message });
+  }
+
+  /** H3. */
+  #inTurn(act: () => Promise<unknown>): Promise<Change> {
+    return this.#turns.take(async () => {
+      const before = this.crew.serving.map((child) => child.pid);
+      await act();
+      return changeBetween(
+        before,
+        this.crew.serving.map((child) => child.pid),
+      );
+    });
+  }
+}
