@@ -2,8 +2,10 @@
 //
 //   headframe.toml: jobmanager.daemons[0].timeoutMs: found "soon"; expected number. A call that takes longer ...
 
-import { z } from "zod";
+import leven from "leven";
+import type { z } from "zod";
 import type { Origins, Tree } from "./load.js";
+import { keysAt, schemaAt } from "./schema.js";
 
 export interface Explained {
   readonly schema: z.ZodType;
@@ -22,14 +24,19 @@ type Issue = z.core.$ZodIssue;
 
 /** One line an issue. */
 export function explainIssues(issues: readonly Issue[], context: Explained): string[] {
-  return issues.flatMap((issue) => (issue.code === "invalid_union" ? explainUnion(issue, context) : explain(issue, context)));
+  return issues.flatMap((issue) =>
+    issue.code === "invalid_union" ? explainUnion(issue, context) : explain(issue, context),
+  );
 }
 
 /** Of the alternatives, the one that fits best tells what is wrong. */
 function explainUnion(issue: Extract<Issue, { code: "invalid_union" }>, context: Explained): string[] {
   const nearest = [...issue.errors].sort((a, b) => depth(b) - depth(a))[0];
   if (!nearest || nearest.length === 0 || depth(nearest) === 0) return explain(issue, context);
-  return explainIssues(nearest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue), context);
+  return explainIssues(
+    nearest.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] }) as Issue),
+    context,
+  );
 }
 
 const depth = (issues: readonly Issue[]): number => Math.max(0, ...issues.map((issue) => issue.path.length));
@@ -44,15 +51,17 @@ function explain(issue: Issue, context: Explained): string[] {
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[], context: Explained): string {
-  const parent = schemaAt(context.schema, path);
-  const known = parent instanceof z.ZodObject ? Object.keys(parent.shape) : [];
-  const near = known.find((name) => distance(name.toLowerCase(), key.toLowerCase()) <= SUGGEST_DISTANCE_MAX);
+  const known = keysAt(context.schema, path);
+  const near = known.find((name) => leven(name.toLowerCase(), key.toLowerCase()) <= SUGGEST_DISTANCE_MAX);
   const hint = near ? `did you mean ${near}?` : `known here: ${known.join(", ") || "nothing"}`;
   return `${where([...path, key], context)}: unknown key; ${hint}`;
 }
 
 function where(path: readonly PropertyKey[], { origins, file }: Explained): string {
-  const key = path.map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`)).join("").replace(/^\./, "");
+  const key = path
+    .map((part) => (typeof part === "number" ? `[${part}]` : `.${String(part)}`))
+    .join("")
+    .replace(/^\./, "");
   const dotted = path.join(".");
   const origin = [...origins].find(([name]) => dotted === name || dotted.startsWith(`${name}.`))?.[1];
   return `${origin ?? file ?? "configuration"}: ${key || "(top level)"}`;
@@ -60,7 +69,8 @@ function where(path: readonly PropertyKey[], { origins, file }: Explained): stri
 
 function lookUp(tree: unknown, path: readonly PropertyKey[]): unknown {
   let at = tree;
-  for (const part of path) at = typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined;
+  for (const part of path)
+    at = typeof at === "object" && at !== null ? (at as Record<PropertyKey, unknown>)[part] : undefined;
   return at;
 }
 
@@ -69,39 +79,4 @@ function show(found: unknown, path: readonly PropertyKey[]): string {
   if (path.some((part) => SECRET.test(String(part)))) return "a value that is not shown here";
   const text = JSON.stringify(found, (key, value: unknown) => (SECRET.test(key) ? "..." : value)) ?? String(found);
   return text.length > FOUND_CHARACTERS_MAX ? `${text.slice(0, FOUND_CHARACTERS_MAX)}...` : text;
-}
-
-/** The schema of one key, whatever defaults and options wrap it. */
-function schemaAt(schema: z.ZodType, path: readonly PropertyKey[]): z.ZodType | undefined {
-  let at: z.ZodType | undefined = schema;
-  for (const part of path) {
-    const bare: z.ZodType | undefined = at && unwrap(at);
-    if (bare instanceof z.ZodObject) at = bare.shape[String(part)] as z.ZodType | undefined;
-    else if (bare instanceof z.ZodArray) at = bare.element as z.ZodType;
-    else if (bare instanceof z.ZodRecord) at = bare.valueType as z.ZodType;
-    else return undefined;
-  }
-  return at?.description === undefined && at ? unwrap(at) : at;
-}
-
-function unwrap(schema: z.ZodType): z.ZodType {
-  let at = schema;
-  while (at instanceof z.ZodDefault || at instanceof z.ZodPrefault || at instanceof z.ZodOptional || at instanceof z.ZodNullable) {
-    at = at.unwrap() as z.ZodType;
-  }
-  return at;
-}
-
-/** Levenshtein's edit distance. */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const change = (row[j - 1] ?? 0) + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min((row[j] ?? 0) + 1, (next[j - 1] ?? 0) + 1, change));
-    }
-    row = next;
-  }
-  return row[b.length] ?? 0;
 }

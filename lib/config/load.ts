@@ -9,6 +9,7 @@ import { readFileSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { explainIssues } from "./explain.js";
+import { keysAt } from "./schema.js";
 
 const FILE_BYTES_MAX = 1_048_576;
 const ENVIRONMENT_PREFIX = "HEADFRAME__";
@@ -36,15 +37,21 @@ export function loadConfig<Schema extends z.ZodType>(schema: Schema, sources: Co
   const { file, environment = {}, overrides = [] } = sources;
   const tree = file === undefined ? {} : readToml(file);
   const origins: Origins = new Map();
+  const override = (path: readonly string[], text: string, origin: string) => {
+    const key = spell(schema, tree, path);
+    put(tree, key, text);
+    origins.set(key.join("."), origin);
+  };
   for (const [name, text] of Object.entries(environment)) {
-    if (!name.startsWith(ENVIRONMENT_PREFIX) || text === undefined) continue;
-    const path = name.slice(ENVIRONMENT_PREFIX.length).split("__");
-    put(tree, path, text, name, origins);
+    if (name.startsWith(ENVIRONMENT_PREFIX) && text !== undefined) {
+      override(name.slice(ENVIRONMENT_PREFIX.length).split("__"), text, name);
+    }
   }
-  for (const override of overrides) {
-    const equals = override.indexOf("=");
-    if (equals < 1) throw new ConfigError(`--set ${override}: expected KEY=VALUE, such as --set redis.url=redis://127.0.0.1:6379`);
-    put(tree, override.slice(0, equals).split("."), override.slice(equals + 1), "--set", origins);
+  for (const flag of overrides) {
+    const equals = flag.indexOf("=");
+    if (equals < 1)
+      throw new ConfigError(`--set ${flag}: expected KEY=VALUE, such as --set redis.url=redis://127.0.0.1:6379`);
+    override(flag.slice(0, equals).split("."), flag.slice(equals + 1), "--set");
   }
   const parsed = schema.safeParse(tree);
   if (parsed.success) return parsed.data;
@@ -59,37 +66,48 @@ function readToml(file: string): Tree {
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`cannot read the configuration ${file}: ${why}`, { cause: error });
   }
-  if (text.length > FILE_BYTES_MAX) throw new ConfigError(`${file}: larger than ${FILE_BYTES_MAX} bytes; is it the right file?`);
+  if (text.length > FILE_BYTES_MAX)
+    throw new ConfigError(`${file}: larger than ${FILE_BYTES_MAX} bytes; is it the right file?`);
   try {
     return parse(text) as Tree;
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
     const what = error.message.split("\n")[0]?.replace("Invalid TOML document: ", "");
-    throw new ConfigError(`${file}:${error.line}:${error.column}: this is no TOML: ${what}\n${error.codeblock}`, { cause: error });
+    throw new ConfigError(`${file}:${error.line}:${error.column}: this is no TOML: ${what}\n${error.codeblock}`, {
+      cause: error,
+    });
   }
 }
 
-/** Sets one value, its key spelled as the tree or the schema's camelCase spells it when only the case differs. */
-function put(tree: Tree, path: readonly string[], text: string, origin: string, origins: Origins): void {
-  let at: Tree = tree;
-  const names: string[] = [];
-  for (const [depth, part] of path.entries()) {
-    const name = Object.keys(at).find((key) => key.toLowerCase() === part.toLowerCase()) ?? part;
-    names.push(name);
-    if (depth === path.length - 1) {
-      at[name] = value(text);
-    } else {
-      const next = at[name];
-      at = at[name] = isTree(next) || Array.isArray(next) ? (next as Tree) : {};
-    }
+/** The path as the schema or the tree spells it, when only upper and lower case differ: environments often shout. */
+function spell(schema: z.ZodType, tree: Tree, path: readonly string[]): string[] {
+  const spelled: string[] = [];
+  let at: unknown = tree;
+  for (const part of path) {
+    const known = [...keysAt(schema, spelled), ...(isTree(at) ? Object.keys(at) : [])];
+    const name = known.find((key) => key.toLowerCase() === part.toLowerCase()) ?? part;
+    spelled.push(name);
+    at = typeof at === "object" && at !== null ? (at as Tree)[name] : undefined;
   }
-  origins.set(names.join("."), origin);
+  return spelled;
+}
+
+function put(tree: Tree, path: readonly string[], text: string): void {
+  let at = tree;
+  for (const name of path.slice(0, -1)) {
+    const next = at[name];
+    // A list's entries are reached by their index.
+    const inner = isTree(next) || Array.isArray(next) ? (next as Tree) : {};
+    at[name] = inner;
+    at = inner;
+  }
+  at[path.at(-1) ?? ""] = value(text);
 }
 
 /** Numbers, booleans, arrays and tables as TOML writes them; anything else is text. */
 function value(text: string): unknown {
   try {
-    return parse(`value = ${text}`)["value"];
+    return parse(`value = ${text}`).value;
   } catch {
     return text;
   }
