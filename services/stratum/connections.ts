@@ -1,0 +1,94 @@
+// The connections that edges gave to this instance, by edge and by the edge's own name for each.
+
+import type { ConnectionId, Handle, LineNumber } from "../../lib/contracts/index.js";
+import type { PeerId } from "../../lib/wiring/index.js";
+import type { Session, Step } from "./session.js";
+import type { ListenerRules } from "./settings.js";
+
+/** What connections that mine are members of: they hear every job. */
+export const JOBS_GROUP = "jobs";
+
+export interface WaitingLine {
+  readonly number: LineNumber;
+  readonly bytes: Uint8Array;
+}
+
+export interface Connection {
+  readonly edge: PeerId;
+  readonly handle: Handle;
+  readonly id: ConnectionId;
+  readonly rules: ListenerRules;
+  session: Session;
+  /** Lines that came while the session was being loaded or enlisted; undefined: lines are worked on at once. */
+  waiting: WaitingLine[] | undefined;
+  /** It was somebody else's and came without state: its next line may lack its beginning. */
+  fragment: boolean;
+  /** The same, for good: nobody may know that it was subscribed. */
+  readonly orphan: boolean;
+  /** It hears broadcasts. */
+  joined: boolean;
+  /** We asked the edge to close it: its lines are acknowledged and not read. */
+  closing: boolean;
+  /** False once it left: late answers go nowhere. */
+  here: boolean;
+  /** Another instance has its lines. */
+  moved: boolean;
+}
+
+export class Connections {
+  readonly #byEdge = new Map<PeerId, Map<Handle, Connection>>();
+  #size = 0;
+
+  get size(): number {
+    return this.#size;
+  }
+
+  get edges(): Iterable<PeerId> {
+    return this.#byEdge.keys();
+  }
+
+  find(edge: PeerId, handle: Handle): Connection | undefined {
+    return this.#byEdge.get(edge)?.get(handle);
+  }
+
+  add(connection: Connection): void {
+    const { edge, handle } = connection;
+    let ofEdge = this.#byEdge.get(edge);
+    if (!ofEdge) {
+      ofEdge = new Map();
+      this.#byEdge.set(edge, ofEdge);
+    }
+    this.remove(edge, handle);
+    ofEdge.set(handle, connection);
+    this.#size++;
+  }
+
+  remove(edge: PeerId, handle: Handle): Connection | undefined {
+    const connection = this.find(edge, handle);
+    if (!connection) return undefined;
+    connection.here = false;
+    this.#byEdge.get(edge)?.delete(handle);
+    this.#size--;
+    return connection;
+  }
+
+  /** The edge is gone. Returns what it had. */
+  removeEdge(edge: PeerId): Connection[] {
+    const all = [...(this.#byEdge.get(edge)?.values() ?? [])];
+    for (const { handle } of all) this.remove(edge, handle);
+    this.#byEdge.delete(edge);
+    return all;
+  }
+
+  /** Tolerates removal of what it yields. */
+  *all(): Generator<Connection> {
+    for (const ofEdge of this.#byEdge.values()) yield* ofEdge.values();
+  }
+}
+
+/** All connections, and the way to say something that no line asked for (in-lines.ts). */
+export interface Crowd {
+  readonly connections: Connections;
+  readonly queueBytes: number;
+  unasked(connection: Connection, step: Step): void;
+}

@@ -1,0 +1,93 @@
+// What every part of this instance works with: settings, book, clock, counters, and the ways out. Opened once by main.ts.
+
+import { type RejectReason, type WorkerName, workerName } from "../../lib/contracts/index.js";
+import type { Log } from "../../lib/wiring/index.js";
+import type { Connection } from "./connections.js";
+import type { JobBook } from "./jobs.js";
+import { rulesOf } from "./limits.js";
+import { type Archive, type Blocks, type Memory, NO_WORKER, type Outbox, type Recorder } from "./ports.js";
+import type { Context } from "./session.js";
+import { type ListenerRules, type Settings, settings as schema } from "./settings.js";
+import type { Tally } from "./tally.js";
+
+export interface DeskParts {
+  readonly settings: Settings;
+  readonly book: JobBook;
+  readonly out: Outbox;
+  readonly shares: Recorder;
+  readonly blocks: Blocks;
+  readonly state: Memory;
+  readonly jobs: Archive;
+  readonly log: Log;
+  readonly tally: Tally;
+}
+
+export class Desk implements DeskParts {
+  readonly settings: Settings;
+  readonly book: JobBook;
+  readonly out: Outbox;
+  readonly shares: Recorder;
+  readonly blocks: Blocks;
+  readonly state: Memory;
+  readonly jobs: Archive;
+  readonly log: Log;
+  readonly tally: Tally;
+  readonly #admits: (worker: string) => boolean;
+  readonly #fallback: ListenerRules;
+
+  constructor(parts: DeskParts) {
+    this.settings = parts.settings;
+    this.book = parts.book;
+    this.out = parts.out;
+    this.shares = parts.shares;
+    this.blocks = parts.blocks;
+    this.state = parts.state;
+    this.jobs = parts.jobs;
+    this.log = parts.log;
+    this.tally = parts.tally;
+    this.#admits = admission(parts.settings);
+    this.#fallback = fallbackRules();
+  }
+
+  rulesOf(listener: string): ListenerRules {
+    return rulesOf(this.settings, listener) ?? this.#fallback;
+  }
+
+  /** What a connection's session may know of the world now. */
+  context({ rules }: Pick<Connection, "rules">): Context {
+    return {
+      settings: this.settings,
+      rules,
+      book: this.book,
+      admits: this.#admits,
+      nowMs: performance.now(),
+      seconds: Math.floor(Date.now() / 1_000),
+    };
+  }
+
+  /** Counted under a worker only when it is one of ours: a stranger could invent names without end. */
+  rejected(worker: string, reason: RejectReason, authorized = false): void {
+    this.tally.count("stratum.shares", 1, ["outcome", reason]);
+    const parsed = workerName.safeParse(worker);
+    this.shares.reject(authorized && parsed.success ? parsed.data : NO_WORKER, reason);
+  }
+
+  /** Who is told to have found a block, whatever name came with it. */
+  finder(worker: string, authorized: readonly WorkerName[]): WorkerName {
+    const parsed = workerName.safeParse(worker);
+    return parsed.success ? parsed.data : (authorized[0] ?? NO_WORKER);
+  }
+}
+
+function admission({ authorize }: Settings): (worker: string) => boolean {
+  if (authorize === "open") return () => true;
+  const pattern = new RegExp(authorize.pattern);
+  return (worker) => pattern.test(worker);
+}
+
+/** A configuration that names listeners but no `default` leaves the others with the defaults of each key. */
+function fallbackRules(): ListenerRules {
+  const { default: rules } = schema.parse({}).listeners;
+  if (!rules) throw new Error("the settings' defaults name no default listener: a bug in settings.ts");
+  return rules;
+}

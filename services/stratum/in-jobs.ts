@@ -1,0 +1,132 @@
+// Jobs as they arrive: every jobmanager's stream into the book, and jobs of the past out of shared state.
+//
+//   jobmanager --push job--> InJobs -> JobBook.offer -> onNotice(tip | refresh) -> in-lines: broadcast
+//   an unknown job id -> lookup -> shared state -> JobBook.remember
+//
+//   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once.
+//   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run, and an id that was not there is not asked again for a while:
+//       a miner that submits random ids costs nothing.
+
+import { unpack } from "msgpackr";
+import { type Job, type JobId, type JobmanagerContract, storedJob } from "../../lib/contracts/index.js";
+import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
+import type { JobBook, KnownJob, Offered } from "./jobs.js";
+import type { Archive } from "./ports.js";
+import type { Settings } from "./settings.js";
+import type { Tally } from "./tally.js";
+
+export interface InJobsOptions {
+  readonly jobmanager: Pick<Client<JobmanagerContract>, "subscribe" | "watch">;
+  /** Bytes of a job in shared state; undefined when it is not there. */
+  load(id: JobId): Promise<Uint8Array | undefined>;
+  readonly book: JobBook;
+  readonly settings: Pick<Settings, "extranonce1Size" | "extranonce2Size">;
+  /** A new notice stands in the book. `maskBefore`: version bits of the job before. */
+  onNotice(offered: Exclude<Offered, "dropped">, maskBefore: number): void;
+  readonly log: Log;
+  readonly tally: Tally;
+}
+
+/** A job's body may be megabytes of transactions. */
+const LOOKUPS_MAX = 4;
+const ABSENT_MS = 10_000;
+const ABSENT_MAX = 4_096;
+
+export class InJobs implements Archive {
+  readonly #joined = new Set<InstanceId>();
+  readonly #lookups = new Map<JobId, Promise<KnownJob | undefined>>();
+  readonly #absentUntilMs = new Map<JobId, number>();
+  readonly #subscription: Subscription;
+  readonly #unwatch: () => void;
+  #instances: readonly Instance[] = [];
+  #newestTemplateAt = 0;
+  #freshAtMs = performance.now();
+
+  constructor(private readonly options: InJobsOptions) {
+    this.#unwatch = options.jobmanager.watch((instances) => {
+      this.#instances = instances;
+    });
+    this.#subscription = options.jobmanager.subscribe("job", {
+      onMessage: (job, { instance }) => this.#take(job, instance.id),
+      onJoin: ({ id }) => void this.#joined.add(id),
+      onLeave: ({ id }) => {
+        this.#joined.delete(id);
+        options.book.leave(id);
+      },
+    });
+  }
+
+  /** When a coin daemon's newest answer arrived here; monotonic. C5 counts from it. */
+  get freshAtMs(): number {
+    return this.#freshAtMs;
+  }
+
+  /** A job that this instance never saw, or saw long ago. */
+  lookup(id: JobId): Promise<KnownJob | undefined> {
+    const known = this.options.book.find(id);
+    if (known) return Promise.resolve(known);
+    const running = this.#lookups.get(id);
+    if (running) return running;
+    if (this.#lookups.size >= LOOKUPS_MAX || (this.#absentUntilMs.get(id) ?? 0) > performance.now())
+      return Promise.resolve(undefined);
+    const lookup = this.#load(id).finally(() => this.#lookups.delete(id));
+    this.#lookups.set(id, lookup);
+    return lookup;
+  }
+
+  close(): void {
+    this.#subscription.close();
+    this.#unwatch();
+  }
+
+  #take(job: Job, from: InstanceId): void {
+    const { book, tally, log } = this.options;
+    if (!this.#fits(job)) {
+      tally.count("stratum.jobs", 1, ["as", "refused"]);
+      log.error(
+        { job: job.id, from, theirs: [job.extranonce1Size, job.extranonce2Size] },
+        `a job is refused: its extranonce sizes are not ${this.options.settings.extranonce1Size} and ${this.options.settings.extranonce2Size}; give jobmanager and stratum the same`,
+      );
+      return;
+    }
+    this.#freshen(job);
+    const maskBefore = book.current?.job.versionMask ?? job.versionMask;
+    const senior = this.#instances.find(({ id }) => this.#joined.has(id))?.id === from;
+    const offered = book.offer(job, from, senior, performance.now());
+    tally.count("stratum.jobs", 1, ["as", offered]);
+    if (offered !== "dropped") this.options.onNotice(offered, maskBefore);
+  }
+
+  #fits({ extranonce1Size, extranonce2Size }: Job): boolean {
+    const { settings } = this.options;
+    return extranonce1Size === settings.extranonce1Size && extranonce2Size === settings.extranonce2Size;
+  }
+
+  /** A snapshot may be as old as the daemon's silence: only a newer template counts as a sign of life. */
+  #freshen({ templateAt }: Job): void {
+    if (templateAt <= this.#newestTemplateAt) return;
+    this.#newestTemplateAt = templateAt;
+    this.#freshAtMs = performance.now();
+  }
+
+  async #load(id: JobId): Promise<KnownJob | undefined> {
+    const { tally, log, book } = this.options;
+    try {
+      const bytes = await this.options.load(id);
+      const stored = bytes && storedJob.safeParse(unpack(bytes));
+      const found = stored?.success === true && stored.data.job.id === id && this.#fits(stored.data.job);
+      tally.count("stratum.lookups", 1, ["found", String(found)]);
+      if (stored?.success && found) return book.remember(stored.data.job);
+    } catch (error) {
+      log.warn({ err: error, job: id }, "an unknown job could not be looked up; its shares are refused as stale");
+      return undefined;
+    }
+    this.#absent(id);
+    return undefined;
+  }
+
+  #absent(id: JobId): void {
+    if (this.#absentUntilMs.size >= ABSENT_MAX) this.#absentUntilMs.clear();
+    this.#absentUntilMs.set(id, performance.now() + ABSENT_MS);
+  }
+}

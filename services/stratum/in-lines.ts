@@ -1,0 +1,260 @@
+// Clients' lines as edges bring them, and everything that a line causes, carried out.
+//
+//   edge --events--> InLines: open -> restore, load or greet     line -> parse -> receive -> effects
+//                             close -> release or forget         effects -> out-lines, out-state, judging.ts
+//
+//   L1. A line is acknowledged in the same write that carries its answer: other lines at once, a share when it is recorded.
+//   L2. While a session is loaded or enlisted, its lines wait behind that, in order.
+//   L3. What is taken and not acknowledged is bounded in bytes: beyond, the edge is told OVERLOADED and keeps its lines.
+
+import type { ClientEvent, LineNumber, OpenEvent, Out } from "../../lib/contracts/index.js";
+import { type PeerId, WiringError } from "../../lib/wiring/index.js";
+import { type Connection, Connections, type Crowd, JOBS_GROUP, type WaitingLine } from "./connections.js";
+import type { Desk } from "./desk.js";
+import { Judging } from "./judging.js";
+import type { OutState } from "./out-state.js";
+import { parseLine } from "./protocol/parse.js";
+import { receive } from "./receive.js";
+import { type Effect, enlisted, greet, restore, type Step, snapshotOf } from "./session.js";
+import { decodeSnapshot, encodeSnapshot, type Snapshot } from "./snapshot.js";
+
+/** A line costs more than its bytes while it waits. */
+const LINE_OVERHEAD_BYTES = 128;
+
+type Effects = readonly Effect[];
+
+export class InLines implements Crowd {
+  readonly connections = new Connections();
+  readonly #judging: Judging;
+  #queueBytes = 0;
+  #busy = 0;
+  #whenIdle: (() => void)[] = [];
+
+  constructor(private readonly desk: Desk) {
+    this.#judging = new Judging(desk, (connection, answer, line) => this.#perform(connection, answer, line));
+  }
+
+  get queueBytes(): number {
+    return this.#queueBytes;
+  }
+
+  /** @throws {WiringError} OVERLOADED: none was taken (L3). */
+  events(events: readonly ClientEvent[], edge: PeerId): Record<string, never> {
+    const { settings, shares, tally } = this.desk;
+    if (this.#queueBytes > settings.queueBytesMax || shares.waiting > settings.sharesWaitingMax) {
+      tally.count("stratum.overloaded");
+      throw new WiringError(
+        "OVERLOADED",
+        `${this.#queueBytes} bytes of lines and ${shares.waiting} shares wait already; send again later`,
+      );
+    }
+    for (const event of events) this.#take(event, edge);
+    return {};
+  }
+
+  /** The edge is gone. Its clients may live on at its successor, with what Redis knows of them. */
+  edgeGone(edge: PeerId): void {
+    this.desk.out.forget(edge);
+    for (const connection of this.connections.removeEdge(edge)) {
+      this.#dropWaiting(connection);
+      this.desk.tally.count("stratum.closed", 1, ["why", "edge"]);
+    }
+  }
+
+  /** The edge does not take what we say. */
+  edgeLost(edge: PeerId): void {
+    this.desk.tally.count("stratum.edges_lost");
+    this.desk.log.error(
+      { edge },
+      "an edge takes no answers: its connections are forgotten here, other instances have them",
+    );
+    this.edgeGone(edge);
+  }
+
+  /** Resolves when every line taken so far is acknowledged, or its connection is gone. */
+  idle(): Promise<void> {
+    if (this.#busy === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#whenIdle.push(resolve));
+  }
+
+  /** Says something that no line asked for. */
+  unasked(connection: Connection, step: Step): void {
+    this.#perform(connection, step, undefined);
+  }
+
+  /** Renews what shared state knows of all that mine; what it has lost is written again. */
+  async touch(memory: Pick<OutState, "touch">): Promise<void> {
+    const mining = new Map<string, Connection>();
+    for (const connection of this.connections.all())
+      if (connection.session.phase === "mining") mining.set(connection.id, connection);
+    await memory.touch([...mining.keys()], (id) => {
+      const connection = mining.get(id);
+      if (connection?.here) this.desk.state.save(connection.id, encodeSnapshot(snapshotOf(connection.session)));
+    });
+  }
+
+  #take(event: ClientEvent, edge: PeerId): void {
+    if (event.kind === "open") this.#open(event, edge);
+    else if (event.kind === "line") this.#line(this.connections.find(edge, event.handle), event);
+    else this.#close(event, edge);
+  }
+
+  #open(event: OpenEvent, edge: PeerId): void {
+    const { tally } = this.desk;
+    const rules = this.desk.rulesOf(event.listener);
+    const snapshot = event.state && decodeSnapshot(event.state);
+    // State of another version says no more than none: shared state is asked, as for an adopted connection.
+    const unknown = !snapshot && (event.adopted || event.state !== undefined);
+    const connection: Connection = {
+      edge,
+      handle: event.handle,
+      id: event.connection,
+      rules,
+      session: greet(event.connection, performance.now()),
+      waiting: undefined,
+      fragment: event.adopted,
+      orphan: unknown,
+      joined: false,
+      closing: false,
+      here: true,
+      moved: false,
+    };
+    this.connections.add(connection);
+    tally.count("stratum.opened", 1, ["how", snapshot ? "carried" : unknown ? "adopted" : "fresh"]);
+    if (snapshot) this.#restore(connection, snapshot);
+    else if (unknown) void this.#load(connection);
+  }
+
+  #restore(connection: Connection, snapshot: Snapshot): void {
+    this.#perform(connection, restore(connection.id, snapshot, this.desk.context(connection)), undefined);
+  }
+
+  async #load(connection: Connection): Promise<void> {
+    connection.waiting = [];
+    const snapshot = await this.desk.state.load(connection.id, () => connection.here);
+    if (!connection.here) return;
+    if (snapshot) this.#restore(connection, snapshot);
+    this.#resume(connection);
+  }
+
+  #close({ handle, reason }: ClientEvent & { kind: "close" }, edge: PeerId): void {
+    const connection = this.connections.remove(edge, handle);
+    if (!connection) return;
+    connection.moved = reason === "moved";
+    this.#dropWaiting(connection);
+    this.desk.tally.count("stratum.closed", 1, ["why", reason]);
+    if (connection.moved) this.desk.state.forget(connection.id);
+    else if (connection.session.phase === "mining") void this.desk.state.release(connection.id);
+  }
+
+  #line(connection: Connection | undefined, line: WaitingLine): void {
+    if (!connection) return; // It was closed meanwhile: nobody waits for an answer.
+    this.desk.tally.count("stratum.lines");
+    this.#busy++;
+    this.#queueBytes += line.bytes.length + LINE_OVERHEAD_BYTES;
+    if (connection.waiting) connection.waiting.push(line);
+    else this.#work(connection, line);
+  }
+
+  #work(connection: Connection, line: WaitingLine): void {
+    const parsed = parseLine(line.bytes);
+    const fragment = connection.fragment && parsed.kind === "garbled";
+    connection.fragment = false;
+    const unread = fragment || connection.closing;
+    const step = unread
+      ? { session: connection.session, effects: [] }
+      : receive(connection.session, parsed, this.desk.context(connection));
+    this.#perform(connection, orphaned(connection, step), line);
+  }
+
+  #perform(connection: Connection, step: Step, line: WaitingLine | undefined): void {
+    connection.session = step.session;
+    const slow = step.effects.find((effect) => effect.kind === "enlist" || effect.kind === "judge");
+    this.#count(step.effects);
+    if (slow && line) {
+      this.#start(connection, slow, line);
+      return;
+    }
+    if (connection.here) this.#write(connection, step.effects, line?.number);
+    if (line) this.#done(line);
+  }
+
+  /** What answers later. */
+  #start(connection: Connection, effect: Effect, line: WaitingLine): void {
+    if (effect.kind === "judge") this.#judging.start(connection, effect.id, effect.submit, line);
+    else if (effect.kind === "enlist") void this.#enlist(connection, effect.resume, line);
+  }
+
+  async #enlist(connection: Connection, resume: string | undefined, line: WaitingLine): Promise<void> {
+    connection.waiting = [];
+    const grant = await this.desk.state.enlist(connection.id, resume, () => connection.here);
+    const { session } = connection;
+    if (grant && connection.here && session.phase === "enlisting")
+      this.#perform(connection, enlisted(session, grant, this.desk.context(connection)), line);
+    else this.#done(line);
+    this.#resume(connection);
+  }
+
+  /** L2: the lines that waited, until one of them makes the rest wait again. */
+  #resume(connection: Connection): void {
+    const lines = connection.waiting ?? [];
+    connection.waiting = undefined;
+    for (let line = lines.shift(); line; line = lines.shift()) {
+      this.#work(connection, line);
+      if (connection.waiting) {
+        connection.waiting = lines;
+        return;
+      }
+    }
+  }
+
+  /** L1: text, state and acknowledgement in one message. */
+  #write(connection: Connection, effects: Effects, acknowledges: LineNumber | undefined): void {
+    const { edge, handle, id } = connection;
+    const write: Out & { kind: "write" } = { kind: "write", handle };
+    let text = "";
+    for (const effect of effects) {
+      if (effect.kind === "say") text += effect.text;
+      else if (effect.kind === "save") write.state ??= encodeSnapshot(snapshotOf(connection.session));
+      else if (effect.kind === "join") write.join = JOBS_GROUP;
+      else if (effect.kind === "close") write.close = effect.text;
+    }
+    if (text !== "") write.bytes = Buffer.from(text);
+    if (acknowledges !== undefined) write.acknowledges = [acknowledges];
+    if (write.join) connection.joined = true;
+    if (write.close) connection.closing = true;
+    if (write.state && connection.session.phase === "mining") this.desk.state.save(id, write.state);
+    if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
+  }
+
+  #count(effects: Effects): void {
+    for (const effect of effects) {
+      if (effect.kind === "garbled") this.desk.tally.count("stratum.garbled");
+      else if (effect.kind === "reject") this.desk.rejected(effect.worker, effect.reason);
+    }
+  }
+
+  #done(line: WaitingLine): void {
+    this.#queueBytes -= line.bytes.length + LINE_OVERHEAD_BYTES;
+    this.#busy--;
+    if (this.#busy > 0) return;
+    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  }
+
+  #dropWaiting(connection: Connection): void {
+    for (const line of connection.waiting?.splice(0) ?? []) this.#done(line);
+  }
+}
+
+/**
+ * A share from a connection that nobody knows any more: it was subscribed once and cannot find out that it is not. Closing lets it
+ * come back with its session id.
+ */
+function orphaned(connection: Connection, step: Step): Step {
+  const lost = step.effects.some((effect) => effect.kind === "reject" && effect.reason === "not-subscribed");
+  if (!connection.orphan || !lost) return step;
+  return {
+    ...step,
+    effects: [...step.effects, { kind: "close", text: "its session is unknown here: subscribe again" }],
+  };
+}

@@ -1,0 +1,174 @@
+// The jobs that this instance knows, and which of them goes out.
+//
+//   every jobmanager --job--> JobBook.offer -> tip | refresh | dropped          session, verify <- find(id)
+//
+//   J1. The first jobmanager to see a new tip wins, whoever it is; the others' copies of that tip are not sent.
+//   J2. Within a tip, only the senior live jobmanager's refreshes go out.
+//   J3. A tip of the same height (a fork) counts only when the senior says so.
+//   J4. A tip that no live jobmanager builds on any more is orphaned: then the senior's newest job is right, whatever its height.
+//   J5. A job that is not sent is known all the same: another instance may have sent it, and its connections may come here.
+//
+// A notice is a job as it was told to miners. The same job is told again with a later header time under a longer name, so that
+// no miner repeats work it has done and no two difficulties share a name: `<job id>-<seconds after the job's time, hex>`.
+
+import { chain, type Difficulty, type Job, type JobId, jobId } from "../../lib/contracts/index.js";
+import type { InstanceId } from "../../lib/wiring/index.js";
+import type { Notice } from "./protocol/encode.js";
+
+/** Jobs kept: two jobmanagers refreshing every 30 s make 40 in ten minutes; twice that and some. */
+export const JOBS_MAX = 128;
+/** Notices remembered, of this tip and the last: every 30 s for ten minutes and some. A session's snapshot must hold them all. */
+export const NOTICES_MAX = 24;
+/** Previous hashes remembered, to tell a new fork from a late copy. */
+const TIPS_MAX = 16;
+
+export interface KnownJob {
+  readonly job: Job;
+  readonly networkTarget: bigint;
+  readonly networkDifficulty: Difficulty;
+}
+
+export interface Tip {
+  /** Hex of the previous hash. */
+  readonly hash: string;
+  readonly height: number;
+  readonly sinceMs: number;
+}
+
+export type Offered = "tip" | "refresh" | "dropped";
+
+export class JobBook {
+  readonly #jobs = new Map<JobId, KnownJob>();
+  readonly #newest = new Map<InstanceId, Job>();
+  readonly #seen = new Set<string>();
+  #tip: Tip | undefined;
+  #previous: Tip | undefined;
+  #current: KnownJob | undefined;
+  #notices: Notice[] = [];
+
+  /** The job that miners should work on. */
+  get current(): KnownJob | undefined {
+    return this.#current;
+  }
+
+  get tip(): Tip | undefined {
+    return this.#tip;
+  }
+
+  /** How the current job was told last. */
+  get notice(): Notice | undefined {
+    return this.#notices.at(-1);
+  }
+
+  /** Everything told on this tip and the one before, oldest first. */
+  get notices(): readonly Notice[] {
+    return this.#notices;
+  }
+
+  /** @throws {RangeError} when the job's bits are no target. */
+  offer(job: Job, from: InstanceId, senior: boolean, nowMs: number): Offered {
+    const known = this.remember(job);
+    this.#newest.set(from, job);
+    const offered = this.#rank(job, senior);
+    const hash = tipOf(job);
+    if (offered === "tip") {
+      this.#previous = this.#tip;
+      this.#tip = { hash, height: job.height, sinceMs: nowMs };
+      this.#notices = this.#notices.filter((told) => tipOf(told.job) === this.#previous?.hash);
+    }
+    this.#see(hash);
+    if (offered !== "dropped") {
+      this.#current = known;
+      this.#tell({ id: job.id, job, time: job.time });
+    }
+    return offered;
+  }
+
+  /** J5. Also for a job that was loaded from shared state. */
+  remember(job: Job): KnownJob {
+    const networkTarget = chain.bitsToTarget(job.bits);
+    const networkDifficulty = chain.targetToDifficulty(job.proofOfWork, networkTarget);
+    const known = { job, networkTarget, networkDifficulty };
+    this.#jobs.set(job.id, known);
+    this.#trim();
+    return known;
+  }
+
+  /** The jobmanager is gone: what it said last vouches for no tip any more. */
+  leave(from: InstanceId): void {
+    this.#newest.delete(from);
+  }
+
+  /** Tells the current job once more, with header time `seconds`. Undefined when there is none or its time cannot advance. */
+  renew(seconds: number): Notice | undefined {
+    const last = this.notice;
+    const next = last && later(last, seconds);
+    if (next) this.#tell(next);
+    return next;
+  }
+
+  find(id: JobId): KnownJob | undefined {
+    return this.#jobs.get(id);
+  }
+
+  /** Whether work on this job's tip is still worth something. */
+  live(job: Job, nowMs: number, graceMs: number): boolean {
+    const hash = tipOf(job);
+    if (!this.#tip || hash === this.#tip.hash) return true;
+    return hash === this.#previous?.hash && nowMs - this.#tip.sinceMs <= graceMs;
+  }
+
+  #rank(job: Job, senior: boolean): Offered {
+    const tip = this.#tip;
+    if (!tip || job.height > tip.height) return "tip"; // J1
+    const hash = tipOf(job);
+    if (hash === tip.hash) return senior && !job.clean && job.id !== this.#current?.job.id ? "refresh" : "dropped"; // J1, J2
+    if (!senior) return "dropped";
+    if (job.height === tip.height && !this.#seen.has(hash)) return "tip"; // J3
+    return this.#standing(tip.hash) ? "dropped" : "tip"; // J4
+  }
+
+  #standing(hash: string): boolean {
+    for (const job of this.#newest.values()) if (tipOf(job) === hash) return true;
+    return false;
+  }
+
+  #tell(notice: Notice): void {
+    this.#notices = [...this.#notices.slice(1 - NOTICES_MAX), notice];
+  }
+
+  #see(hash: string): void {
+    this.#seen.add(hash);
+    for (const oldest of this.#seen) {
+      if (this.#seen.size <= TIPS_MAX) break;
+      this.#seen.delete(oldest);
+    }
+  }
+
+  #trim(): void {
+    for (const id of this.#jobs.keys()) {
+      if (this.#jobs.size <= JOBS_MAX) break;
+      if (id !== this.#current?.job.id) this.#jobs.delete(id);
+    }
+  }
+}
+
+/** Seconds that a notice's time may lie after its job's: leaves miners half of the 7,200 s for rolling of their own. */
+const AHEAD_MAX = 3_600;
+
+/** The same job with a later header time. Undefined when it would lie too far ahead. */
+export function later(notice: Notice, seconds: number): Notice | undefined {
+  const { job } = notice;
+  const time = Math.max(notice.time + 1, seconds);
+  const ahead = time - job.time;
+  return ahead <= AHEAD_MAX ? { id: `${job.id}-${ahead.toString(16)}`, job, time } : undefined;
+}
+
+/** The job behind a notice's name, as a miner sends it back. */
+export function jobOf(noticeId: string): JobId | undefined {
+  const dash = noticeId.indexOf("-");
+  const parsed = jobId.safeParse(dash < 0 ? noticeId : noticeId.slice(0, dash));
+  return parsed.success ? parsed.data : undefined;
+}
+
+export const tipOf = (job: Job): string => Buffer.from(job.previousHash).toString("hex");

@@ -1,0 +1,121 @@
+// One share, from line to answer.
+//
+//   submit -> its job (book, or shared state) -> verify -> block? submit it at once -> recorded? -> answer, vardiff
+//
+//   S1. `true` is answered only after the reporter has said that the share is recorded (or was, by this very line).
+//   S2. The difficulty, the tip and the worker are those of the moment at which the line came.
+//   S3. A candidate goes to the daemons before any refusal is said, and nobody waits for the daemons.
+
+import { chain, nowMs, type Share } from "../../lib/contracts/index.js";
+import type { Connection, WaitingLine } from "./connections.js";
+import type { Desk } from "./desk.js";
+import { credited, difficultyOf } from "./difficulty.js";
+import { jobOf, type KnownJob } from "./jobs.js";
+import type { Recorded } from "./ports.js";
+import * as encode from "./protocol/encode.js";
+import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
+import type { Submit } from "./protocol/requests.js";
+import { type Mining, type Step, say } from "./session.js";
+import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
+
+type Answer = (connection: Connection, step: Step, line: WaitingLine) => void;
+
+const BROKEN = refusal("other", "The share could not be checked; it is not counted");
+
+export class Judging {
+  constructor(
+    private readonly desk: Desk,
+    private readonly answer: Answer,
+  ) {}
+
+  /** Answers the line sooner or later, whatever happens. */
+  start(connection: Connection, id: string, submit: Submit, line: WaitingLine): void {
+    this.#judge(connection, id, submit, line).catch((error: unknown) => {
+      this.desk.log.error({ err: error, connection: connection.id, submit }, "a share could not be judged");
+      this.#refuse(connection, id, submit, BROKEN, line);
+    });
+  }
+
+  async #judge(connection: Connection, id: string, submit: Submit, line: WaitingLine): Promise<void> {
+    const startedMs = performance.now();
+    const { session } = connection;
+    const base = jobOf(submit.job);
+    const known = base && (this.desk.book.find(base) ?? (await this.desk.jobs.lookup(base)));
+    if (!known || session.phase !== "mining") return this.#refuse(connection, id, submit, REFUSALS.jobNotFound, line);
+    const verdict = await verify(known, submit, this.#terms(session, submit, known, startedMs));
+    if (verdict.candidate)
+      this.desk.blocks.submit(verdict.candidate, this.desk.finder(submit.worker, session.workers), connection.id); // S3
+    if (verdict.kind === "refused") return this.#refuse(connection, id, submit, verdict.refusal, line);
+    const recorded = await this.#record(connection, submit, line, known, verdict);
+    this.#settled(connection, id, submit, line, verdict, recorded);
+    this.desk.tally.timing("stratum.share_ms", performance.now() - startedMs);
+  }
+
+  /** S2 */
+  #terms(session: Mining, submit: Submit, known: KnownJob, atMs: number): Terms {
+    const { book, settings } = this.desk;
+    return {
+      extranonce1: session.extranonce1,
+      authorized: authorized(session, submit.worker),
+      live: book.live(known.job, atMs, settings.staleGraceMs),
+      difficulty: difficultyOf(session, submit.job, known, book),
+      versionMask: session.versionMask,
+      timeAheadS: settings.timeAheadS,
+    };
+  }
+
+  #record(
+    connection: Connection,
+    submit: Submit,
+    line: WaitingLine,
+    known: KnownJob,
+    verdict: GoodShare,
+  ): Promise<Recorded> {
+    const { job } = known;
+    const share: Share = {
+      identity: verdict.identity,
+      connection: connection.id,
+      line: line.number,
+      worker: submit.worker as Share["worker"], // Authorized, so it is one.
+      job: job.id,
+      height: job.height,
+      difficulty: verdict.difficulty,
+      achieved: verdict.achieved,
+      at: nowMs(),
+      block: verdict.candidate !== undefined,
+    };
+    return this.desk.shares.record(share, chain.hashesPerDifficulty(job.proofOfWork), connection);
+  }
+
+  /** S1 */
+  #settled(
+    connection: Connection,
+    id: string,
+    submit: Submit,
+    line: WaitingLine,
+    verdict: Verdict & { kind: "share" },
+    recorded: Recorded,
+  ): void {
+    const { session } = connection;
+    if (recorded === "duplicate" || recorded === "refused") {
+      this.#refuse(connection, id, submit, recorded === "duplicate" ? REFUSALS.duplicate : BROKEN, line);
+      return;
+    }
+    if (recorded === "moved" || session.phase !== "mining") {
+      this.answer(connection, { session, effects: [] }, line);
+      return;
+    }
+    this.desk.tally.count("stratum.shares", 1, ["outcome", recorded]);
+    const step = credited(session, verdict.difficulty, this.desk.context(connection));
+    this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
+  }
+
+  #refuse(connection: Connection, id: string, submit: Submit, why: Refusal, line: WaitingLine): void {
+    const { session } = connection;
+    this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
+    this.answer(connection, { session, effects: [say(encode.refused(id, why))] }, line);
+  }
+}
+
+const authorized = ({ workers }: { readonly workers: readonly string[] }, worker: string): boolean =>
+  workers.includes(worker);

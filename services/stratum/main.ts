@@ -1,0 +1,129 @@
+// The stratum service: Stratum v1 for the lines that edges bring. Any number of instances, none of them special.
+//
+//   jobmanagers --job--> in-jobs -> book -> broadcast --------------\
+//   edges --events--> in-lines -> sessions, judging --> out-lines ---+--out--> edges
+//                                         \-> out-shares -> reporters, out-blocks -> jobmanagers, out-state <-> Redis
+
+import { jobmanager, reporter, stratum } from "../../lib/contracts/index.js";
+import { Allotment, ConnectionStates, type House, JobStore, type OpenService } from "../../lib/wiring/index.js";
+import { Broadcast, SWEEP_EVERY_MS } from "./broadcast.js";
+import { Desk } from "./desk.js";
+import { InJobs } from "./in-jobs.js";
+import { InLines } from "./in-lines.js";
+import { JobBook } from "./jobs.js";
+import { OutBlocks } from "./out-blocks.js";
+import { OutLines } from "./out-lines.js";
+import { OutShares } from "./out-shares.js";
+import { OutState, TOUCH_EVERY_MS } from "./out-state.js";
+import type { Settings } from "./settings.js";
+import { Tally } from "./tally.js";
+
+export { metricTable } from "./metrics.js";
+export { type Settings, settings } from "./settings.js";
+
+/** Numbers for extranonce1: four billion, or as many as its bytes hold. */
+const NUMBERS_MAX = 2 ** 32;
+
+export const open: OpenService<Settings> = async (house, settings) => {
+  const { nexus, log, metrics } = house;
+  const tally = new Tally(metrics);
+  const book = new JobBook();
+  const clients = { jobmanager: nexus.client(jobmanager), reporter: nexus.client(reporter) };
+
+  const out = new OutLines({
+    send: (edge, outs) => hosted.pushTo(edge, "out", { outs }),
+    onRetry: () => tally.count("stratum.out_retries"),
+    onLost: (edge) => lines.edgeLost(edge),
+  });
+  const shares = new OutShares(clients.reporter, log, tally);
+  const blocks = new OutBlocks(clients.jobmanager, log, tally);
+  const state = await openState(house, settings, tally);
+  const desk = new Desk({
+    settings,
+    book,
+    out,
+    shares,
+    blocks,
+    state,
+    log,
+    tally,
+    jobs: { lookup: (id) => jobs.lookup(id) },
+  });
+  const lines = new InLines(desk);
+  const broadcast = new Broadcast(desk, lines, () => jobs.freshAtMs);
+  const jobStore = new JobStore(house.redis.state, house.cluster);
+  const jobs = new InJobs({
+    settings,
+    book,
+    log,
+    tally,
+    jobmanager: clients.jobmanager,
+    load: (id) => jobStore.load(id),
+    onNotice: (offered, maskBefore) => broadcast.announce(offered === "tip", maskBefore),
+  });
+  const hosted = await nexus.host(
+    stratum,
+    {
+      events: ({ events }, { caller }) => lines.events(events, caller),
+      status: () => ({ connections: lines.connections.size, counters: tally.counters() }),
+    },
+    { onPeerGone: (peer) => lines.edgeGone(peer) },
+  );
+  const timers = [
+    setInterval(() => broadcast.sweep(), SWEEP_EVERY_MS),
+    setInterval(() => void lines.touch(state), TOUCH_EVERY_MS),
+  ];
+  const rest = () => {
+    broadcast.quiet();
+    for (const timer of timers) clearInterval(timer);
+  };
+
+  async function drain(timeoutMs: number): Promise<void> {
+    const deadlineMs = performance.now() + timeoutMs;
+    rest();
+    await hosted.drain(timeoutMs); // Edges give new lines to others from here on.
+    const done = Promise.all([lines.idle(), blocks.idle(), shares.sendRejects()]);
+    await atMost(deadlineMs - performance.now(), done);
+    out.flush();
+    await state.flush();
+  }
+
+  async function close(): Promise<void> {
+    rest();
+    for (const part of [jobs, shares, blocks]) part.close();
+    out.flush();
+    out.close();
+    await state.close();
+    await hosted.close();
+    await Promise.all([clients.jobmanager.close(), clients.reporter.close()]);
+  }
+
+  let closing: Promise<void> | undefined;
+  return {
+    drain,
+    close() {
+      closing ??= close();
+      return closing;
+    },
+  };
+};
+
+async function openState(
+  { redis, cluster, log }: House,
+  { extranonce1Size }: Settings,
+  tally: Tally,
+): Promise<OutState> {
+  const limit = Math.min(NUMBERS_MAX, 2 ** (8 * extranonce1Size));
+  const numbers = await Allotment.open(redis.state, cluster, "extranonce1", { limit });
+  return new OutState({ states: new ConnectionStates(redis.state, cluster), numbers, extranonce1Size, log, tally });
+}
+
+/** Resolves when `done` does, or after ms. */
+async function atMost(ms: number, done: Promise<unknown>): Promise<void> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<void>((resolve) => {
+    timer = setTimeout(resolve, Math.max(0, ms));
+  });
+  await Promise.race([done, late]);
+  clearTimeout(timer);
+}

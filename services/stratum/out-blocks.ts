@@ -1,0 +1,86 @@
+// Blocks on their way to the daemons: at once, beside everything else, and again until a jobmanager took it.
+//
+//   verify -> candidate -> submit -> jobmanager.submitBlock -> every live daemon
+//
+//   S3. Nobody's answer waits for this, and this waits for nobody. Submitting twice is harmless: daemons answer `duplicate`.
+
+import type { ConnectionId, JobmanagerContract, WorkerName } from "../../lib/contracts/index.js";
+import type { Client, Log } from "../../lib/wiring/index.js";
+import type { Blocks } from "./ports.js";
+import type { Tally } from "./tally.js";
+import type { Candidate } from "./verify.js";
+
+/** A block that is no daemon's after this is somebody else's height. */
+const GIVE_UP_MS = 120_000;
+const RETRY_MS = 200;
+/** On a toy chain every share is a block: no more than these wait for a daemon at once, the others are dropped with an error. */
+const IN_FLIGHT_MAX = 1_024;
+
+export class OutBlocks implements Blocks {
+  readonly #inFlight = new Set<Promise<void>>();
+  readonly #closing = new AbortController();
+
+  constructor(
+    private readonly jobmanager: Pick<Client<JobmanagerContract>, "call">,
+    private readonly log: Log,
+    private readonly tally: Tally,
+    private readonly retryMs = RETRY_MS,
+  ) {}
+
+  submit(candidate: Candidate, worker: WorkerName, connection: ConnectionId): void {
+    if (this.#inFlight.size >= IN_FLIGHT_MAX) {
+      this.tally.count("stratum.blocks", 1, ["status", "dropped"]);
+      this.log.error(
+        { job: candidate.job.id, worker },
+        `a block was dropped: ${IN_FLIGHT_MAX} wait for a jobmanager already`,
+      );
+      return;
+    }
+    const done = this.#submit(candidate, worker, connection).finally(() => this.#inFlight.delete(done));
+    this.#inFlight.add(done);
+  }
+
+  /** Resolves when every block that was handed over has its answer, or was given up. */
+  async idle(): Promise<void> {
+    await Promise.all(this.#inFlight);
+  }
+
+  close(): void {
+    this.#closing.abort();
+  }
+
+  async #submit({ job, header, coinbase }: Candidate, worker: WorkerName, connection: ConnectionId): Promise<void> {
+    const request = { job: job.id, header, coinbase, worker, connection };
+    const giveUpAt = performance.now() + GIVE_UP_MS;
+    while (!this.#closing.signal.aborted) {
+      try {
+        const reply = await this.jobmanager.call("submitBlock", request);
+        this.tally.count("stratum.blocks", 1, ["status", reply.status]);
+        this.log.info({ ...reply, worker, job: job.id }, `a block was ${reply.status}`);
+        return;
+      } catch (error) {
+        if (performance.now() > giveUpAt) {
+          this.tally.count("stratum.blocks", 1, ["status", "lost"]);
+          this.log.error({ err: error, job: job.id, worker }, "a block is lost: no jobmanager took it in time");
+          return;
+        }
+        this.log.warn({ err: error, job: job.id, worker }, "a block waits: no jobmanager took it yet");
+        await pause(this.retryMs, this.#closing.signal);
+      }
+    }
+  }
+}
+
+/** Ends early when aborted; never rejects. */
+export function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) return resolve();
+    const done = () => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done);
+  });
+}

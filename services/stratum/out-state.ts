@@ -1,0 +1,194 @@
+// What outlives this process: sessions in Redis, and extranonce1 numbers that nobody else hands out.
+//
+//   in-lines -> save (a tick's changes in one batch), release, forget --> ConnectionStates
+//   in-lines <- load (an adopted connection), enlist (resume or a new number) <-- ConnectionStates, Allotment
+//
+//   C3. Redis gone disconnects nobody: saves are kept and tried again; the newest one of a connection is what counts.
+//   C4. A session is resumed when nobody holds it; otherwise, or when Redis does not answer in time, a new one begins.
+//   K1. Only bytes that snapshot.ts understands leave here.
+
+import type { ConnectionId } from "../../lib/contracts/index.js";
+import type { Claim, Log, SavedState } from "../../lib/wiring/index.js";
+import { pause } from "./out-blocks.js";
+import type { Memory } from "./ports.js";
+import type { Grant } from "./session.js";
+import { decodeSnapshot, type Snapshot } from "./snapshot.js";
+import type { Tally } from "./tally.js";
+
+/** What of lib/wiring's ConnectionStates is used here. */
+export interface States {
+  save(entries: readonly SavedState[]): Promise<void>;
+  load(connections: readonly string[]): Promise<(Uint8Array | undefined)[]>;
+  touch(connections: readonly string[]): Promise<string[]>;
+  release(connection: string): Promise<void>;
+  claim(session: string, by: string): Promise<Claim>;
+}
+/** What of lib/wiring's Allotment is used here. */
+export interface Numbers {
+  next(): Promise<number>;
+}
+
+export interface OutStateOptions {
+  readonly states: States;
+  readonly numbers: Numbers;
+  readonly extranonce1Size: number;
+  readonly log: Log;
+  readonly tally: Tally;
+}
+
+/** A tenth of how long a live state lives, so that nine lost touches do no harm. */
+export const TOUCH_EVERY_MS = 60_000;
+const RETRY_MS = 250;
+/** A miner waits for its subscribe: resuming is worth this much of its patience (cgminer gives up after 60 s). */
+const CLAIM_PATIENCE_MS = 2_000;
+
+export class OutState implements Memory {
+  #dirty = new Map<ConnectionId, Uint8Array>();
+  #saving: Promise<void> | undefined;
+  #retry: NodeJS.Timeout | undefined;
+  readonly #closing = new AbortController();
+
+  constructor(private readonly options: OutStateOptions) {}
+
+  /** Written at the end of the tick, or as soon as Redis is there again. */
+  save(connection: ConnectionId, state: Uint8Array): void {
+    this.#dirty.set(connection, state);
+    if (!this.#retry) void this.flush();
+  }
+
+  /** The connection is another instance's now: what waits to be written is older than what that one writes. */
+  forget(connection: ConnectionId): void {
+    this.#dirty.delete(connection);
+  }
+
+  /** The client left: its session may be resumed on another connection. */
+  async release(connection: ConnectionId): Promise<void> {
+    try {
+      if (this.#dirty.has(connection) || this.#saving) await this.flush();
+      this.#dirty.delete(connection);
+      await this.options.states.release(connection);
+    } catch (error) {
+      // It stays `live` until it expires: then its miner resumes with a new extranonce1, nothing worse.
+      this.#failed(error, "release");
+    }
+  }
+
+  /** Resolves when all that was saved so far is written, or could not be. Never rejects. */
+  flush(): Promise<void> {
+    this.#saving ??= this.#write().finally(() => {
+      this.#saving = undefined;
+    });
+    return this.#saving;
+  }
+
+  /** Renews what lives. `again` names those that Redis has lost. */
+  async touch(connections: readonly string[], again: (connection: string) => void): Promise<void> {
+    try {
+      for (const connection of await this.options.states.touch(connections)) again(connection);
+    } catch (error) {
+      this.#failed(error, "touch");
+    }
+  }
+
+  /** Waits for Redis as long as `wanted` says. Undefined: it knows nothing of this connection. */
+  async load(connection: ConnectionId, wanted: () => boolean): Promise<Snapshot | undefined> {
+    while (wanted() && !this.#closing.signal.aborted) {
+      try {
+        const [state] = await this.options.states.load([connection]);
+        return state && decodeSnapshot(state);
+      } catch (error) {
+        this.#failed(error, "load");
+        await pause(RETRY_MS, this.#closing.signal);
+      }
+    }
+    return undefined;
+  }
+
+  /** An extranonce1 for a connection that subscribes. Undefined: it is not wanted any more. */
+  async enlist(
+    connection: ConnectionId,
+    session: string | undefined,
+    wanted: () => boolean,
+  ): Promise<Grant | undefined> {
+    const resumed = session === undefined ? undefined : await this.#claim(session, connection, wanted);
+    if (resumed?.mining) {
+      this.options.tally.count("stratum.enlisted", 1, ["how", "resumed"]);
+      return { extranonce1: resumed.mining.extranonce1, resumed };
+    }
+    const number = await this.#number(wanted);
+    if (number === undefined) return undefined;
+    this.options.tally.count("stratum.enlisted", 1, ["how", "new"]);
+    return { extranonce1: number.toString(16).padStart(2 * this.options.extranonce1Size, "0") };
+  }
+
+  async close(): Promise<void> {
+    clearTimeout(this.#retry);
+    await this.flush();
+    this.#closing.abort();
+    clearTimeout(this.#retry);
+  }
+
+  async #claim(session: string, by: ConnectionId, wanted: () => boolean): Promise<Snapshot | undefined> {
+    const patientUntil = performance.now() + CLAIM_PATIENCE_MS;
+    while (wanted() && performance.now() < patientUntil) {
+      try {
+        const claim = await this.options.states.claim(session, by);
+        if (claim.kind === "held") this.options.tally.count("stratum.enlisted", 1, ["how", "held"]);
+        return claim.kind === "claimed" ? this.#ofOurSize(decodeSnapshot(claim.state)) : undefined;
+      } catch (error) {
+        this.#failed(error, "claim");
+        await pause(RETRY_MS, this.#closing.signal);
+      }
+    }
+    return undefined;
+  }
+
+  /** A session from before the operator changed the size of extranonce1 fits no job of today's. */
+  #ofOurSize(snapshot: Snapshot | undefined): Snapshot | undefined {
+    const fits = snapshot?.mining?.extranonce1.length === 2 * this.options.extranonce1Size;
+    return fits ? snapshot : undefined;
+  }
+
+  async #number(wanted: () => boolean): Promise<number | undefined> {
+    while (wanted() && !this.#closing.signal.aborted) {
+      try {
+        return await this.options.numbers.next();
+      } catch (error) {
+        this.#failed(error, "allot");
+        await pause(RETRY_MS, this.#closing.signal);
+      }
+    }
+    return undefined;
+  }
+
+  async #write(): Promise<void> {
+    await null; // The rest of this tick's changes come along.
+    while (this.#dirty.size > 0) {
+      const batch = this.#dirty;
+      this.#dirty = new Map();
+      try {
+        await this.options.states.save([...batch].map(([connection, state]) => ({ connection, state })));
+      } catch (error) {
+        // C3: what changed since is newer and stays.
+        this.#dirty = new Map([...batch, ...this.#dirty]);
+        this.#failed(error, "save");
+        this.#later();
+        return;
+      }
+    }
+  }
+
+  #later(): void {
+    clearTimeout(this.#retry);
+    if (this.#closing.signal.aborted) return;
+    this.#retry = setTimeout(() => {
+      this.#retry = undefined;
+      void this.flush();
+    }, RETRY_MS);
+  }
+
+  #failed(error: unknown, what: string): void {
+    this.options.tally.count("stratum.state_errors");
+    this.options.log.warn({ err: error }, `shared state: ${what} failed; it is tried again or done without`);
+  }
+}

@@ -1,0 +1,203 @@
+// A session: what one miner's connection is, as a machine without hands. A line and what is known -> the next session and effects.
+//
+//   greeting --subscribe--> enlisting --enlisted(extranonce1)--> mining
+//
+// greeting   may configure, authorize, suggest; has no extranonce1, so it gets no work and a share is refused with 25.
+// enlisting  its extranonce1 is being claimed or allotted; its lines wait outside (in-lines.ts) until `enlisted`.
+// mining     has work. It ends when the connection does.
+//
+//   L1. Whatever a line causes is idempotent: the same line again, here or at another instance, answers the same.
+//   L2. The reply to mining.subscribe is the first thing a connection hears: minerd reads exactly one line and otherwise comes
+//       again without its session id. Difficulty and the first job follow in the same write, before any authorize.
+//   C4. What must survive is in the snapshot; `save` follows every change of it.
+
+import type { ConnectionId, Difficulty, RejectReason, WorkerName } from "../../lib/contracts/index.js";
+import { limitsOfSession, tell } from "./difficulty.js";
+import type { JobBook } from "./jobs.js";
+import { within } from "./limits.js";
+import * as encode from "./protocol/encode.js";
+import type { Submit } from "./protocol/requests.js";
+import type { ListenerRules, Settings } from "./settings.js";
+import type { Bound, Snapshot } from "./snapshot.js";
+import { openWindow, type Window } from "./vardiff.js";
+
+interface Common {
+  /** Also the session id that the miner is given. */
+  readonly connection: ConnectionId;
+  readonly openedAtMs: number;
+  readonly agent: string;
+  readonly workers: readonly WorkerName[];
+  /** Bits agreed on in mining.configure, before a job narrows them; 0: none. */
+  readonly versionMask: number;
+  /** The miner's own least difficulty (BIP 310) and its wish; 0: none. */
+  readonly minimum: number;
+  readonly wish: number;
+  /** Lines that were no requests. */
+  readonly garbled: number;
+}
+
+export interface Greeting extends Common {
+  readonly phase: "greeting";
+}
+export interface Enlisting extends Common {
+  readonly phase: "enlisting";
+  /** Of the subscribe that waits for its answer. */
+  readonly id: string;
+}
+export interface Mining extends Common {
+  readonly phase: "mining";
+  readonly extranonce1: string;
+  /** See difficulty.ts for these five. */
+  readonly difficulty: Difficulty;
+  readonly announced: Difficulty | undefined;
+  readonly inherited: Difficulty | undefined;
+  readonly bound: readonly Bound[];
+  readonly lastNotice: string;
+  readonly window: Window;
+}
+export type Session = Greeting | Enlisting | Mining;
+
+export interface Context {
+  readonly settings: Settings;
+  readonly rules: ListenerRules;
+  readonly book: JobBook;
+  /** Whether this worker name may mine here. */
+  readonly admits: (worker: string) => boolean;
+  /** Monotonic. */
+  readonly nowMs: number;
+  /** Wall clock. */
+  readonly seconds: number;
+}
+
+/** What the outside is asked to do, in this order. */
+export type Effect =
+  /** To the client, newline included. */
+  | { readonly kind: "say"; readonly text: string }
+  /** The snapshot changed. */
+  | { readonly kind: "save" }
+  /** It hears broadcasts from now on. */
+  | { readonly kind: "join" }
+  /** Find its extranonce1: the one of that session, if nobody holds it. */
+  | { readonly kind: "enlist"; readonly resume?: string }
+  /** Judge this share and answer it under `id`. */
+  | { readonly kind: "judge"; readonly id: string; readonly submit: Submit }
+  /** Counted. */
+  | { readonly kind: "reject"; readonly worker: string; readonly reason: RejectReason }
+  | { readonly kind: "garbled" }
+  | { readonly kind: "close"; readonly text: string };
+
+export interface Step<S extends Session = Session> {
+  readonly session: S;
+  readonly effects: readonly Effect[];
+}
+
+export const greet = (connection: ConnectionId, nowMs: number): Greeting => ({
+  phase: "greeting",
+  connection,
+  openedAtMs: nowMs,
+  agent: "",
+  workers: [],
+  versionMask: 0,
+  minimum: 0,
+  wish: 0,
+  garbled: 0,
+});
+
+export const say = (text: string): Effect => ({ kind: "say", text });
+
+export const subscription = ({ connection, extranonce1 }: Mining, id: string, { settings }: Context): string =>
+  encode.subscription(id, connection, extranonce1, settings.extranonce2Size);
+
+/** What was found for a connection that subscribes: a number of its own, or a session to go on with. */
+export interface Grant {
+  /** Hex. */
+  readonly extranonce1: string;
+  readonly resumed?: Snapshot;
+}
+
+export function enlisted(session: Enlisting, grant: Grant, context: Context): Step<Mining> {
+  const { id, ...rest } = session;
+  const common = {
+    ...rest,
+    phase: "mining",
+    extranonce1: grant.extranonce1,
+    window: openWindow(context.nowMs),
+  } as const;
+  const mining = grant.resumed?.mining ? resume(common, grant.resumed) : begin(common, context);
+  const told = tell(mining, context, true);
+  return {
+    session: told.session,
+    // L2: the reply first.
+    effects: [say(subscription(mining, id, context)), { kind: "join" }, ...told.effects, { kind: "save" }],
+  };
+}
+
+type Fresh = Omit<Mining, "difficulty" | "announced" | "inherited" | "bound" | "lastNotice">;
+
+function begin(fresh: Fresh, context: Context): Mining {
+  const limits = limitsOfSession(fresh, context);
+  const difficulty = within(limits, fresh.wish || limits.start);
+  return { ...fresh, difficulty, announced: undefined, inherited: undefined, bound: [], lastNotice: "" };
+}
+
+/** C4: the difficulty and what is bound to older ones come along; workers authorize again. */
+function resume(fresh: Fresh, snapshot: Snapshot): Mining {
+  const { mining, versionMask, minimum, wish } = snapshot;
+  return {
+    ...fresh,
+    difficulty: mining?.difficulty ?? (1 as Difficulty),
+    announced: mining?.announced,
+    inherited: mining?.announced,
+    bound: mining?.bound ?? [],
+    lastNotice: mining?.lastNotice ?? "",
+    // A share made before it came back may have rolled bits.
+    versionMask: (fresh.versionMask | versionMask) >>> 0,
+    minimum: fresh.minimum || minimum,
+    wish: fresh.wish || wish,
+  };
+}
+
+/** A connection that another instance, or an earlier edge, had: it goes on where its snapshot stands. */
+export function restore(connection: ConnectionId, snapshot: Snapshot, context: Context): Step {
+  const { agent, workers, versionMask, minimum, wish, mining } = snapshot;
+  const common = {
+    ...greet(connection, context.nowMs),
+    agent,
+    workers: workers as WorkerName[],
+    versionMask,
+    minimum,
+    wish,
+  };
+  if (!mining) return { session: common, effects: [] };
+  const session: Mining = {
+    ...common,
+    ...mining,
+    phase: "mining",
+    inherited: mining.announced,
+    window: openWindow(context.nowMs),
+  };
+  const notice = context.book.notice;
+  if (!notice || notice.id === mining.lastNotice) return { session, effects: [{ kind: "join" }] };
+  const told = tell(session, context, !context.book.notices.some(({ id }) => id === mining.lastNotice));
+  return { session: told.session, effects: [{ kind: "join" }, ...told.effects] };
+}
+
+/** The part of a session that the next instance needs. */
+export function snapshotOf(session: Session): Snapshot {
+  const { agent, workers, versionMask, minimum, wish } = session;
+  const common = { agent, workers, versionMask, minimum, wish };
+  if (session.phase !== "mining") return common;
+  const { extranonce1, difficulty, announced, bound, lastNotice } = session;
+  return { ...common, mining: { extranonce1, difficulty, announced, bound, lastNotice } };
+}
+
+/** Why this connection must go now, if it must. */
+export function overdue(
+  session: Session,
+  { settings, nowMs }: Pick<Context, "settings" | "nowMs">,
+): string | undefined {
+  const ageMs = nowMs - session.openedAtMs;
+  if (session.phase !== "mining" && ageMs > settings.subscribeTimeoutMs) return "no mining.subscribe in time";
+  if (session.workers.length === 0 && ageMs > settings.authorizeTimeoutMs) return "no authorized worker in time";
+  return undefined;
+}

@@ -1,0 +1,154 @@
+// Settings of the stratum service: what a miner is given and held to, by the listener that took its connection.
+
+import { z } from "zod";
+
+const positive = z.number().positive().finite();
+const milliseconds = z.number().int().positive();
+
+const difficulty = z.strictObject({
+  start: positive.default(16).describe("Difficulty of a new connection, before any wish of the miner's or vardiff."),
+  floor: positive.default(0.001).describe("No connection's difficulty goes below this."),
+  ceiling: positive
+    .default(2 ** 40)
+    .describe("No connection's difficulty goes above this; some devices hang above their own maximum."),
+});
+
+const vardiff = z.strictObject({
+  enabled: z.boolean().default(true).describe("Whether difficulties follow the miners' speed."),
+  shareEveryMs: milliseconds.default(10_000).describe("Wanted time between two shares of a connection, in ms."),
+  retargetMs: milliseconds
+    .default(90_000)
+    .describe("How long shares are counted before the difficulty may change, in ms."),
+  variance: z
+    .number()
+    .min(0)
+    .max(10)
+    .default(0.5)
+    .describe("Change only when the wanted difficulty is off by more than this part (0.5: 50 %)."),
+});
+
+const agentRule = z.strictObject({
+  contains: z.string().min(1).max(128).describe("Applies when the miner's user agent contains this, in any case."),
+  start: positive.optional().describe("Start difficulty for such miners."),
+  floor: positive.optional().describe("Lowest difficulty for such miners."),
+  ceiling: positive.optional().describe("Highest difficulty for such miners."),
+});
+
+const listener = z
+  .strictObject({
+    difficulty: difficulty.prefault({}).describe("Start and limits of share difficulty."),
+    vardiff: vardiff.prefault({}).describe("How difficulties follow the miners' speed."),
+    agents: z
+      .array(agentRule)
+      .max(64)
+      .default([])
+      .describe("Exceptions by user agent; the first rule that applies counts."),
+  })
+  .refine(({ difficulty: { floor, start, ceiling } }) => floor <= start && start <= ceiling, {
+    message: "difficulty needs floor <= start <= ceiling",
+    path: ["difficulty"],
+  });
+
+const pattern = z.string().max(256).refine(compiles, "must be a regular expression");
+
+function compiles(source: string): boolean {
+  try {
+    return new RegExp(source) instanceof RegExp;
+  } catch {
+    return false;
+  }
+}
+
+export const settings = z.strictObject({
+  listeners: z
+    .record(z.string().min(1).max(64), listener)
+    .prefault({ default: {} })
+    .describe("Rules by the name of the listener that took a connection; `default` holds for all others."),
+  authorize: z
+    .union([z.literal("open"), z.strictObject({ pattern: pattern.describe("What a worker name must match.") })])
+    .default("open")
+    .describe("Who may mine: anybody (`open`), or worker names that match a pattern."),
+  workersPerConnection: z
+    .number()
+    .int()
+    .min(1)
+    .max(64)
+    .default(16)
+    .describe("Worker names that one connection may authorize."),
+  extranonce1Size: z
+    .number()
+    .int()
+    .min(3)
+    .max(8)
+    .default(4)
+    .describe("Bytes of extranonce1; as the jobmanager builds jobs."),
+  extranonce2Size: z
+    .number()
+    .int()
+    .min(2)
+    .max(8)
+    .default(4)
+    .describe("Bytes of extranonce2; as the jobmanager builds jobs."),
+  versionMask: z
+    .number()
+    .int()
+    .min(0)
+    .max(0xffff_ffff)
+    .default(0x1fff_e000)
+    .describe("Version bits that miners may roll (BIP 310), as a number; each job narrows it further."),
+  staleGraceMs: z
+    .number()
+    .int()
+    .min(0)
+    .default(0)
+    .describe("How long after a new tip shares for the previous one still count, in ms."),
+  timeAheadS: z
+    .number()
+    .int()
+    .min(0)
+    .max(7_200)
+    .default(7_200)
+    .describe("How far a share's header time may lie after its job's, in seconds."),
+  keepaliveMs: milliseconds
+    .max(80_000)
+    .default(40_000)
+    .describe("A job is told again when none was for this long, in ms: cgminer drops a silent pool after 90 s."),
+  subscribeTimeoutMs: milliseconds
+    .default(60_000)
+    .describe("A connection without mining.subscribe is closed after this, in ms."),
+  authorizeTimeoutMs: milliseconds
+    .default(120_000)
+    .describe("A connection without an authorized worker is closed after this, in ms."),
+  garbledLinesMax: z
+    .number()
+    .int()
+    .min(1)
+    .default(5)
+    .describe("Lines that are no requests at all which a connection may send before it is closed."),
+  noWorkDisconnectMs: milliseconds
+    .default(60_000)
+    .describe(
+      "Without fresh work from any coin daemon for this long, miners are let go so that they fail over, in ms.",
+    ),
+  noWorkClosesPerSecond: z
+    .number()
+    .int()
+    .min(1)
+    .default(100)
+    .describe("How many connections a second are let go then, so that the next pool is not stormed."),
+  queueBytesMax: z
+    .number()
+    .int()
+    .min(65_536)
+    .default(64 * 1_024 * 1_024)
+    .describe("Bytes of lines being worked on; beyond, edges are told OVERLOADED and stop reading their clients."),
+  sharesWaitingMax: z
+    .number()
+    .int()
+    .min(1_000)
+    .default(100_000)
+    .describe("Shares waiting to be recorded; beyond, edges are told OVERLOADED."),
+});
+
+export type Settings = z.output<typeof settings>;
+export type ListenerRules = z.output<typeof listener>;

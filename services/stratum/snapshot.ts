@@ -1,0 +1,124 @@
+// What another instance must know to go on with a connection: a session as at most 4 kB of bytes.
+//
+//   session -> encodeSnapshot -> edge (with each answer that changed it) and Redis -> decodeSnapshot -> session
+//
+//   C4. extranonce1, difficulty and the notices bound to older difficulties survive, whichever instance comes next.
+//   K1. The first element is the format's version. Another version, or bytes that are none of ours, decode to undefined: the
+//       connection is then looked up elsewhere or begins anew; nothing is guessed.
+
+import { Packr } from "msgpackr";
+import { z } from "zod";
+import { type Difficulty, difficulty, workerName } from "../../lib/contracts/index.js";
+import { NOTICES_MAX } from "./jobs.js";
+import { AGENT_LENGTH_MAX, JOB_LENGTH_MAX, WORKER_LENGTH_MAX } from "./protocol/fields.js";
+
+const VERSION = 1;
+/** All worker names of a connection together, so that the whole stays below the edge's 4,096 bytes. */
+export const WORKER_BYTES_MAX = 2_048;
+
+const id = z.string().min(1).max(JOB_LENGTH_MAX);
+
+const row = z.tuple([
+  z.literal(VERSION),
+  z.string().max(AGENT_LENGTH_MAX),
+  z.array(workerName).max(WORKER_BYTES_MAX / 2),
+  /** Version bits that were agreed on. */
+  z.number().int().min(0).max(0xffff_ffff),
+  /** The miner's own least difficulty; 0: none. */
+  z.number().nonnegative().finite(),
+  /** The miner's wish; 0: none. */
+  z.number().nonnegative().finite(),
+  /** Absent: not subscribed yet. */
+  z
+    .tuple([
+      z.string().regex(/^([0-9a-f]{2}){1,8}$/),
+      difficulty,
+      /** The difficulty told last; 0: none yet. */
+      z.number().nonnegative().finite(),
+      /** Notices told with another difficulty than that. */
+      z.array(z.tuple([id, difficulty])).max(NOTICES_MAX),
+      /** The notice told last; "": none yet. */
+      z.string().max(JOB_LENGTH_MAX),
+    ])
+    .nullable(),
+]);
+
+export interface Snapshot {
+  readonly agent: string;
+  readonly workers: readonly string[];
+  readonly versionMask: number;
+  readonly minimum: number;
+  readonly wish: number;
+  readonly mining?: MiningSnapshot;
+}
+
+export interface MiningSnapshot {
+  readonly extranonce1: string;
+  readonly difficulty: Difficulty;
+  readonly announced: Difficulty | undefined;
+  readonly bound: readonly Bound[];
+  readonly lastNotice: string;
+}
+
+/** A notice that was told with this difficulty, not with the present one. */
+export interface Bound {
+  readonly notice: string;
+  readonly difficulty: Difficulty;
+}
+
+// Plain arrays: records would make the bytes depend on a structure table that the reader does not have.
+const packr = new Packr({ useRecords: false });
+
+export function encodeSnapshot(snapshot: Snapshot): Buffer {
+  const { agent, workers, versionMask, minimum, wish, mining } = snapshot;
+  return packr.pack([
+    VERSION,
+    agent,
+    workers,
+    versionMask,
+    minimum,
+    wish,
+    mining
+      ? [
+          mining.extranonce1,
+          mining.difficulty,
+          mining.announced ?? 0,
+          mining.bound.map(({ notice, difficulty }) => [notice, difficulty]),
+          mining.lastNotice,
+        ]
+      : null,
+  ]);
+}
+
+/** Undefined when the bytes are no snapshot of this version (K1). Never throws. */
+export function decodeSnapshot(bytes: Uint8Array): Snapshot | undefined {
+  const parsed = row.safeParse(unpack(bytes));
+  if (!parsed.success) return undefined;
+  const [, agent, workers, versionMask, minimum, wish, mining] = parsed.data;
+  const common = { agent, workers, versionMask, minimum, wish };
+  if (!mining) return common;
+  const [extranonce1, wanted, announced, bound, lastNotice] = mining;
+  return {
+    ...common,
+    mining: {
+      extranonce1,
+      difficulty: wanted,
+      announced: announced > 0 ? (announced as Difficulty) : undefined,
+      bound: bound.map(([notice, bindsTo]) => ({ notice, difficulty: bindsTo })),
+      lastNotice,
+    },
+  };
+}
+
+function unpack(bytes: Uint8Array): unknown {
+  try {
+    return packr.unpack(bytes);
+  } catch {
+    return undefined;
+  }
+}
+
+/** Whether one more name still fits into a snapshot. */
+export const fitsWorker = (workers: readonly string[], name: string): boolean =>
+  name.length <= WORKER_LENGTH_MAX &&
+  workers.reduce((sum, worker) => sum + worker.length + 3, name.length + 3) <= WORKER_BYTES_MAX;

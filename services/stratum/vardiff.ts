@@ -1,0 +1,64 @@
+// Variable difficulty: which one gives a connection about one share per `shareEveryMs`.
+//
+// Pure. It counts work, not shares: the sum of the difficulties that were credited. So shares made at an older difficulty
+// need no special case, and the estimate is right from the first one.
+//
+//   hashrate = work / time          wanted difficulty = hashrate x shareEveryMs
+//
+//   V1. The difficulty changes only after a whole window, or early when a window's worth of shares x 3 came before its end.
+//   V2. It changes only when it is off by more than `variance`, so that chance alone seldom moves it.
+//   V3. Without shares it falls to a quarter a window, no faster: a pause is no proof of a slow device.
+
+import type { Difficulty } from "../../lib/contracts/index.js";
+import { type Limits, within } from "./limits.js";
+
+export interface VardiffRules {
+  readonly enabled: boolean;
+  readonly shareEveryMs: number;
+  readonly retargetMs: number;
+  readonly variance: number;
+}
+
+/** What was counted since the window began. */
+export interface Window {
+  readonly sinceMs: number;
+  readonly shares: number;
+  readonly work: number;
+}
+
+/** V1: this many times the wanted shares before the window's end mean that the difficulty is far off. */
+const EARLY_FACTOR = 3;
+/** Fewer shares than this say too little (with 12, three of four estimates lie within 35 %). */
+const EARLY_SHARES_MIN = 12;
+const FALL_MAX = 4;
+
+export const openWindow = (nowMs: number): Window => ({ sinceMs: nowMs, shares: 0, work: 0 });
+
+export const credit = (window: Window, difficulty: Difficulty): Window => ({
+  sinceMs: window.sinceMs,
+  shares: window.shares + 1,
+  work: window.work + difficulty,
+});
+
+/** `undefined`: the window goes on. Otherwise a new window begins; the difficulty may be the same. */
+export function retarget(
+  rules: VardiffRules,
+  limits: Limits,
+  current: Difficulty,
+  window: Window,
+  nowMs: number,
+): Difficulty | undefined {
+  if (!rules.enabled) return undefined;
+  const elapsedMs = Math.max(1, nowMs - window.sinceMs);
+  const early = Math.max(EARLY_SHARES_MIN, (EARLY_FACTOR * rules.retargetMs) / rules.shareEveryMs);
+  if (elapsedMs < rules.retargetMs && window.shares < early) return undefined; // V1
+  // Half a share more than counted: an empty window still bounds the speed from above.
+  const work = window.work + current / 2;
+  const wanted = Math.max((work / elapsedMs) * rules.shareEveryMs, current / FALL_MAX); // V3
+  const ratio = wanted / current;
+  const off = ratio > 1 + rules.variance || ratio < 1 / (1 + rules.variance); // V2
+  return off ? within(limits, round(wanted)) : within(limits, current);
+}
+
+/** Three digits are plenty, and short lines. */
+const round = (value: number): number => Number(value.toPrecision(3));

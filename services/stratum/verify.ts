@@ -1,0 +1,136 @@
+// Judging a share: the job it names and what was submitted -> a verdict.
+//
+//   submit + job -> assemble (coinbase, header) -> proof-of-work hash -> judge (block? then the rules, in order)
+//
+// Pure but for the hash, which runs off the event loop where it is dear.
+//
+//   S2. A share is judged by the difficulty of the notice it was made for: the caller says which (`terms.difficulty`).
+//   S3. A hash that meets the block target is a candidate before any rule refuses the share. So the header is built from what
+//       the miner hashed, even with version bits or a time that the rules forbid, and hashed whoever sent it.
+
+import { chain, type Difficulty, type Job, type ProofOfWorkName } from "../../lib/contracts/index.js";
+import type { KnownJob } from "./jobs.js";
+import { hex32 } from "./protocol/encode.js";
+import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
+import { isRefusal } from "./protocol/fields.js";
+import type { Submit } from "./protocol/requests.js";
+
+/** What the session and the clock know of this submit. */
+export interface Terms {
+  readonly extranonce1: string;
+  readonly authorized: boolean;
+  /** The job's tip still counts. */
+  readonly live: boolean;
+  /** Told with the notice; never harder than the network's. */
+  readonly difficulty: Difficulty;
+  /** Bits that this connection may roll. */
+  readonly versionMask: number;
+  /** How far the header's time may lie after the job's. */
+  readonly timeAheadS: number;
+}
+
+/** A block, if the daemons agree. */
+export interface Candidate {
+  readonly job: Job;
+  readonly header: Uint8Array;
+  readonly coinbase: Uint8Array;
+}
+
+export interface GoodShare {
+  readonly kind: "share";
+  readonly identity: Uint8Array;
+  readonly difficulty: Difficulty;
+  readonly achieved: Difficulty;
+  readonly candidate?: Candidate;
+}
+export type Verdict =
+  | GoodShare
+  | { readonly kind: "refused"; readonly refusal: Refusal; readonly candidate?: Candidate };
+
+export interface Assembled {
+  readonly header: Buffer;
+  readonly coinbase: Buffer;
+}
+
+/** Resolves at once, without a promise, where the hash function is cheap. */
+export function verify(known: KnownJob, submit: Submit, terms: Terms): Promise<Verdict> | Verdict {
+  const assembled = assemble(known.job, submit, terms);
+  if (isRefusal(assembled)) return { kind: "refused", refusal: assembled };
+  const hash = chain.proofOfWork(known.job.proofOfWork).hashSoon(assembled.header);
+  if (hash instanceof Uint8Array) return judge(known, submit, terms, assembled, hash);
+  return hash.then((late) => judge(known, submit, terms, assembled, late));
+}
+
+/** The bytes that the miner hashed. Only an extranonce2 of the wrong length stands in the way. */
+export function assemble(
+  job: Job,
+  submit: Submit,
+  terms: Pick<Terms, "extranonce1" | "versionMask">,
+): Assembled | Refusal {
+  if (submit.extranonce2.length !== 2 * job.extranonce2Size)
+    return refusal("other", `Invalid extranonce2: ${2 * job.extranonce2Size} hex digits are needed`);
+  const coinbase = Buffer.concat([
+    job.coinbase1,
+    Buffer.from(terms.extranonce1 + submit.extranonce2, "hex"),
+    job.coinbase2,
+  ]);
+  const header = chain.encodeHeader({
+    version: rolledVersion(job, submit.versionBits, terms.versionMask),
+    previousHash: job.previousHash,
+    merkleRoot: chain.merkleRoot(chain.sha256d(coinbase), job.merkleBranch),
+    time: submit.time,
+    bits: job.bits,
+    nonce: submit.nonce,
+  });
+  return { header, coinbase };
+}
+
+/** `(job & ~mask) | bits`; bits outside the mask are kept here and refused later (S3). */
+export function rolledVersion(job: Job, bits: number | undefined, mask: number): number {
+  const allowed = (mask & job.versionMask) >>> 0;
+  return bits === undefined ? job.version : ((job.version & ~allowed) | bits) >>> 0;
+}
+
+function judge(known: KnownJob, submit: Submit, terms: Terms, made: Assembled, hash: Uint8Array): Verdict {
+  const { job, networkTarget } = known;
+  const number = chain.hashToNumber(hash);
+  const candidate = number <= networkTarget ? { candidate: { job, ...made } } : {}; // S3
+  const broken = brokenRule(job, submit, terms);
+  if (broken) return { kind: "refused", refusal: broken, ...candidate };
+  const achieved = chain.targetToDifficulty(job.proofOfWork, number);
+  // A block is a share whatever rounding did to the difficulty that was told.
+  if (!candidate.candidate && number > shareTarget(job.proofOfWork, terms.difficulty))
+    return { kind: "refused", refusal: lowDifficulty(achieved, terms.difficulty) };
+  return { kind: "share", identity: chain.headerId(made.header), difficulty: terms.difficulty, achieved, ...candidate };
+}
+
+/** The rules that need no hash, in the order in which they are told. */
+function brokenRule(job: Job, submit: Submit, terms: Terms): Refusal | undefined {
+  if (!terms.authorized) return REFUSALS.unauthorized;
+  if (!terms.live) return REFUSALS.stale;
+  if (submit.time < job.timeMin || submit.time > job.time + terms.timeAheadS)
+    return refusal("other", `ntime out of range: ${hex32(job.timeMin)} to ${hex32(job.time + terms.timeAheadS)}`);
+  const allowed = (terms.versionMask & job.versionMask) >>> 0;
+  if (((submit.versionBits ?? 0) & ~allowed) !== 0)
+    return refusal("other", `Version bits ${hex32(submit.versionBits ?? 0)} outside the mask ${hex32(allowed)}`);
+  return undefined;
+}
+
+const lowDifficulty = (achieved: Difficulty, wanted: Difficulty): Refusal =>
+  refusal("low-difficulty", `Low difficulty share: ${short(achieved)} of ${short(wanted)}`);
+const short = (value: number): string => String(Number(value.toPrecision(6)));
+
+/** A pool has few difficulties at a time and many shares of each: the division is done once. */
+const targets = new Map<string, bigint>();
+const TARGETS_MAX = 4_096;
+
+export function shareTarget(name: ProofOfWorkName, difficulty: Difficulty): bigint {
+  const key = `${name} ${difficulty}`;
+  let target = targets.get(key);
+  if (target === undefined) {
+    target = chain.difficultyToTarget(name, difficulty);
+    if (targets.size >= TARGETS_MAX) targets.clear();
+    targets.set(key, target);
+  }
+  return target;
+}
