@@ -1,0 +1,89 @@
+// render: writes haproxy.cfg from settings and keepers. Pure: the same input gives the same text.
+//
+//   client --> frontend (one a listener: bans, limits, first byte, id) --> backend keepers --PROXY v2 + id--> keeper
+//
+//   V1. Every connection gets a unique id (a uuid in sess.uid), and the keeper's edge gets `LISTENER/ID` with the PROXY header.
+//       The uuid goes through a variable because %[uuid()] right in unique-id-format corrupts the header towards unix sockets.
+//   V2. What cannot be a client is closed before it costs a connection to the keeper: another first byte at once, silence after
+//       firstByteMs.
+//   V3. Nothing here ever closes a client because of the keeper's health: no `on-marked-down shutdown-sessions`.
+
+import { type HaproxyPaths, word } from "./paths.js";
+import type { HaproxySettings, KeeperAddress, Listener } from "./settings.js";
+import { bindAddress, head, PEERS, peers, prometheus, SOURCES_EXPIRE, SOURCES_MAX } from "./template.js";
+
+export const KEEPERS_BACKEND = "keepers";
+
+/** The frontend's name of a listener, as `show stat` lists it. */
+export function frontendName(listener: { readonly name: string }): string {
+  return `from_${listener.name}`;
+}
+
+/** @throws {Error} without a keeper: HAProxy would accept clients that nobody serves. */
+export function renderHaproxy(
+  settings: HaproxySettings,
+  keepers: readonly KeeperAddress[],
+  paths: HaproxyPaths,
+): string {
+  if (keepers.length === 0) throw new Error("HAProxy needs at least one keeper to give the clients to");
+  return [
+    head(settings, paths),
+    settings.peersPort === undefined ? "" : peers(settings.peersPort),
+    ...settings.listeners.map((listener) => frontend(listener, settings, paths)),
+    backend(keepers),
+    settings.prometheus ? prometheus(settings.prometheus) : "",
+  ].join("");
+}
+
+function frontend(listener: Listener, settings: HaproxySettings, paths: HaproxyPaths): string {
+  const counters = `stick-table type ipv6 size ${SOURCES_MAX} expire ${SOURCES_EXPIRE} store conn_cur,conn_rate(10s),gpc0`;
+  const name = frontendName(listener);
+  // As early as the client's own address is known: before a TLS handshake, but behind a PROXY header.
+  const stage = listener.acceptProxy ? "session" : "connection";
+  const reject = (rule: string) => `tcp-request ${stage} reject if { ${rule} }`;
+  return section(`frontend ${name}`, [
+    bindLine(listener),
+    `maxconn ${listener.connectionsMax}`,
+    settings.peersPort === undefined ? counters : `${counters} peers ${PEERS}`,
+    reject(`src -f ${word(paths.banned)}`),
+    `tcp-request ${stage} track-sc0 src`,
+    reject(`sc0_conn_cur gt ${listener.connectionsPerAddress}`),
+    reject(`sc0_conn_rate gt ${listener.newPer10sPerAddress}`),
+    "tcp-request session set-var(sess.uid) uuid()",
+    `unique-id-format ${listener.name}/%[var(sess.uid)]`,
+    ...firstByteRules(listener),
+    `default_backend ${KEEPERS_BACKEND}`,
+  ]);
+}
+
+/** V2 */
+function firstByteRules({ firstByte, firstByteMs }: Listener): string[] {
+  if (firstByte === "") return [];
+  return [
+    `tcp-request inspect-delay ${firstByteMs}ms`,
+    `tcp-request content accept if { req.payload(0,1) -m str ${word(firstByte)} }`,
+    "tcp-request content reject if { req.len gt 0 }",
+    "tcp-request content reject if WAIT_END",
+  ];
+}
+
+function bindLine({ host, port, tls, acceptProxy }: Listener): string {
+  return `bind ${bindAddress(host, port)}${tls ? ` ssl crt ${word(tls.pem)}` : ""}${acceptProxy ? " accept-proxy" : ""}`;
+}
+
+function backend(keepers: readonly KeeperAddress[]): string {
+  return section(`backend ${KEEPERS_BACKEND}`, [
+    "balance leastconn",
+    "option redispatch",
+    "retries 3",
+    // Checks only connect (a LOCAL header, then goodbye): a keeper holds clients also while no backend answers.
+    "default-server check inter 2s fall 3 rise 1 send-proxy-v2 proxy-v2-options unique-id,ssl",
+    ...keepers.map(
+      ({ name, at }) => `server ${name} ${"path" in at ? word(`unix@${at.path}`) : bindAddress(at.host, at.port)}`,
+    ),
+  ]);
+}
+
+function section(title: string, lines: readonly string[]): string {
+  return `\n${title}\n${lines.map((line) => `    ${line}\n`).join("")}`;
+}

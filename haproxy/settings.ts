@@ -1,0 +1,105 @@
+// settings of HAProxy: what an operator may set of the front door, with units, bounds and defaults.
+
+import { z } from "zod";
+
+const milliseconds = z.number().int().positive().max(86_400_000);
+const count = z.number().int().positive();
+const port = z.number().int().min(1).max(65_535);
+const address = z
+  .string()
+  .min(1)
+  .max(255)
+  .regex(/^[\w.:*%-]+$/, "expected an address such as 0.0.0.0, ::1 or *");
+/** HAProxy's configuration has words; a path with white space or quotes would be several, or another. */
+const path = z
+  .string()
+  .min(1)
+  .max(1_024)
+  .regex(/^[^\s"'\\#$]+$/, "expected a path without white space, quotes, backslash, # and $");
+
+export const listener = z
+  .strictObject({
+    name: z
+      .string()
+      .regex(/^[a-z][a-z0-9-]{0,26}$/, "expected a lower-case name of at most 27 letters, digits and -")
+      .describe("Name of the listener: backends get it with every connection, and their settings for it apply."),
+    bind: address.default("0.0.0.0").describe("Address to listen on."),
+    port: port.describe("TCP port to listen on."),
+    tls: z
+      .strictObject({ pem: path.describe("File (or directory) with certificate, chain and key in PEM form.") })
+      .optional()
+      .describe("Speak TLS on this port. Without it a TLS hello is refused at once."),
+    acceptProxy: z
+      .boolean()
+      .default(false)
+      .describe(
+        "Every connection begins with a PROXY header of a balancer in front, and only trusted ones reach this port.",
+      ),
+    connectionsMax: count
+      .max(1_000_000)
+      .default(50_000)
+      .describe("Connections on this listener at a time; later ones wait."),
+    connectionsPerAddress: count.max(1_000_000).default(2_000).describe("Connections of one client address at a time."),
+    newPer10sPerAddress: count
+      .max(1_000_000)
+      .default(2_000)
+      .describe("New connections of one client address within 10 seconds."),
+    firstByte: z
+      .string()
+      .regex(/^[\x21-\x7e]$/, "expected one printable character")
+      .refine((character) => !/["'\\#$]/.test(character), "expected none of \" ' \\ # $")
+      .or(z.literal(""))
+      .default("{")
+      .describe("Character that a client's first line must begin with (JSON: {); empty: whatever comes is let in."),
+    firstByteMs: milliseconds.max(60_000).default(5_000).describe("Milliseconds that a new client has to send it."),
+  })
+  .describe("One port for clients.");
+export type Listener = z.output<typeof listener>;
+
+export const settings = z.strictObject({
+  listeners: z
+    .array(listener)
+    .min(1)
+    .max(64)
+    .refine((all) => new Set(all.map(({ name }) => name)).size === all.length, "two listeners have the same name")
+    .default([listener.parse({ name: "plain", port: 3333 })])
+    .describe("The ports for clients."),
+  connectionsMax: count
+    .max(1_000_000)
+    .default(50_000)
+    .describe("Connections of all listeners together; each needs two file descriptors."),
+  idleMs: milliseconds
+    .default(1_200_000)
+    .describe(
+      "Milliseconds without a byte in either direction after which a connection is closed; well above the backend's keepalive.",
+    ),
+  keeperConnectMs: milliseconds.default(5_000).describe("Milliseconds to reach a keeper before another one is tried."),
+  program: path.default("haproxy").describe("The HAProxy program, 2.6 or later."),
+  prometheus: z
+    .strictObject({ bind: address.default("127.0.0.1"), port })
+    .optional()
+    .describe("Serve HAProxy's own figures for Prometheus at /metrics there."),
+  peersPort: port
+    .optional()
+    .describe(
+      "Loopback port by which a reloaded HAProxy learns the counters per address from its predecessor; without it they begin anew.",
+    ),
+  extraGlobal: z
+    .array(
+      z
+        .string()
+        .max(1_024)
+        .regex(/^[^\r\n]*$/, "expected one line"),
+    )
+    .max(64)
+    .default([])
+    .describe("Lines added to the `global` section as they are."),
+});
+export type Settings = z.output<typeof settings>;
+
+/** Where HAProxy finds a keeper. */
+export interface KeeperAddress {
+  readonly name: string;
+  /** Path of a unix socket, or `host:port`. */
+  readonly at: { readonly path: string } | { readonly host: string; readonly port: number };
+}
