@@ -6,8 +6,9 @@
 //   hashrate = work / time          wanted difficulty = hashrate x shareEveryMs
 //
 //   V1. The difficulty changes only after a whole window, or early when a window's worth of shares x 3 came before its end.
-//   V2. It changes only when it is off by more than `variance`, so that chance alone seldom moves it.
-//   V3. Without shares it falls to a quarter a window, no faster: a pause is no proof of a slow device.
+//   V2. It changes only when it is off by more than `variance`, and by more than chance explains: the logarithm of a rate that n
+//       shares tell has a standard error of about 1/sqrt(n), and twice that is not yet news.
+//   V3. Without shares it falls to an eighth a window, no faster: a pause is no proof of a slow device.
 
 import type { Difficulty } from "../../lib/contracts/index.js";
 import { type Limits, within } from "./limits.js";
@@ -30,7 +31,9 @@ export interface Window {
 const EARLY_FACTOR = 3;
 /** Fewer shares than this say too little (with 12, three of four estimates lie within 35 %). */
 const EARLY_SHARES_MIN = 12;
-const FALL_MAX = 4;
+const FALL_MAX = 8;
+/** V2, in standard errors. */
+const SIGNIFICANT = 2;
 
 export const openWindow = (nowMs: number): Window => ({ sinceMs: nowMs, shares: 0, work: 0 });
 
@@ -55,8 +58,8 @@ export function retarget(
   // Half a share more than counted: an empty window still bounds the speed from above.
   const work = window.work + current / 2;
   const wanted = Math.max((work / elapsedMs) * rules.shareEveryMs, current / FALL_MAX); // V3
-  const ratio = wanted / current;
-  const off = ratio > 1 + rules.variance || ratio < 1 / (1 + rules.variance); // V2
+  const noise = SIGNIFICANT / Math.sqrt(window.shares + 1);
+  const off = Math.abs(Math.log(wanted / current)) > Math.max(Math.log(1 + rules.variance), noise); // V2
   return off ? within(limits, round(wanted)) : within(limits, current);
 }
 

@@ -1,0 +1,112 @@
+// What holds for any input at all.
+
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { type ConnectionId, type Difficulty, STATE_BYTES_MAX } from "../../../lib/contracts/index.js";
+import { JobBook, NOTICES_MAX } from "../../../services/stratum/jobs.js";
+import { swappedHash } from "../../../services/stratum/protocol/encode.js";
+import { parseLine } from "../../../services/stratum/protocol/parse.js";
+import { METHODS } from "../../../services/stratum/protocol/requests.js";
+import { receive } from "../../../services/stratum/receive.js";
+import { enlisted, greet, type Session } from "../../../services/stratum/session.js";
+import { decodeSnapshot, encodeSnapshot, fitsWorker, type Snapshot } from "../../../services/stratum/snapshot.js";
+import { contextOf, craftJob, SENIOR } from "./craft.js";
+
+test("no bytes make the parser throw", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void parseLine(bytes)));
+});
+
+/** A line that is nearly a request. */
+const nearly = fc.record({
+  id: fc.oneof(fc.integer(), fc.double(), fc.string(), fc.constant(null), fc.jsonValue()),
+  method: fc.oneof(fc.constantFrom(...METHODS.keys()), fc.string()),
+  params: fc.oneof(
+    fc.array(fc.oneof(fc.string(), fc.jsonValue(), fc.constantFrom("00000000", "a1")), { maxLength: 8 }),
+    fc.jsonValue(),
+  ),
+});
+
+test("no request makes a session throw, and every one is answered with one id or judged", () => {
+  const book = new JobBook();
+  book.offer(craftJob(), SENIOR, true, 0);
+  const context = contextOf(book);
+  const greeting = greet("l/1" as ConnectionId, 0);
+  const enlisting: Session & { phase: "enlisting" } = { ...greeting, phase: "enlisting", id: "1" };
+  const mining = enlisted(enlisting, { extranonce1: "00000001" }, context).session;
+  fc.assert(
+    fc.property(nearly, fc.constantFrom<Session>(greeting, mining), (request, session) => {
+      const { effects } = receive(session, parseLine(Buffer.from(JSON.stringify(request))), context);
+      const [first] = effects;
+      expect(["say", "judge", "enlist"]).toContain(first?.kind);
+      if (first?.kind === "say") for (const line of first.text.trimEnd().split("\n")) JSON.parse(line);
+    }),
+    { numRuns: 500 },
+  );
+});
+
+const difficulty = fc.double({ min: 1e-9, max: 1e15, noNaN: true }) as fc.Arbitrary<Difficulty>;
+const printable = (min: number, max: number) =>
+  fc.string({
+    unit: fc.integer({ min: 0x21, max: 0x7e }).map((code) => String.fromCharCode(code)),
+    minLength: min,
+    maxLength: max,
+  });
+
+function fitting(names: readonly string[]): string[] {
+  const kept: string[] = [];
+  for (const name of names) if (fitsWorker(kept, name)) kept.push(name);
+  return kept;
+}
+
+const snapshot: fc.Arbitrary<Snapshot> = fc
+  .record({
+    agent: printable(0, 128),
+    workers: fc.array(printable(1, 128), { maxLength: 64 }).map((names) => fitting(names)),
+    versionMask: fc.integer({ min: 0, max: 0xffff_ffff }),
+    minimum: fc.oneof(fc.constant(0), difficulty),
+    wish: fc.oneof(fc.constant(0), difficulty),
+  })
+  .chain((common) =>
+    fc.oneof(
+      fc.constant(common),
+      fc
+        .record({
+          extranonce1: fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString("hex")),
+          difficulty,
+          announced: fc.oneof(fc.constant(undefined), difficulty),
+          bound: fc.array(fc.record({ notice: printable(1, 32), difficulty }), { maxLength: NOTICES_MAX }),
+          lastNotice: printable(0, 32),
+        })
+        .map((mining) => ({ ...common, mining })),
+    ),
+  );
+
+test("a snapshot comes back as it went, in at most the bytes that an edge carries", () => {
+  fc.assert(
+    fc.property(snapshot, (given) => {
+      const bytes = encodeSnapshot(given);
+      expect(bytes.length).toBeLessThanOrEqual(STATE_BYTES_MAX);
+      expect(decodeSnapshot(bytes)).toEqual(given);
+    }),
+  );
+});
+
+test("bytes that are no snapshot, or half of one, are told apart from one and never throw", () => {
+  fc.assert(fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => expect(decodeSnapshot(bytes)).toBeUndefined()));
+  fc.assert(
+    fc.property(snapshot, fc.nat(), (given, cut) => {
+      const bytes = encodeSnapshot(given);
+      expect(decodeSnapshot(bytes.subarray(0, cut % bytes.length))).toBeUndefined();
+    }),
+  );
+});
+
+test("the previous hash on the wire is the display hash with its eight words reversed", () => {
+  fc.assert(
+    fc.property(fc.uint8Array({ minLength: 32, maxLength: 32 }), (hash) => {
+      const display = Buffer.from(hash).reverse().toString("hex");
+      const words = display.match(/.{8}/g) ?? [];
+      expect(swappedHash(hash)).toBe(words.reverse().join(""));
+    }),
+  );
+});

@@ -1,0 +1,133 @@
+// Difficulties against simulated miners: seeded, so that each run is the same.
+
+import { describe, expect, test } from "@jest/globals";
+import type { Difficulty } from "../../../lib/contracts/index.js";
+import { difficultyInPassword, limitsOf } from "../../../services/stratum/limits.js";
+import { settings as schema } from "../../../services/stratum/settings.js";
+import { credit, openWindow, retarget } from "../../../services/stratum/vardiff.js";
+
+const RULES = { enabled: true, shareEveryMs: 10_000, retargetMs: 90_000, variance: 0.5 };
+const LIMITS = { start: 1 as Difficulty, floor: 0.001 as Difficulty, ceiling: 1e9 as Difficulty };
+
+/** Mulberry32. */
+function random(seed: number): () => number {
+  let state = seed;
+  return () => {
+    state = (state + 0x6d2b79f5) | 0;
+    let t = Math.imul(state ^ (state >>> 15), 1 | state);
+    t = (t + Math.imul(t ^ (t >>> 7), 61 | t)) ^ t;
+    return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
+  };
+}
+
+/** A miner whose perfect difficulty is `perfect`: shares come by chance at the rate of its difficulty. */
+function simulate(perfect: number, start: number, minutes: number, seed: number, limits = LIMITS) {
+  const chance = random(seed);
+  let difficulty = start as Difficulty;
+  let window = openWindow(0);
+  const changes: { atMs: number; difficulty: number }[] = [];
+  let nowMs = 0;
+  let idleAtMs = 30_000;
+  const consider = () => {
+    const wanted = retarget(RULES, limits, difficulty, window, nowMs);
+    if (wanted === undefined) return;
+    if (wanted !== difficulty) changes.push({ atMs: nowMs, difficulty: wanted });
+    difficulty = wanted;
+    window = openWindow(nowMs);
+  };
+  while (nowMs < minutes * 60_000) {
+    const gapMs = -Math.log(1 - chance()) * RULES.shareEveryMs * (difficulty / perfect);
+    if (nowMs + gapMs > idleAtMs) {
+      // A notice comes every 30 s, shares or not; chance has no memory.
+      nowMs = idleAtMs;
+      idleAtMs += 30_000;
+    } else {
+      nowMs += gapMs;
+      window = credit(window, difficulty);
+    }
+    consider();
+  }
+  return { difficulty, changes };
+}
+
+describe("a difficulty finds its miner", () => {
+  test.each([
+    ["a thousand times too low", 1_000, 1],
+    ["a million times too low", 1e6, 1],
+    ["ten times too low", 10, 1],
+    ["right", 1, 1],
+    ["ten times too high", 1, 10],
+    ["a thousand times too high", 1, 1_000],
+  ])("%s", (_, perfect, start) => {
+    for (let seed = 1; seed <= 20; seed++) {
+      const { difficulty } = simulate(perfect, start, 30, seed);
+      expect(difficulty / perfect).toBeGreaterThan(0.33);
+      expect(difficulty / perfect).toBeLessThan(3);
+    }
+  });
+});
+
+test("a miner a thousand times too fast is near its difficulty within a minute", () => {
+  for (let seed = 1; seed <= 20; seed++) {
+    const { difficulty } = simulate(1_000, 1, 1, seed);
+    expect(difficulty).toBeGreaterThan(300);
+  }
+});
+
+test("a steady miner is mostly left alone", () => {
+  let changes = 0;
+  for (let seed = 1; seed <= 20; seed++) changes += simulate(64, 64, 60, seed).changes.length;
+  expect(changes / 20).toBeLessThan(4); // Of 40 windows in an hour.
+});
+
+test("limits hold whatever the speed", () => {
+  const limits = { ...LIMITS, floor: 8 as Difficulty, ceiling: 4_096 as Difficulty };
+  expect(simulate(1e6, 16, 20, 1, limits).difficulty).toBe(4_096);
+  expect(simulate(0.01, 16, 20, 1, limits).difficulty).toBe(8);
+});
+
+test("switched off, it never changes anything", () => {
+  const window = { sinceMs: 0, shares: 10_000, work: 10_000 };
+  expect(retarget({ ...RULES, enabled: false }, LIMITS, 1 as Difficulty, window, 1e6)).toBeUndefined();
+});
+
+test("a device's rule lowers its ceiling and moves its start", () => {
+  const { listeners } = schema.parse({
+    listeners: {
+      default: { difficulty: { start: 16_384 }, agents: [{ contains: "avalon", start: 512, ceiling: 4_096 }] },
+    },
+  });
+  const rules = listeners.default;
+  expect(rules && limitsOf(rules, "cgminer/4.11 Avalon1066")).toMatchObject({ start: 512, ceiling: 4_096 });
+  expect(rules && limitsOf(rules, "cgminer/4.12")).toMatchObject({ start: 16_384 });
+});
+
+test("a rule that gives only a ceiling below the start moves the start under it", () => {
+  const { listeners } = schema.parse({
+    listeners: { default: { difficulty: { start: 100 }, agents: [{ contains: "x", ceiling: 10 }] } },
+  });
+  expect(listeners.default && limitsOf(listeners.default, "X")).toMatchObject({ start: 10, ceiling: 10 });
+});
+
+test("limits that contradict each other are refused with their key", () => {
+  const parsed = schema.safeParse({ listeners: { slow: { difficulty: { start: 1, floor: 8 } } } });
+  expect(parsed.error?.issues[0]).toMatchObject({
+    path: ["listeners", "slow", "difficulty"],
+    message: /floor <= start/,
+  });
+});
+
+test.each([
+  ["d=1024", 1_024],
+  ["x,d=0.5", 0.5],
+  ["x;d=8;y", 8],
+  ["pw d=16", 16],
+  ["", undefined],
+  ["x", undefined],
+  ["md=5", undefined],
+  ["d=", undefined],
+  ["d=0", undefined],
+  ["d=-4", undefined],
+  ["d=1e9999", undefined],
+  ["d=abc", undefined],
+])("the password %j wishes for %s", (password, wish) => expect(difficultyInPassword(password)).toBe(wish));
