@@ -20,6 +20,8 @@ import { PEER_NAME } from "./template.js";
 
 const CHECK_MS = 10_000;
 const LOOK_MS = 20;
+/** Sockets and pipes of HAProxy's own. */
+const OWN_FILES = 200;
 /** The first line of a server state file: the version of its format. */
 const EMPTY_STATE = "1\n";
 
@@ -47,6 +49,7 @@ export class Haproxy {
     await mkdir(dirname(paths.config), { recursive: true, mode: 0o700 });
     await createUnlessThere(paths.banned, "");
     await createUnlessThere(paths.serverState, EMPTY_STATE);
+    await checkOpenFiles(settings.connectionsMax);
     const next = `${paths.config}.next`;
     await writeFile(next, renderHaproxy(settings, keepers, paths), { mode: 0o600 });
     try {
@@ -149,6 +152,18 @@ async function createUnlessThere(file: string, content: string): Promise<void> {
 async function replaceFile(file: string, content: string): Promise<void> {
   await writeFile(`${file}.next`, content, { mode: 0o600 });
   await rename(`${file}.next`, file);
+}
+
+/** HAProxy's own check does not look at this, and a start fails by it. */
+async function checkOpenFiles(connectionsMax: number | undefined): Promise<void> {
+  const limits = await readFile("/proc/self/limits", "utf8").catch(() => ""); // Not Linux: HAProxy itself will say it.
+  const most = Number(/^Max open files\s+\S+\s+(\d+)/m.exec(limits)?.[1] ?? Number.POSITIVE_INFINITY);
+  const needed = 2 * (connectionsMax ?? 0) + OWN_FILES;
+  if (needed <= most) return;
+  throw new HaproxyError(
+    "BAD_CONFIG",
+    `haproxy.connectionsMax ${connectionsMax} needs ${needed} open files and this system allows ${most}: raise the limit (ulimit -Hn), or set at most ${Math.floor((most - OWN_FILES) / 2)}`,
+  );
 }
 
 async function check(program: string, config: string): Promise<void> {

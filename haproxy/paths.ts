@@ -39,6 +39,11 @@ export function haproxyPaths(directory: string, sockets = directory): HaproxyPat
   };
 }
 
+/** As one word of a runtime command. */
+export function commandWord(text: string): string {
+  return text.replace(/[\s\\]/g, "\\$&");
+}
+
 /** As one word of HAProxy's configuration, whatever characters it has. */
 export function word(text: string): string {
   return /^[\w./:@-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;

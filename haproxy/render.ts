@@ -77,7 +77,8 @@ function backend(keepers: readonly KeeperAddress[]): string {
     "option redispatch",
     "retries 3",
     // Checks only connect (a LOCAL header, then goodbye): a keeper holds clients also while no backend answers.
-    "default-server check inter 2s fall 3 rise 1 send-proxy-v2 proxy-v2-options unique-id,ssl",
+    // One that is back is found at once.
+    "default-server check inter 2s downinter 200ms fall 3 rise 1 weight 100 send-proxy-v2 proxy-v2-options unique-id,ssl",
     ...keepers.map(
       ({ name, at }) => `server ${name} ${"path" in at ? word(`unix@${at.path}`) : bindAddress(at.host, at.port)}`,
     ),

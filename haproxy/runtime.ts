@@ -13,10 +13,13 @@
 import { connect } from "node:net";
 import HAProxy from "haproxy-sdk";
 import { HaproxyError } from "./errors.js";
+import { commandWord } from "./paths.js";
 
 /** HAProxy answers within a millisecond; a loaded machine may need a thousand. */
 const COMMAND_MS = 2_000;
-const SEVERITY_ERROR = /^\[[0-3]\]:\s*/;
+/** Severities are syslog's: 3 is an error. An unknown command, oddly, is information. */
+const REFUSAL = /^\[([0-3]\]:\s*|\d\]:\s*(?=Unknown command))/;
+const SEVERITY = /^\[\d\]:\s*/;
 const VERSION_LINE = /^(\[\d\]:\s*)?\d+\.\d+[\w.+~-]*$/;
 
 /** A row of `show stat`: a frontend, backend or server with its figures, as text, under HAProxy's own column names. */
@@ -53,9 +56,9 @@ export class HaproxyRuntime {
     return {
       version,
       pid: Number(pid),
-      uptimeSeconds: Number(info["Uptime_sec"]),
-      connections: Number(info["CurrConns"]),
-      connectionsMax: Number(info["Maxconn"]),
+      uptimeSeconds: Number(info.Uptime_sec),
+      connections: Number(info.CurrConns),
+      connectionsMax: Number(info.Maxconn),
     };
   }
 
@@ -81,18 +84,18 @@ export class HaproxyRuntime {
       throw new HaproxyError("CUT_OFF", `HAProxy's answer to "${command}" ended early`); // Q3
     }
     const answer = lines.filter((line, i) => line !== "" || (i > 0 && i < lines.length - 1));
-    const error = answer.find((line) => SEVERITY_ERROR.test(line));
-    if (error) throw new HaproxyError("REFUSED", `HAProxy refused "${command}": ${error.replace(SEVERITY_ERROR, "")}`);
-    return answer;
+    const refusal = answer.find((line) => REFUSAL.test(line));
+    if (refusal) throw new HaproxyError("REFUSED", `HAProxy refused "${command}": ${refusal.replace(SEVERITY, "")}`);
+    return answer.map((line) => line.replace(SEVERITY, ""));
   }
 
   /** Refuses new connections from an address or range at once. Existing ones stay. Lost at a reload unless it stands in the file. */
   async ban(address: string, aclFile: string): Promise<void> {
-    await this.command(`add acl ${aclFile} ${checkedAddress(address)}`);
+    await this.command(`add acl ${commandWord(aclFile)} ${checkedAddress(address)}`);
   }
 
   async unban(address: string, aclFile: string): Promise<void> {
-    await this.command(`del acl ${aclFile} ${checkedAddress(address)}`);
+    await this.command(`del acl ${commandWord(aclFile)} ${checkedAddress(address)}`);
   }
 
   /** Only at the master's socket. */

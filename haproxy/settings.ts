@@ -10,12 +10,11 @@ const address = z
   .min(1)
   .max(255)
   .regex(/^[\w.:*%-]+$/, "expected an address such as 0.0.0.0, ::1 or *");
-/** HAProxy's configuration has words; a path with white space or quotes would be several, or another. */
 const path = z
   .string()
   .min(1)
   .max(1_024)
-  .regex(/^[^\s"'\\#$]+$/, "expected a path without white space, quotes, backslash, # and $");
+  .regex(/^[^\r\n]+$/, "expected a path without line ends");
 
 export const listener = z
   .strictObject({
@@ -23,7 +22,7 @@ export const listener = z
       .string()
       .regex(/^[a-z][a-z0-9-]{0,26}$/, "expected a lower-case name of at most 27 letters, digits and -")
       .describe("Name of the listener: backends get it with every connection, and their settings for it apply."),
-    bind: address.default("0.0.0.0").describe("Address to listen on."),
+    host: address.default("0.0.0.0").describe("Address to listen on."),
     port: port.describe("TCP port to listen on."),
     tls: z
       .strictObject({ pem: path.describe("File (or directory) with certificate, chain and key in PEM form.") })
@@ -56,7 +55,7 @@ export const listener = z
   .describe("One port for clients.");
 export type Listener = z.output<typeof listener>;
 
-export const settings = z.strictObject({
+export const haproxySettings = z.strictObject({
   listeners: z
     .array(listener)
     .min(1)
@@ -66,8 +65,8 @@ export const settings = z.strictObject({
     .describe("The ports for clients."),
   connectionsMax: count
     .max(1_000_000)
-    .default(50_000)
-    .describe("Connections of all listeners together; each needs two file descriptors."),
+    .optional()
+    .describe("Connections of all listeners together; default: what the limit of open files allows (two each)."),
   idleMs: milliseconds
     .default(1_200_000)
     .describe(
@@ -76,7 +75,10 @@ export const settings = z.strictObject({
   keeperConnectMs: milliseconds.default(5_000).describe("Milliseconds to reach a keeper before another one is tried."),
   program: path.default("haproxy").describe("The HAProxy program, 2.6 or later."),
   prometheus: z
-    .strictObject({ bind: address.default("127.0.0.1"), port })
+    .strictObject({
+      host: address.default("127.0.0.1").describe("Address to listen on."),
+      port: port.describe("TCP port to listen on."),
+    })
     .optional()
     .describe("Serve HAProxy's own figures for Prometheus at /metrics there."),
   peersPort: port
@@ -95,7 +97,7 @@ export const settings = z.strictObject({
     .default([])
     .describe("Lines added to the `global` section as they are."),
 });
-export type Settings = z.output<typeof settings>;
+export type HaproxySettings = z.output<typeof haproxySettings>;
 
 /** Where HAProxy finds a keeper. */
 export interface KeeperAddress {

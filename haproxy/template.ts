@@ -21,8 +21,7 @@ export function head(settings: HaproxySettings, paths: HaproxyPaths): string {
 # Never set hard-stop-after or mworker-max-reloads: they close clients that an old worker still serves after a reload.
 
 global
-    maxconn ${settings.connectionsMax}
-    stats socket ${word(paths.stats)} mode 600 level admin expose-fd listeners
+${settings.connectionsMax === undefined ? "" : `    maxconn ${settings.connectionsMax}\n`}    stats socket ${word(paths.stats)} mode 600 level admin expose-fd listeners
     stats timeout 1m
     server-state-file ${word(paths.serverState)}
 ${settings.extraGlobal.map((line) => `    ${line}\n`).join("")}
