@@ -38,6 +38,7 @@ export function litecoindArguments(place: LitecoindPlace): string[] {
     "-regtest",
     "-server",
     `-datadir=${place.datadir}`,
+    `-rpccookiefile=${cookieFile(place.datadir)}`,
     "-rpcbind=127.0.0.1",
     "-rpcallowip=127.0.0.1",
     `-rpcport=${place.rpcPort}`,
@@ -63,8 +64,8 @@ export function litecoindArguments(place: LitecoindPlace): string[] {
   ];
 }
 
-/** Where a regtest node leaves its RPC credentials; it is there as soon as RPC listens. */
-export const cookieFile = (datadir: string): string => join(datadir, "regtest", ".cookie");
+/** Where a node leaves its RPC credentials; they are there as soon as RPC listens, and new after each start. */
+export const cookieFile = (datadir: string): string => join(datadir, "rpc.cookie");
 
 export interface BootOptions {
   /** True: the chain goes past MWEB_HEIGHT, so that templates carry `mweb` and a HogEx. False: it stays below. */
@@ -85,7 +86,7 @@ export interface Regtest {
  * Makes node A ready to give templates and both of one mind. Blocks and money belong to A's wallet, named `pool`.
  *
  * @param log gets one line a step.
- * @throws {Error} when a node does not come up within 60 s.
+ * @throws {Error} when a node does not come up within 60 s; or the signal's reason.
  */
 export async function bootRegtest(
   rpcA: DaemonRpc,
@@ -93,8 +94,9 @@ export async function bootRegtest(
   log: (line: string) => void,
   options: BootOptions,
 ): Promise<Regtest> {
-  await waitFor("both nodes answer", () => Promise.all([heightOf(rpcA), heightOf(rpcB)]).then(() => true));
-  await waitFor("the nodes are connected", async () => (await rpcA.call("getconnectioncount", [], z.number())) > 0);
+  const wait = (what: string, condition: () => Promise<boolean>) => waitFor(what, condition, options.signal);
+  await wait("both nodes answer", () => Promise.all([heightOf(rpcA), heightOf(rpcB)]).then(() => true));
+  await wait("the nodes are connected", async () => (await rpcA.call("getconnectioncount", [], z.number())) > 0);
   log("two litecoind are up and connected");
   await rpcA.call("createwallet", ["pool"], z.unknown());
   const payoutAddress = await newAddress(rpcA, "bech32");
@@ -102,8 +104,8 @@ export async function bootRegtest(
   if (options.mweb) await activateMweb(rpcA, payoutAddress, log);
   else if (options.mature) await mineTo(rpcA, payoutAddress, MATURITY + 10);
   const height = await heightOf(rpcA);
-  await waitFor("both nodes have the same chain", async () => (await heightOf(rpcB)) === height);
-  await waitFor("a block template is to be had", async () => {
+  await wait("both nodes have the same chain", async () => (await heightOf(rpcB)) === height);
+  await wait("a block template is to be had", async () => {
     await rpcA.call("getblocktemplate", [{ rules: ["mweb", "segwit"] }], z.object({ height: z.number() }));
     return true;
   });
@@ -137,7 +139,7 @@ async function mineTo(rpc: DaemonRpc, address: string, height: number): Promise<
   await mine(rpc, address, Math.max(0, height - (await heightOf(rpc))));
 }
 
-async function waitFor(what: string, condition: () => Promise<boolean>): Promise<void> {
+async function waitFor(what: string, condition: () => Promise<boolean>, signal?: AbortSignal): Promise<void> {
   const end = performance.now() + BOOT_MS;
   let last: unknown;
   while (performance.now() < end) {
@@ -147,6 +149,7 @@ async function waitFor(what: string, condition: () => Promise<boolean>): Promise
       if (!(error instanceof RpcError)) throw error;
       last = error;
     }
+    signal?.throwIfAborted();
     await sleep(LOOK_EVERY_MS);
   }
   throw new Error(`waited ${BOOT_MS} ms in vain until ${what}`, { cause: last });

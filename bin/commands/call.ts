@@ -1,0 +1,85 @@
+// headframe call SERVICE METHOD [JSON]: one call, as any service would make it; the reply as JSON.
+
+import type { CommandModule } from "yargs";
+import { z } from "zod";
+import { type Client, type Contract, instanceId, openHouse, WiringError } from "../../lib/wiring/index.js";
+import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { CONTRACTS } from "../contracts.js";
+import { UsageError } from "../failure.js";
+import { toJson } from "../json.js";
+
+interface Arguments extends ConfigOptions {
+  readonly service: string;
+  readonly method: string;
+  readonly request: string;
+  readonly to: string | undefined;
+  readonly all: boolean;
+  readonly timeout: number;
+}
+
+export const call: CommandModule<object, Arguments> = {
+  command: "call <service> <method> [request]",
+  describe: "Call a method of a running service; its reply is printed as JSON",
+  builder: (yargs) =>
+    yargs
+      .positional("service", { choices: Object.keys(CONTRACTS), demandOption: true, describe: "Which service" })
+      .positional("method", { type: "string", demandOption: true, describe: "One of its methods" })
+      .positional("request", { type: "string", default: "{}", describe: "The request, as JSON" })
+      .options({
+        ...configOptions,
+        to: { type: "string", describe: "Only this instance (see `headframe ps`)" },
+        all: { type: "boolean", default: false, describe: "Every live instance, one after the other" },
+        timeout: { type: "number", default: 5_000, describe: "Milliseconds to wait for a reply" },
+      })
+      .conflicts("to", "all")
+      .example("headframe call jobmanager status", "which daemons it uses, which job it made last")
+      .example("headframe call reporter workers '{\"limit\":5}'", "five workers"),
+  handler: async (args) => {
+    const contract = CONTRACTS[args.service];
+    if (!contract) throw new UsageError(`there is no service ${args.service}`);
+    const request = checkRequest(contract, args.method, args.request);
+    const config = readConfig(args);
+    const house = await openHouse(config.house);
+    try {
+      const client = house.nexus.client(contract);
+      await client.ready(args.timeout);
+      for (const to of targets(client, args)) {
+        const reply = await client.call(args.method, request, { timeoutMs: args.timeout, ...(to ? { to } : {}) });
+        process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
+      }
+    } catch (error) {
+      throw error instanceof WiringError && error.code === "NO_INSTANCE"
+        ? new Error(`no instance of ${args.service} is running, or none that can be reached: see \`headframe ps\``, {
+            cause: error,
+          })
+        : error;
+    } finally {
+      await house.close();
+    }
+  },
+};
+
+function targets(client: Client<Contract>, args: Arguments) {
+  if (args.all) return client.instances().map((instance) => instance.id);
+  return [args.to === undefined ? undefined : instanceId.parse(args.to)];
+}
+
+function checkRequest(contract: Contract, name: string, text: string): unknown {
+  const spec = Object.hasOwn(contract.methods, name) ? contract.methods[name] : undefined;
+  if (!spec) {
+    throw new UsageError(
+      `${contract.service} has no method ${name}; it has ${Object.keys(contract.methods).join(", ")}`,
+    );
+  }
+  const schema = () => JSON.stringify(z.toJSONSchema(spec.request, { unrepresentable: "any", io: "input" }), null, 2);
+  let json: unknown;
+  try {
+    json = JSON.parse(text);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new UsageError(`the request is no JSON (${why}); ${name} takes\n${schema()}`);
+  }
+  const parsed = spec.request.safeParse(json);
+  if (parsed.success) return parsed.data;
+  throw new UsageError(`the request does not fit:\n${z.prettifyError(parsed.error)}\n${name} takes\n${schema()}`);
+}

@@ -1,0 +1,142 @@
+// headframe up: a whole pool on this machine, until Ctrl-C or for a number of seconds.
+//
+//   no configuration -> the embedded default: private Redis, litecoind pair on regtest, demo miner (bin/up/embedded.ts)
+//   --config FILE    -> the operator's Redis and daemons
+//
+//   run directory -> Pool (bin/up/pool.ts) -> live screen or lines -> summary -> everything stopped, only logs left
+
+import { writeFile } from "node:fs/promises";
+import { join } from "node:path";
+import { pino } from "pino";
+import type { CommandModule } from "yargs";
+import type { Log } from "../../lib/wiring/index.js";
+import { configOptions, readConfig } from "../config.js";
+import { UsageError } from "../failure.js";
+import { RUNS } from "../paths.js";
+import { type Embedded, prepareEmbedded } from "../up/embedded.js";
+import { Pool } from "../up/pool.js";
+import { createRunDirectory, type RunDirectory } from "../up/run-directory.js";
+import { openShow, type Show } from "../up/show.js";
+import { measure } from "../up/summary.js";
+import { Watch } from "../up/watch.js";
+
+interface Arguments {
+  readonly config: string | undefined;
+  readonly set: readonly string[];
+  readonly circus: string | undefined;
+  readonly for: number | undefined;
+  readonly summary: string | undefined;
+}
+
+export const up: CommandModule<object, Arguments> = {
+  command: "up",
+  describe: "Run a whole pool on this machine; without a configuration, one with everything it needs (`npm start`)",
+  builder: (yargs) =>
+    yargs
+      .options({
+        ...configOptions,
+        config: {
+          ...configOptions.config,
+          describe: "Your own Redis and coin daemons (TOML); without it, embedded ones",
+        },
+        circus: { type: "string", requiresArg: true, describe: "Process manager's file; default: circus/circus.ini" },
+        for: { type: "number", requiresArg: true, describe: "Stop by itself after so many seconds" },
+        summary: {
+          type: "string",
+          requiresArg: true,
+          describe: "Write what happened to this file, as JSON (embedded default)",
+        },
+      })
+      .example("npm start", "a pool on a chain of its own, with a demo miner")
+      .example("npm start -- --for 60 --summary out.json", "the same, unattended")
+      .example("npm start -- --config headframe.toml", "on your own Redis and coin daemons"),
+  handler: async (args) => {
+    if (args.for !== undefined && !(args.for > 0)) throw new UsageError("--for takes a number of seconds above 0");
+    if (args.summary !== undefined && args.config !== undefined) {
+      throw new UsageError("--summary counts what the demo miner saw, which runs only without --config");
+    }
+    const asked = new AbortController();
+    const stop = () => asked.abort();
+    process.on("SIGINT", stop).on("SIGTERM", stop);
+    const show = openShow(process.stdout);
+    // Read before anything starts, so that a mistake costs no more than its message.
+    const root = args.config === undefined ? RUNS : readConfig(args).runDirectory;
+    const run = await createRunDirectory(root);
+    const log = pino({ name: "up", level: "debug" }, pino.destination(join(run.logs, "up.log")));
+    try {
+      await runPool({ args, run, log, show, asked: asked.signal });
+    } finally {
+      await run.clear();
+      show.line(`stopped; the logs are in ${run.logs}`);
+      process.off("SIGINT", stop).off("SIGTERM", stop);
+    }
+  },
+};
+
+interface Setting {
+  readonly args: Arguments;
+  readonly run: RunDirectory;
+  readonly log: Log;
+  readonly show: Show;
+  readonly asked: AbortSignal;
+}
+
+async function runPool({ args, run, log, show, asked }: Setting): Promise<void> {
+  const embedded = args.config === undefined ? await prepareEmbedded(run, (text) => show.line(text)) : undefined;
+  let watch: Watch | undefined;
+  const tell = (text: string) => (watch ? watch.tell(text, "bad") : show.line(text));
+  const from = performance.now();
+  const pool = await Pool.open({
+    ...{ run, embedded, log, signal: asked, overrides: args.set, circusFile: args.circus },
+    configFile: embedded?.configFile ?? args.config ?? "",
+    onStarting: (watcher) => watch ?? show.line(`starting ${watcher}`),
+    onTold: tell,
+  });
+  try {
+    const addresses = (await pool.config()).haproxy.listeners.map(
+      ({ host, port, tls }) => `stratum+${tls ? "ssl" : "tcp"}://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
+    );
+    show.line(
+      `all up after ${((performance.now() - from) / 1_000).toFixed(1)} s; miners connect to ${addresses.join(", ")}`,
+    );
+    const watching = new Watch({
+      ...{ house: await pool.house(), demo: embedded !== undefined, addresses, runDirectory: run.path, log },
+      processes: () => pool.processes(),
+      onEvent: (text, mood) => show.line(text, mood),
+    });
+    watch = watching;
+    show.start(() => watching.view());
+    const upAt = performance.now();
+    await stay({ args, embedded, asked, log });
+    show.stop();
+    show.line("stopping");
+    if (args.summary !== undefined && embedded) {
+      const seconds = (performance.now() - upAt) / 1_000;
+      await writeFile(args.summary, `${JSON.stringify(await measure(await pool.house(), embedded, seconds))}\n`);
+    }
+  } finally {
+    show.stop();
+    await watch?.close();
+    watch = undefined;
+    await pool.close();
+    embedded?.close();
+  }
+}
+
+/** Until the time is over or somebody asks to stop. */
+async function stay({
+  args,
+  embedded,
+  asked,
+  log,
+}: {
+  args: Arguments;
+  embedded: Embedded | undefined;
+  asked: AbortSignal;
+  log: Log;
+}) {
+  const over = args.for === undefined ? asked : AbortSignal.any([asked, AbortSignal.timeout(args.for * 1_000)]);
+  const paying = embedded?.pay(over, log);
+  if (!over.aborted) await new Promise((resolve) => over.addEventListener("abort", resolve, { once: true }));
+  await paying;
+}

@@ -1,0 +1,78 @@
+// The configuration: every service's settings in one file, and how commands find it.
+//
+//   --config FILE, or $HEADFRAME_CONFIG, or the pool that runs here (run/current/headframe.toml)
+
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { Options } from "yargs";
+import { z } from "zod";
+import { settings as minerSettings } from "../demo/miner/settings.js";
+import { haproxySettings } from "../haproxy/settings.js";
+import { loadConfig } from "../lib/config/index.js";
+import { type HouseSettings, houseSettings } from "../lib/wiring/index.js";
+import { settings as edgeSettings } from "../services/edge/settings.js";
+import { settings as jobmanagerSettings } from "../services/jobmanager/settings.js";
+import { settings as reporterSettings } from "../services/reporter/settings.js";
+import { settings as stratumSettings } from "../services/stratum/settings.js";
+import { RUNS } from "./paths.js";
+
+export const configSchema = houseSettings.extend({
+  runDirectory: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .default(RUNS)
+    .describe("Where sockets and logs go; every start makes a folder of its own in it."),
+  jobmanager: jobmanagerSettings.optional().describe("The coin, who is paid, the daemons. Needed by jobmanager."),
+  stratum: stratumSettings.prefault({}),
+  reporter: reporterSettings.prefault({}),
+  edge: edgeSettings.prefault({}),
+  haproxy: haproxySettings.prefault({}),
+  miner: minerSettings.prefault({}).describe("The demo miner; not for production."),
+});
+
+type Parsed = z.output<typeof configSchema>;
+
+export interface Config extends Omit<Parsed, keyof HouseSettings> {
+  /** What every process needs, whatever it runs. */
+  readonly house: HouseSettings;
+  /** The file it came from, if any. */
+  readonly file: string | undefined;
+}
+
+export interface ConfigOptions {
+  readonly config: string | undefined;
+  readonly set: readonly string[];
+}
+
+export const configOptions = {
+  config: {
+    type: "string",
+    requiresArg: true,
+    describe: "Configuration file (TOML). Default: $HEADFRAME_CONFIG, else the pool that `npm start` runs here",
+  },
+  set: {
+    type: "string",
+    array: true,
+    requiresArg: true,
+    default: [] as string[],
+    describe: "Override one key, --set redis.url=redis://127.0.0.1:6379 (again for more)",
+  },
+} as const satisfies Record<string, Options>;
+
+/** The file that a command without --config works on. */
+export function findConfig(given: string | undefined): string | undefined {
+  if (given !== undefined) return resolve(given);
+  const named = process.env.HEADFRAME_CONFIG;
+  if (named) return resolve(named);
+  const current = resolve(RUNS, "current", "headframe.toml");
+  return existsSync(current) ? current : undefined;
+}
+
+/** @throws {ConfigError} which says what is wrong, for the user. */
+export function readConfig(options: ConfigOptions): Config {
+  const file = findConfig(options.config);
+  const parsed = loadConfig(configSchema, { file, environment: process.env, overrides: options.set });
+  const { jobmanager, stratum, reporter, edge, haproxy, miner, runDirectory, ...house } = parsed;
+  return { house, jobmanager, stratum, reporter, edge, haproxy, miner, runDirectory, file };
+}

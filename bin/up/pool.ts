@@ -1,0 +1,176 @@
+// Pool: one whole pool on this machine, under the process manager, for as long as `headframe up` runs.
+//
+//   circus.ini (+ demo/embedded.ini) -> Arbiter -> redis, litecoind (embedded) -> jobmanager, reporter, stratum, keeper, haproxy
+//
+//   P1. A service counts as started when its instance stands in discovery as ready, so each finds what it needs.
+//   P2. A process that ended is certified dead at once: nobody waits for its heartbeat to expire.
+//   P3. Whatever fails during the start, everything that was started is stopped again.
+
+import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from "../../circus/index.js";
+import type { Haproxy } from "../../haproxy/index.js";
+import { type House, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
+import { type Config, readConfig } from "../config.js";
+import { BIN, KEEPER, ROOT } from "../paths.js";
+import type { Embedded } from "./embedded.js";
+import { prepareHaproxy } from "./front.js";
+import type { RunDirectory } from "./run-directory.js";
+import type { ProcessRow } from "./view.js";
+
+const EMBEDDED_INI = join(ROOT, "demo", "embedded.ini");
+const LOOK_EVERY_MS = 50;
+/** HAProxy answers within milliseconds; a busy machine gets time. */
+const READY_MS = 10_000;
+/** Watchers whose processes are instances of the service of the same name; the keeper's edge is `edge`. */
+const SERVICE_OF: Readonly<Record<string, string>> = {
+  jobmanager: "jobmanager",
+  reporter: "reporter",
+  stratum: "stratum",
+  keeper: "edge",
+  miner: "miner",
+};
+
+export interface PoolOptions {
+  readonly run: RunDirectory;
+  /** Read when the first service is about to start: the embedded default writes it only then. */
+  readonly configFile: string;
+  readonly overrides: readonly string[];
+  /** Instead of the pool's own circus.ini. */
+  readonly circusFile: string | undefined;
+  readonly embedded: Embedded | undefined;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** A watcher begins to start. */
+  onStarting(watcher: string): void;
+  onTold(text: string): void;
+}
+
+/** What is known once the configuration can be read. */
+interface Read {
+  readonly config: Config;
+  readonly haproxy: Haproxy;
+  readonly house: House;
+  readonly registry: Registry;
+}
+
+export class Pool {
+  #arbiter: Arbiter | undefined;
+  #reading: Promise<Read> | undefined;
+
+  private constructor(readonly options: PoolOptions) {}
+
+  /** Resolves when every process serves. @throws with the reason, and the last lines of its log, when one does not. */
+  static async open(options: PoolOptions): Promise<Pool> {
+    const pool = new Pool(options);
+    try {
+      if (!options.embedded) await pool.#read();
+      await pool.#start();
+      return pool;
+    } catch (error) {
+      await pool.close();
+      throw error;
+    }
+  }
+
+  async house(): Promise<House> {
+    return (await this.#read()).house;
+  }
+
+  async config(): Promise<Config> {
+    return (await this.#read()).config;
+  }
+
+  processes(): readonly ProcessRow[] {
+    return (this.#arbiter?.status() ?? []).flatMap((watcher) =>
+      watcher.processes.map((child) => ({
+        name: watcher.numprocesses > 1 ? `${watcher.name} ${child.wid}` : watcher.name,
+        pid: child.pid,
+        state: child.state,
+        ageMs: child.ageMs,
+        restarts: watcher.restarts,
+        note: watcher.gaveUp ?? "",
+      })),
+    );
+  }
+
+  /** Stops everything in reverse order. Safe twice. */
+  async close(): Promise<void> {
+    await this.#arbiter?.close();
+    const read = await this.#reading?.catch(() => undefined); // Its failure was reported when it happened.
+    await read?.registry.close();
+    await read?.house.close();
+  }
+
+  #read() {
+    this.#reading ??= this.#open();
+    return this.#reading;
+  }
+
+  async #open(): Promise<Read> {
+    const { configFile, overrides, run } = this.options;
+    const config = readConfig({ config: configFile, set: overrides });
+    const haproxy = await prepareHaproxy(config, run);
+    const house = await openHouse({ ...config.house, log: { level: "silent", name: "up" } });
+    const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster, log: house.log });
+    return { config, haproxy, house, registry };
+  }
+
+  async #start(): Promise<void> {
+    const { run, embedded, log, signal, circusFile, configFile } = this.options;
+    const ini = readIni(circusFile ?? CIRCUS_INI);
+    if (embedded) parseIni(await readFile(EMBEDDED_INI, "utf8"), EMBEDDED_INI, ini);
+    const env = {
+      ...process.env,
+      ...embedded?.environment,
+      HEADFRAME_NODE: process.execPath,
+      HEADFRAME_ROOT: ROOT,
+      HEADFRAME_BIN: BIN,
+      HEADFRAME_KEEPER: KEEPER,
+      HEADFRAME_CONFIG: configFile,
+      HEADFRAME_RUN: run.path,
+      HEADFRAME_SOCKETS: run.sockets,
+      PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`, // Where Debian puts haproxy.
+    };
+    const config = buildConfig(ini, { env, runDirectory: run.sockets });
+    this.#arbiter = await Arbiter.open(config, {
+      log,
+      signal,
+      onTrouble: "abort",
+      readiness: (watcher, pid, aborted) => this.#ready(watcher, pid, aborted),
+      onDeath: (death) => this.#died(death),
+      onOpen: (arbiter) => {
+        this.#arbiter = arbiter;
+        arbiter.on("event", ({ watcher, topic }) => {
+          if (topic === "spawn") this.options.onStarting(watcher);
+        });
+      },
+    });
+  }
+
+  async #ready(watcher: string, pid: number, signal: AbortSignal): Promise<void> {
+    const own = this.options.embedded?.ready(watcher, signal);
+    if (own) return own;
+    const { registry, haproxy } = await this.#read();
+    if (watcher === "haproxy") {
+      await haproxy.ready(READY_MS, signal);
+      return;
+    }
+    const service = SERVICE_OF[watcher];
+    if (service === undefined) return;
+    const isReady = async () =>
+      (await registry.list(service)).some((it) => it.state === "ready" && (service === "edge" || it.pid === pid));
+    while (!(await isReady())) await delay(LOOK_EVERY_MS, undefined, { signal }); // P1
+  }
+
+  async #died(death: Death): Promise<void> {
+    const { pid, watcher } = death;
+    this.options.onTold(
+      `${watcher} (pid ${pid}) ended${death.signal ? ` by ${death.signal}` : ` with code ${death.exitCode}`}`,
+    );
+    const read = await this.#reading?.catch(() => undefined);
+    await read?.registry.certifyDeath({ host: hostname(), pid }); // P2
+  }
+}

@@ -1,0 +1,104 @@
+// The live screen: a view in, lines of text out. Pure, so that a test can read it.
+//
+// One glance must answer: is it running, is it earning, is anyone unhappy, what just happened.
+
+import { styleText } from "node:util";
+import sliceAnsi from "slice-ansi";
+import { plainTable } from "../table.js";
+import type { Mood, View } from "./view.js";
+
+type Style = Parameters<typeof styleText>[0];
+
+export interface ScreenOptions {
+  readonly columns: number;
+  readonly rows: number;
+  readonly colours: boolean;
+}
+
+const EVENTS_MIN = 4;
+
+export function drawScreen(view: View, options: ScreenOptions): string {
+  const paint = (style: Style, text: string) => (options.colours ? styleText(style, text) : text);
+  const head = [...headline(view, paint), "", ...processes(view, paint), "", ...blocks(view, paint)];
+  const room = Math.max(EVENTS_MIN, options.rows - head.length - 4);
+  const events = view.events
+    .slice(-room)
+    .map((event) => `  ${clock(event.at)}  ${mood(event.mood, event.text, paint)}`);
+  const foot = paint("dim", `Ctrl-C stops everything. Logs: ${view.runDirectory}/logs`);
+  return [...head, "", paint("bold", "What goes on"), ...events, "", foot]
+    .map((line) => sliceAnsi(line, 0, options.columns))
+    .join("\n");
+}
+
+type Paint = (style: Style, text: string) => string;
+
+function headline(view: View, paint: Paint): string[] {
+  const { pool, job, clients } = view;
+  const daemons = view.daemons.map((daemon) => {
+    const state = daemon.state === "live" ? paint("green", "live") : paint("red", daemon.reason ?? daemon.state);
+    return `${daemon.name} ${state}${daemon.height === undefined ? "" : ` at ${daemon.height}`}`;
+  });
+  const dropped =
+    clients.disconnects === 0 ? paint("green", "0 disconnects") : paint("red", `${clients.disconnects} disconnects`);
+  return [
+    `${paint(["bold", "cyan"], "Headframe")}  up ${duration(view.elapsedMs)}   ${view.addresses.join("  ")}`,
+    "",
+    `  chain    ${daemons.join("   ") || "waiting for a daemon"}`,
+    `  work     ${job ? `job ${job.id} for block ${job.height}, ${duration(view.now - job.templateAt)} old` : "none yet"}`,
+    `  pool     ${pool ? `${hashrate(pool.hashrate1m)}   ${pool.workersActive} workers   round ${pool.round}   ${paint("yellow", `${pool.blocks} blocks`)}` : "..."}`,
+    `  shares   ${pool ? `${pool.accepted} accepted   ${pool.recorded} recorded   ${pool.rejected} rejected` : "..."}`,
+    `  clients  ${clients.connections} connected   ${dropped}`,
+  ];
+}
+
+function processes(view: View, paint: Paint): string[] {
+  const table = plainTable(["left", "right", "left", "right", "right"]);
+  table.push(["  process", "pid", "state", "age", "restarts", ""].map((title) => paint("dim", title)));
+  for (const row of view.processes) {
+    const state =
+      row.state === "active" || row.state === "ready" ? paint("green", row.state) : paint("yellow", row.state);
+    const restarts = row.restarts === 0 ? "0" : paint("yellow", String(row.restarts));
+    table.push([`  ${row.name}`, String(row.pid ?? "-"), state, duration(row.ageMs), restarts, row.note]);
+  }
+  return table.toString().split("\n");
+}
+
+function blocks(view: View, paint: Paint): string[] {
+  if (view.blocks.length === 0) return [paint("bold", "Blocks"), "  none yet"];
+  const table = plainTable();
+  for (const block of view.blocks.slice(0, 5)) {
+    const age = `${duration(view.now - block.foundAt)} ago`;
+    table.push([`  ${block.height}`, `${block.hash.slice(0, 20)}...`, block.worker, block.status, age]);
+  }
+  return [paint("bold", "Blocks"), ...table.toString().split("\n")];
+}
+
+function mood(value: Mood, text: string, paint: Paint): string {
+  if (value === "good") return paint("green", text);
+  if (value === "bad") return paint("red", text);
+  if (value === "block") return paint(["bold", "yellow"], text);
+  return text;
+}
+
+const clock = (at: number): string => new Date(at).toTimeString().slice(0, 8);
+
+/** 4s, 3m 12s, 5h 2m, 2d 4h. */
+export function duration(ms: number): string {
+  const s = Math.max(0, Math.floor(ms / 1_000));
+  if (s < 60) return `${s}s`;
+  if (s < 3_600) return `${Math.floor(s / 60)}m ${s % 60}s`;
+  if (s < 86_400) return `${Math.floor(s / 3_600)}h ${Math.floor((s % 3_600) / 60)}m`;
+  return `${Math.floor(s / 86_400)}d ${Math.floor((s % 86_400) / 3_600)}h`;
+}
+
+/** 12.3 kH/s: three digits and the unit. */
+export function hashrate(hashesPerSecond: number): string {
+  const units = ["H/s", "kH/s", "MH/s", "GH/s", "TH/s", "PH/s", "EH/s"];
+  let value = hashesPerSecond;
+  let unit = 0;
+  while (value >= 1_000 && unit < units.length - 1) {
+    value /= 1_000;
+    unit += 1;
+  }
+  return `${value.toPrecision(3)} ${units[unit]}`;
+}
