@@ -52,7 +52,7 @@ export interface HostedParts {
   /** The instance's description has changed. */
   changed(): void;
   /** The instance leaves: tell the peers, forget it. */
-  closed(): Promise<void>;
+  closed(): void;
 }
 
 export class HostedService<C extends Contract = Contract> implements Hosted<C> {
@@ -244,7 +244,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   async #close(): Promise<void> {
     const withdrawn = this.#registration?.withdraw();
     this.#subscribers.clear();
-    await this.#parts.closed();
+    this.#parts.closed();
     await withdrawn?.catch((error: unknown) => {
       this.#parts.log.warn(
         { err: error, instance: this.id },

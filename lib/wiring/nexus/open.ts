@@ -1,4 +1,7 @@
 // openNexus: the composition of the wiring in one process.
+//
+//   client --> roster of its service <-- links (other processes, as discovery and sockets know them)
+//                                    <-- hosted here --> server (listens for other processes)
 
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
@@ -9,9 +12,13 @@ import { type Instance, instanceId } from "../discovery/instance.js";
 import type { Log } from "../house.js";
 import { defaultLimits, type Limits } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
+import type { Curve } from "../rpc/curve.js";
+import { Flusher } from "../rpc/outbox.js";
+import { Server } from "../rpc/server.js";
 import { TimerWheel } from "../rpc/timer-wheel.js";
 import { ServiceClient } from "./client.js";
 import { HostedService } from "./hosted.js";
+import { Links } from "./links.js";
 import { LocalTarget } from "./local.js";
 import type { Client, Hosted, HostOptions, Implementation, Nexus, PeerId } from "./nexus.js";
 import { Roster } from "./roster.js";
@@ -27,8 +34,18 @@ export interface NexusOptions {
   readonly metrics: Metrics;
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
+  /** Encrypts everything between processes; all of a cluster or none. */
+  readonly curve?: Curve;
 }
 
+/** Warnings about malformed frames are logged at most this often; all of them are counted. */
+const MALFORMED_LOG_MS = 1_000;
+
+/**
+ * Opens this process' nexus. It listens once something is hosted, connects once a client asks.
+ *
+ * `close()` leaves nothing that keeps the process alive; `discovery` stays open and is its owner's to close.
+ */
 export async function openNexus(options: NexusOptions): Promise<Nexus> {
   return new ProcessNexus(options);
 }
@@ -40,9 +57,15 @@ class ProcessNexus implements Nexus {
   readonly #clock: Clock;
   readonly #wheel: TimerWheel;
   readonly #tally: Tally;
+  readonly #flusher = new Flusher();
+  readonly #links: Links;
   readonly #rosters = new Map<string, Roster>();
-  readonly #clients = new Set<Client<Contract>>();
-  readonly #hosted = new Set<Hosted<Contract>>();
+  readonly #clients = new Set<Closable>();
+  readonly #hosted = new Set<Closable>();
+  /** Of what is hosted here. */
+  readonly #ids = new Set<string>();
+  #server: Promise<Server> | undefined;
+  #malformedLoggedMs = Number.NEGATIVE_INFINITY;
   #closing: Promise<void> | undefined;
 
   constructor(options: NexusOptions) {
@@ -51,19 +74,29 @@ class ProcessNexus implements Nexus {
     this.#clock = options.clock ?? systemClock;
     this.#wheel = new TimerWheel(this.#clock);
     this.#tally = new Tally(options.metrics, this.#clock);
+    this.#links = new Links({
+      ...this.#shared("client"),
+      discovery: options.discovery,
+      own: (instance) => this.#ids.has(instance.id),
+    });
   }
 
   client<C extends Contract>(contract: C): Client<C> {
+    const roster = this.#roster(contract.service);
+    const unfollow = this.#links.follow(roster);
     const client: ServiceClient<C> = new ServiceClient(contract, {
-      roster: this.#roster(contract.service),
+      roster,
       clock: this.#clock,
       wheel: this.#wheel,
       log: this.#options.log,
       tally: this.#tally,
       callsMax: this.#limits.callsMax,
-      closed: () => this.#clients.delete(client as unknown as Client<Contract>),
+      closed: () => {
+        this.#clients.delete(client);
+        unfollow();
+      },
     });
-    this.#clients.add(client as unknown as Client<Contract>);
+    this.#clients.add(client);
     return client;
   }
 
@@ -72,29 +105,40 @@ class ProcessNexus implements Nexus {
     implementation: Implementation<C>,
     options: HostOptions<C> = {},
   ): Promise<Hosted<C>> {
+    this.#server ??= Server.open({ ...this.#shared("server"), bind: this.#options.bind });
+    const server = await this.#server;
     const roster = this.#roster(contract.service);
-    const hosted: HostedService<C> = new HostedService(
-      contract,
-      implementation,
-      options,
-      this.#describe(contract, options),
-      {
-        clock: this.#clock,
-        log: this.#options.log,
-        tally: this.#tally,
-        changed: () => roster.changed(),
-        closed: async () => {
-          roster.remove(target, "left");
-          target.close();
-          this.#hosted.delete(hosted as unknown as Hosted<Contract>);
-        },
+    const instance = this.#describe(contract, options, server.endpoint);
+    const hosted = new HostedService<C>(contract, implementation, options, instance, {
+      clock: this.#clock,
+      log: this.#options.log,
+      tally: this.#tally,
+      changed: () => roster.changed(),
+      closed: () => {
+        roster.remove(target, "left");
+        target.close();
+        server.withdraw(anyHosted);
+        this.#ids.delete(instance.id);
+        this.#hosted.delete(hosted);
       },
-    );
-    const target = new LocalTarget(hosted as unknown as HostedService, this.peer, this.#clock);
-    this.#hosted.add(hosted as unknown as Hosted<Contract>);
-    hosted.registered(await this.#options.discovery.register(hosted.instance));
+    });
+    const anyHosted = hosted as unknown as HostedService;
+    const target = new LocalTarget(anyHosted, this.peer, this.#clock);
+    this.#ids.add(instance.id);
+    this.#hosted.add(hosted);
+    server.serve(anyHosted); // Before discovery: who finds it may call it.
+    hosted.registered(await this.#register(hosted));
     roster.put(target);
     return hosted;
+  }
+
+  async #register<C extends Contract>(hosted: HostedService<C>) {
+    try {
+      return await this.#options.discovery.register(hosted.instance);
+    } catch (error) {
+      await hosted.close();
+      throw error;
+    }
   }
 
   close(): Promise<void> {
@@ -105,30 +149,58 @@ class ProcessNexus implements Nexus {
   async #close(): Promise<void> {
     for (const client of this.#clients) await client.close();
     for (const hosted of this.#hosted) await hosted.close();
+    await this.#links.close();
+    await (await this.#server)?.close();
     this.#wheel.close();
     this.#tally.close();
   }
 
   #roster(service: string): Roster {
-    let roster = this.#rosters.get(service);
-    if (!roster) {
-      roster = new Roster(service);
-      this.#rosters.set(service, roster);
-    }
+    const roster = this.#rosters.get(service) ?? new Roster(service);
+    this.#rosters.set(service, roster);
     return roster;
   }
 
-  #describe<C extends Contract>(contract: C, options: HostOptions<C>): Instance {
+  #describe<C extends Contract>(contract: C, options: HostOptions<C>, endpoint: string): Instance {
+    const { curve, version } = this.#options;
     return {
       service: contract.service,
       id: instanceId.parse(`${contract.service}-${randomBytes(4).toString("hex")}`),
       host: hostname(),
       pid: process.pid,
-      endpoint: `tcp://${this.#options.bind}:0`,
+      endpoint,
       startedAt: Date.now(),
-      version: this.#options.version,
+      version,
       state: options.announce === false ? "starting" : "ready",
+      ...(curve ? { curveKey: curve.publicKey } : {}),
       meta: { ...options.meta },
     };
   }
+
+  /** What both ends of the wire need. */
+  #shared(where: "client" | "server") {
+    const { log, curve } = this.#options;
+    return {
+      clock: this.#clock,
+      limits: this.#limits,
+      flusher: this.#flusher,
+      tally: this.#tally,
+      log,
+      curve,
+      self: this.peer,
+      malformed: (why: string) => this.#malformed(where, why),
+    };
+  }
+
+  #malformed(where: string, why: string): void {
+    this.#tally.count("wiring.malformed", { where });
+    const nowMs = this.#clock.nowMs();
+    if (nowMs - this.#malformedLoggedMs < MALFORMED_LOG_MS) return;
+    this.#malformedLoggedMs = nowMs;
+    this.#options.log.warn({ where }, why);
+  }
+}
+
+interface Closable {
+  close(): Promise<void>;
 }

@@ -1,0 +1,153 @@
+// Call desk: the calls that one link carries, at the asking end.
+//
+//   begin --> fits the outbox? --> frame (sent) --> reply | failure | link lost
+//                  |no
+//                  v
+//               waiting (not sent) --> its turn | deadline | link lost
+//
+//   A1. A request past its deadline is not sent.
+//   A2. A call that was put into a frame may have run; one that waits has not.
+//   A3. A reply is validated once, here, against the caller's contract.
+
+import type { Clock } from "../clock.js";
+import type { Limits } from "../limits.js";
+import type { Call } from "../nexus/call.js";
+import { CallFailure, failureFromWire } from "../nexus/failure.js";
+import { explain } from "./explain.js";
+import { KIND } from "./frames.js";
+import { Lane, type Outbox, type Waiting } from "./outbox.js";
+import { decodePayload, encodePayload } from "./payload.js";
+
+const ID_MAX = 0xffff_ffff;
+
+export interface CallDeskParts {
+  readonly outbox: Outbox;
+  readonly clock: Clock;
+  readonly limits: Limits;
+}
+
+export class CallDesk {
+  readonly #parts: CallDeskParts;
+  readonly #lane: Lane;
+  readonly #sent = new Map<number, Call>();
+  readonly #waiting = new Map<Call, Waiting>();
+  #lastId = 0;
+  #lastName = 0;
+
+  constructor(parts: CallDeskParts) {
+    this.#parts = parts;
+    this.#lane = new Lane(parts.limits.requestQueueBytes);
+  }
+
+  /** Gives a method of an instance its short name on this link. */
+  name(instanceId: string, method: string): number {
+    this.#lastName += 1;
+    this.#parts.outbox.control(KIND.name, this.#lastName, 0, 0, Buffer.from(`${instanceId}\n${method}`));
+    return this.#lastName;
+  }
+
+  begin(call: Call, name: number): void {
+    const { outbox, limits } = this.#parts;
+    let payload: Uint8Array;
+    try {
+      payload = encodePayload(call.request);
+    } catch (error) {
+      call.fail(new CallFailure("INVALID_REQUEST", `${call}: the request cannot be encoded`, { cause: error }));
+      return;
+    }
+    if (payload.length > limits.messageBytesMax) {
+      const text = `${call}: the request has ${payload.length} bytes, the limit is ${limits.messageBytesMax}; split it`;
+      call.fail(new CallFailure("INVALID_REQUEST", text));
+    } else if (outbox.fits(payload.length)) this.#send(call, name, payload);
+    else this.#wait(call, name, payload);
+  }
+
+  #send(call: Call, name: number, payload: Uint8Array): void {
+    const budgetMs = Math.ceil(call.deadlineMs - this.#parts.clock.nowMs());
+    if (budgetMs <= 0) {
+      call.expire(); // A1
+      return;
+    }
+    const id = this.#nextId();
+    call.id = id;
+    call.sent = true; // A2
+    this.#sent.set(id, call);
+    this.#parts.outbox.put(KIND.request, id, name, budgetMs, payload);
+  }
+
+  #wait(call: Call, name: number, payload: Uint8Array): void {
+    if (this.#lane.bytes + payload.length > this.#lane.bytesMax) {
+      const text = `${call}: ${this.#lane.bytes} bytes of requests wait for ${call.target?.instance.id} already`;
+      call.fail(new CallFailure("OVERLOADED", text));
+      return;
+    }
+    const waiting: Waiting = {
+      lane: this.#lane,
+      size: payload.length,
+      write: () => {
+        this.#waiting.delete(call);
+        this.#send(call, name, payload);
+      },
+    };
+    this.#waiting.set(call, waiting);
+    this.#parts.outbox.wait(waiting);
+  }
+
+  /** Nobody waits for it any more. */
+  abandon(call: Call): void {
+    const waiting = this.#waiting.get(call);
+    if (waiting) {
+      this.#waiting.delete(call);
+      this.#parts.outbox.withdraw(waiting);
+    } else if (this.#sent.delete(call.id)) this.#parts.outbox.control(KIND.cancel, call.id);
+  }
+
+  /** @returns false: the reply made no sense. */
+  reply(id: number, frame: Buffer, start: number, end: number): boolean {
+    const call = this.#take(id);
+    if (!call) return true; // Given up meanwhile.
+    let value: unknown;
+    try {
+      value = decodePayload(frame, start, end);
+    } catch (error) {
+      call.fail(new CallFailure("INVALID_REPLY", `${call}: the reply cannot be decoded`, { cause: error }));
+      return false;
+    }
+    const parsed = call.method.spec.reply.safeParse(value); // A3
+    if (parsed.success) {
+      call.succeed(parsed.data);
+      return true;
+    }
+    const text = `${call}: the reply of ${call.target?.instance.id} does not fit the contract: ${explain(parsed.error)}`;
+    call.fail(new CallFailure("INVALID_REPLY", text));
+    return false;
+  }
+
+  failure(id: number, wire: string): void {
+    this.#take(id)?.fail(failureFromWire(wire));
+  }
+
+  /** The link, or one instance behind it, is gone. @param lost Which calls; default all. */
+  lose(reason: string, lost: (call: Call) => boolean = () => true): void {
+    const waiting = [...this.#waiting.keys()].filter(lost);
+    const sent = [...this.#sent.values()].filter(lost);
+    // Out of the books first: what fails now may begin anew at once, elsewhere.
+    for (const call of waiting) this.abandon(call);
+    for (const call of sent) this.#sent.delete(call.id);
+    for (const call of sent) call.fail(new CallFailure("DISCONNECTED", `${call}: ${reason}, with the call in flight`));
+    for (const call of waiting)
+      call.fail(new CallFailure("NO_INSTANCE", `${call}: ${reason}, before the request was sent`));
+  }
+
+  #take(id: number): Call | undefined {
+    const call = this.#sent.get(id);
+    if (call) this.#sent.delete(id);
+    return call;
+  }
+
+  #nextId(): number {
+    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1;
+    while (this.#sent.has(this.#lastId));
+    return this.#lastId;
+  }
+}

@@ -1,0 +1,194 @@
+// Outbox: what waits to be said to one peer, and the rule that it never grows without bound.
+//
+//   put --> fits the window? --yes--> frame of this tick --flush--> socket           peer --credit--> window opens
+//              |no                       ^                                                              |
+//              v                         '---------------- in order -----------------------------------'
+//           waiting (each lane bounded in bytes; a full lane refuses)
+//
+//   O1. At most a window of bytes is under way that the peer has not read: neither ZeroMQ's queues nor the kernel's grow
+//       with a slow peer. One message larger than the window may go when nearly nothing is under way.
+//   O2. Messages of lanes leave in the order in which they were put. Control messages are few and small, and never wait.
+//   O3. What waits is not encoded into a frame, so it can still be taken back: a request that waits was not sent.
+
+import { FRAME_COST, FrameWriter, joined, MESSAGE_HEADER_BYTES } from "./frames.js";
+
+/** A kind of waiting messages with a bound of its own. */
+export class Lane {
+  bytes = 0;
+
+  constructor(readonly bytesMax: number) {}
+
+  /** Half of it is free. */
+  get roomy(): boolean {
+    return this.bytes * 2 <= this.bytesMax;
+  }
+}
+
+/** A message that waits. */
+export interface Waiting {
+  readonly lane: Lane;
+  readonly size: number;
+  /** Its turn: put it into the frame. */
+  write(frame: FrameWriter): void;
+}
+
+/** Ends a tick for every outbox that was written to. */
+export class Flusher {
+  #dirty: Outbox[] = [];
+  #scheduled = false;
+
+  add(outbox: Outbox): void {
+    this.#dirty.push(outbox);
+    if (this.#scheduled) return;
+    this.#scheduled = true;
+    setImmediate(() => this.#flush());
+  }
+
+  #flush(): void {
+    this.#scheduled = false;
+    const dirty = this.#dirty;
+    this.#dirty = [];
+    for (const outbox of dirty) outbox.flush();
+  }
+}
+
+export interface OutboxParts {
+  readonly flusher: Flusher;
+  readonly frameBytes: number;
+  nowMs(): number;
+  /** Gives a frame to the socket. */
+  transmit(frame: Buffer): void;
+  /** The window has opened and some of what waited has gone. */
+  roomier?(): void;
+}
+
+export class Outbox {
+  readonly #parts: OutboxParts;
+  readonly #frame = new FrameWriter();
+  readonly #waiting = new Set<Waiting>();
+  #whenEmpty: (() => void) | undefined;
+  #dirty = false;
+  #closed = false;
+  #sent = 0;
+  #read = 0;
+  /** The peer's, told in its hello or welcome. */
+  #window: number;
+
+  constructor(parts: OutboxParts, windowBytes: number) {
+    this.#parts = parts;
+    this.#window = windowBytes;
+  }
+
+  /** Messages that wait. */
+  get waiting(): number {
+    return this.#waiting.size;
+  }
+
+  /** True: a message of `size` payload bytes that is put now leaves with this tick. */
+  fits(size: number): boolean {
+    return this.#waiting.size === 0 && this.#fitsWindow(size + MESSAGE_HEADER_BYTES);
+  }
+
+  /** A message that leaves with this tick: ask fits() before. */
+  put(kind: number, id: number, a: number, b: number, payload?: Uint8Array): void {
+    if (this.#closed) return;
+    this.#frame.put(kind, id, a, b, payload);
+    this.#written();
+  }
+
+  /** A message that neither waits nor counts (O2). */
+  control(kind: number, id = 0, a = 0, b = 0, payload?: Uint8Array): void {
+    this.put(kind, id, a, b, payload);
+  }
+
+  /** Now or, in its turn, later. False: the lane is full, and the message is not taken. */
+  offer(lane: Lane, kind: number, id: number, a: number, b: number, payload: Uint8Array): boolean {
+    if (this.fits(payload.length)) {
+      this.put(kind, id, a, b, payload);
+      return true;
+    }
+    if (lane.bytes + payload.length > lane.bytesMax) return false;
+    this.enqueue(lane, kind, id, a, b, payload);
+    return true;
+  }
+
+  /** The same without a bound: for what its sender has bounded itself. */
+  enqueue(lane: Lane, kind: number, id: number, a: number, b: number, payload: Uint8Array): void {
+    if (this.fits(payload.length)) this.put(kind, id, a, b, payload);
+    else this.wait({ lane, size: payload.length, write: (frame) => frame.put(kind, id, a, b, payload) });
+  }
+
+  wait(waiting: Waiting): void {
+    if (this.#closed) return;
+    waiting.lane.bytes += waiting.size;
+    this.#waiting.add(waiting);
+  }
+
+  /** Takes back what still waits (O3). */
+  withdraw(waiting: Waiting): void {
+    if (this.#waiting.delete(waiting)) waiting.lane.bytes -= waiting.size;
+  }
+
+  set window(bytes: number) {
+    this.#window = bytes;
+    this.#pump();
+  }
+
+  /** The peer has read this many bytes since the link began. */
+  credit(a: number, b: number): void {
+    this.#read = Math.min(this.#sent, Math.max(this.#read, joined(a, b)));
+    this.#pump();
+  }
+
+  flush(): void {
+    this.#dirty = false;
+    if (this.#frame.length > 0) this.#transmit();
+  }
+
+  /** Resolves when nothing waits any more. */
+  whenEmpty(): Promise<void> {
+    if (this.#waiting.size === 0) return Promise.resolve();
+    return new Promise((resolve) => {
+      this.#whenEmpty = resolve;
+    });
+  }
+
+  /** Forgets what waits; puts nothing out any more. */
+  close(): void {
+    this.#closed = true;
+    for (const waiting of this.#waiting) this.withdraw(waiting);
+    this.#whenEmpty?.();
+  }
+
+  #fitsWindow(size: number): boolean {
+    const underWay = this.#sent - this.#read + this.#frame.length;
+    // A peer tells what it has read once that is a quarter of the window (inbox.ts): less than that may be nothing at all.
+    return underWay + size <= this.#window || underWay * 4 < this.#window;
+  }
+
+  #written(): void {
+    if (this.#frame.length >= this.#parts.frameBytes) this.#transmit();
+    else if (!this.#dirty) {
+      this.#dirty = true;
+      this.#parts.flusher.add(this);
+    }
+  }
+
+  #transmit(): void {
+    const frame = this.#frame.take(this.#parts.nowMs());
+    this.#sent += frame.length + FRAME_COST;
+    this.#parts.transmit(frame);
+  }
+
+  #pump(): void {
+    if (this.#waiting.size === 0) return;
+    for (const waiting of this.#waiting) {
+      if (!this.#fitsWindow(waiting.size + MESSAGE_HEADER_BYTES)) break;
+      this.withdraw(waiting);
+      waiting.write(this.#frame);
+      if (this.#frame.length > 0) this.#written();
+    }
+    if (this.#waiting.size === 0) this.#whenEmpty?.();
+    this.#parts.roomier?.();
+  }
+}

@@ -1,0 +1,252 @@
+// Server: the listening end: one ROUTER socket a process, on a dynamic port, for all services that it hosts.
+//
+//   ROUTER --(route, frame)--> Session of that route --> work.ts, push.ts
+//
+//   Q1. A peer that is gone is noticed at once: `mandatory` makes a send to it fail, and when the monitor tells that some
+//       connection broke, every peer is sent a ping to learn which one.
+//   Q2. A frame that is none is counted and dropped; its peer's other frames are not affected.
+//   Q3. A frame of an unknown route that is no hello is answered with a goodbye, so that its sender connects anew.
+
+import { Router } from "zeromq";
+import type { Clock } from "../clock.js";
+import type { Log } from "../house.js";
+import type { Limits } from "../limits.js";
+import type { HostedService } from "../nexus/hosted.js";
+import type { PeerId } from "../nexus/nexus.js";
+import type { Tally } from "../nexus/tally.js";
+import { type Curve, routerCurve } from "./curve.js";
+import { FrameError, FrameWriter, KIND, PROTOCOL_VERSION, readFrame } from "./frames.js";
+import type { Flusher } from "./outbox.js";
+import { Sender } from "./sender.js";
+import { Session } from "./session.js";
+import { WorkRoom } from "./work.js";
+
+/** After a disconnect; ZeroMQ may take a moment to forget the route. */
+const PROBES_MS = [0, 5, 50];
+/** Longest PeerId accepted, in bytes. */
+const PEER_BYTES_MAX = 64;
+/** Smallest window accepted: below it a peer could make us queue everything. */
+const WINDOW_BYTES_MIN = 1_024;
+
+export interface ServerParts {
+  readonly bind: string;
+  readonly self: PeerId;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly flusher: Flusher;
+  readonly tally: Tally;
+  readonly log: Log;
+  readonly curve: Curve | undefined;
+  malformed(why: string): void;
+}
+
+type Parts = [route: Buffer, frame: Buffer];
+
+export class Server {
+  readonly #parts: ServerParts;
+  readonly #socket: Router;
+  readonly #sender: Sender<Parts>;
+  /** By route, as a latin1 string. */
+  readonly #sessions = new Map<string, Session>();
+  readonly #hosted = new Map<string, HostedService>();
+  readonly #room = new WorkRoom();
+  readonly #timers = new Set<() => void>();
+  #closing: Promise<void> | undefined;
+
+  /** Resolves when the socket is bound. */
+  static async open(parts: ServerParts): Promise<Server> {
+    const server = new Server(parts);
+    await server.#socket.bind(`tcp://${parts.bind}:*`);
+    void server.#receive();
+    server.#watch();
+    return server;
+  }
+
+  private constructor(parts: ServerParts) {
+    const { limits, curve } = parts;
+    this.#parts = parts;
+    this.#socket = new Router({
+      mandatory: true,
+      sendTimeout: 0,
+      sendHighWaterMark: 0, // The outboxes bound it, in bytes.
+      linger: limits.lingerMs,
+      heartbeatInterval: limits.heartbeatMs / 4,
+      heartbeatTimeout: limits.heartbeatMs,
+      maxMessageSize: limits.messageBytesMax + limits.frameBytes + 1_024,
+      ...routerCurve(curve),
+    });
+    this.#sender = new Sender<Parts>(this.#socket, ([route], error) => {
+      this.#end(
+        route.toString("latin1"),
+        `nothing can be sent to it: ${error instanceof Error ? error.message : error}`,
+      );
+    });
+    this.#socket.events.on("disconnect", () => this.#probe());
+  }
+
+  /** `tcp://127.0.0.1:40123` */
+  get endpoint(): string {
+    return this.#socket.lastEndpoint ?? "";
+  }
+
+  serve(hosted: HostedService): void {
+    this.#hosted.set(hosted.id, hosted);
+  }
+
+  withdraw(hosted: HostedService): void {
+    if (!this.#hosted.delete(hosted.id)) return;
+    for (const session of this.#sessions.values()) session.withdraw(hosted);
+  }
+
+  /** Says goodbye to every peer after what still waits for it, as long as the linger allows. Safe twice. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    for (const stop of this.#timers) stop();
+    const sessions = [...this.#sessions.values()];
+    let stop = (): void => {};
+    const patience = new Promise<void>((resolve) => {
+      stop = this.#parts.clock.after(this.#parts.limits.lingerMs, resolve);
+    });
+    await Promise.race([Promise.all(sessions.map((session) => session.outbox.whenEmpty())), patience]);
+    stop();
+    for (const session of sessions) {
+      session.outbox.control(KIND.goodbye);
+      session.outbox.flush();
+      session.end("we are closing");
+    }
+    this.#sessions.clear();
+    await this.#sender.idle();
+    this.#socket.close();
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for (;;) {
+        const [route, frame, ...rest] = await this.#socket.receive();
+        if (route && frame && rest.length === 0) this.#take(route, frame);
+        else this.#parts.malformed("a message of the wrong number of parts");
+      }
+    } catch (error) {
+      if (!this.#closing)
+        this.#parts.log.error({ err: error }, "the listening socket failed; this process cannot be called any more");
+    }
+  }
+
+  #take(route: Buffer, frame: Buffer): void {
+    const key = route.toString("latin1");
+    const session = this.#sessions.get(key);
+    try {
+      if (session) session.take(frame);
+      else this.#greet(route, key, frame);
+    } catch (error) {
+      if (!(error instanceof FrameError)) throw error;
+      this.#parts.malformed(`a frame from ${session?.peer ?? "a stranger"} was dropped: ${error.message}`); // Q2
+    }
+  }
+
+  #greet(route: Buffer, key: string, frame: Buffer): void {
+    let refusal = "say hello first";
+    let session: Session | undefined;
+    readFrame(frame, {
+      message: (kind, _id, version, windowBytes, start, end) => {
+        if (kind !== KIND.hello || session) return;
+        refusal = this.#refusal(version, windowBytes, end - start);
+        if (!refusal) session = this.#admit(route, key, frame.toString("utf8", start, end) as PeerId, windowBytes);
+      },
+    });
+    if (session)
+      session.take(frame); // What came with the hello, after it.
+    else this.#dismiss(route, refusal); // Q3
+  }
+
+  #refusal(version: number, windowBytes: number, peerBytes: number): string {
+    if (version !== PROTOCOL_VERSION) return `protocol ${version} is not spoken here, ${PROTOCOL_VERSION} is`;
+    if (peerBytes < 1 || peerBytes > PEER_BYTES_MAX || windowBytes < WINDOW_BYTES_MIN) return "a hello without sense";
+    if (this.#sessions.size >= this.#parts.limits.peersMax)
+      return `${this.#sessions.size} processes are connected already`;
+    return "";
+  }
+
+  #admit(route: Buffer, key: string, peer: PeerId, windowBytes: number): Session {
+    // A process has one link to us at a time: another one says that it has given the older up.
+    for (const [olderKey, older] of this.#sessions) {
+      if (older.peer === peer) this.#end(olderKey, "it connected anew");
+    }
+    const { clock, limits, flusher, tally, self } = this.#parts;
+    const session = new Session({
+      peer,
+      windowBytes,
+      clock,
+      limits,
+      flusher,
+      tally,
+      room: this.#room,
+      hosted: (id) => this.#hosted.get(id),
+      transmit: (frame) => this.#sender.send([route, frame]),
+      cutOff: (_session, reason) => this.#end(key, reason),
+    });
+    this.#sessions.set(key, session);
+    session.outbox.control(KIND.welcome, 0, PROTOCOL_VERSION, limits.windowBytes, Buffer.from(self));
+    session.outbox.flush(); // The peer waits for nothing else.
+    return session;
+  }
+
+  #dismiss(route: Buffer, reason: string): void {
+    const writer = new FrameWriter();
+    writer.put(KIND.goodbye, 0, 0, 0, Buffer.from(reason));
+    this.#sender.send([route, writer.take(this.#parts.clock.nowMs())]);
+  }
+
+  #end(key: string, reason: string): void {
+    const session = this.#sessions.get(key);
+    if (!session) return;
+    this.#sessions.delete(key);
+    this.#parts.log.debug({ peer: session.peer, reason }, "a peer is gone");
+    this.#dismissQuietly(key, reason);
+    session.end(reason);
+  }
+
+  /** So that a peer which we cut off notices; to one that is gone it fails, and that is fine. */
+  #dismissQuietly(key: string, reason: string): void {
+    this.#dismiss(Buffer.from(key, "latin1"), reason);
+  }
+
+  /** Q1 */
+  #probe(): void {
+    for (const ms of PROBES_MS) {
+      this.#after(ms, () => {
+        for (const session of this.#sessions.values()) {
+          session.outbox.control(KIND.ping);
+          session.outbox.flush();
+        }
+      });
+    }
+  }
+
+  /** Peers that have fallen silent, although their sockets live. */
+  #watch(): void {
+    const { clock, limits } = this.#parts;
+    const dueMs = clock.nowMs() + limits.pingMs;
+    this.#after(limits.pingMs, () => {
+      const nowMs = clock.nowMs();
+      const stalled = nowMs - dueMs > limits.pingMs; // What our own blocked event loop missed is not the peers' fault.
+      for (const [key, session] of this.#sessions) {
+        if (!stalled && nowMs - session.heardMs > limits.silenceMs) this.#end(key, "nothing came from it");
+      }
+      this.#parts.tally.gauge("wiring.peers", this.#sessions.size);
+      this.#watch();
+    });
+  }
+
+  #after(ms: number, run: () => void): void {
+    const stop = this.#parts.clock.after(ms, () => {
+      this.#timers.delete(stop);
+      run();
+    });
+    this.#timers.add(stop);
+  }
+}

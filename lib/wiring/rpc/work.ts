@@ -1,0 +1,201 @@
+// Work: the requests of other processes while our handlers run them.
+//
+//   request --> deadline? known? room? valid? --> handler --> reply
+//                  |no                               |throws
+//                  v                                 v
+//               failure (not run)                 failure
+//
+//   W1. Every refusal is made before the handler is called, so its code's `sent: false` is true.
+//   W2. The deadline is our own: arrival, plus the budget that came with the request, less the time it lay unread.
+//   W3. Requests in work are bounded, in number and in bytes, over all peers. Beyond: OVERLOADED.
+//   W4. A caller that gives up or goes away aborts its handlers' signals; their results are dropped.
+
+import type { Clock } from "../clock.js";
+import { WiringError } from "../errors.js";
+import type { Limits } from "../limits.js";
+import { Context } from "../nexus/context.js";
+import { failureToWire, handlerFailure } from "../nexus/failure.js";
+import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
+import type { PeerId } from "../nexus/nexus.js";
+import type { Tally } from "../nexus/tally.js";
+import { explain } from "./explain.js";
+import { decodePayload, encodePayload } from "./payload.js";
+
+/** What all peers' requests in work take together (W3). */
+export class WorkRoom {
+  requests = 0;
+  bytes = 0;
+}
+
+/** A method of a hosted instance as a peer has named it. */
+export interface Named {
+  readonly instanceId: string;
+  readonly method: string;
+}
+
+export interface WorkParts {
+  readonly peer: PeerId;
+  readonly room: WorkRoom;
+  readonly clock: Clock;
+  readonly limits: Limits;
+  readonly tally: Tally;
+  hosted(instanceId: string): HostedService | undefined;
+  reply(id: number, payload: Uint8Array): void;
+  failure(id: number, wire: string): void;
+}
+
+interface Running {
+  readonly hosted: HostedService;
+  readonly context: Context;
+}
+
+export class Work {
+  readonly #parts: WorkParts;
+  readonly #running = new Map<number, Running>();
+  readonly #served: Map<string, (by: number) => void> = new Map();
+
+  constructor(parts: WorkParts) {
+    this.#parts = parts;
+  }
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  begin(id: number, named: Named, deadlineMs: number, frame: Buffer, start: number, end: number): void {
+    const hosted = this.#parts.hosted(named.instanceId);
+    const method = hosted?.methods.get(named.method);
+    try {
+      const known = this.#admit(named, hosted, method, deadlineMs, end - start);
+      const request = this.#read(known.method, frame, start, end);
+      this.#run(id, known.hosted, known.method, request, deadlineMs, end - start);
+    } catch (refusal) {
+      this.#fail(id, named.instanceId, refusal);
+    }
+  }
+
+  #admit(
+    named: Named,
+    hosted: HostedService | undefined,
+    method: HostedMethod | undefined,
+    deadlineMs: number,
+    size: number,
+  ): { hosted: HostedService; method: HostedMethod } {
+    const { room, limits, clock } = this.#parts;
+    if (!hosted) throw new WiringError("NO_INSTANCE", `this process does not serve ${named.instanceId}`);
+    if (!method)
+      throw new WiringError("NO_METHOD", `${named.instanceId} has no method ${named.method}; versions differ`);
+    if (room.requests >= limits.workMax || room.bytes + size > limits.workBytes) {
+      const load = `${room.requests} requests of ${room.bytes} bytes are in work`;
+      throw new WiringError(
+        "OVERLOADED",
+        `${named.instanceId}: ${load}; the limits are ${limits.workMax} and ${limits.workBytes}`,
+      );
+    }
+    if (clock.nowMs() >= deadlineMs)
+      throw new WiringError("EXPIRED", "the request arrived after its deadline and was not run");
+    return { hosted, method };
+  }
+
+  #read(method: HostedMethod, frame: Buffer, start: number, end: number): unknown {
+    let value: unknown;
+    try {
+      value = decodePayload(frame, start, end);
+    } catch (error) {
+      throw new WiringError("INVALID_REQUEST", `${method.name}: the request cannot be decoded`, { cause: error });
+    }
+    const parsed = method.spec.request.safeParse(value);
+    if (parsed.success) return parsed.data;
+    throw new WiringError(
+      "INVALID_REQUEST",
+      `${method.name}: the request does not fit the contract: ${explain(parsed.error)}`,
+    );
+  }
+
+  #run(
+    id: number,
+    hosted: HostedService,
+    method: HostedMethod,
+    request: unknown,
+    deadlineMs: number,
+    size: number,
+  ): void {
+    const context = new Context(this.#parts.peer, deadlineMs);
+    const result = hosted.invoke(method.name, request, context);
+    if (!isThenable(result)) {
+      this.#reply(id, hosted, method, result);
+      return;
+    }
+    const { room } = this.#parts;
+    room.requests += 1;
+    room.bytes += size;
+    this.#running.set(id, { hosted, context });
+    const settled = (): boolean => {
+      room.requests -= 1;
+      room.bytes -= size;
+      const wanted = this.#running.get(id)?.context === context && this.#running.delete(id);
+      return wanted;
+    };
+    result.then(
+      (reply) => {
+        if (settled()) this.#reply(id, hosted, method, reply); // W4
+        hosted.finished();
+      },
+      (thrown: unknown) => {
+        if (settled()) this.#fail(id, hosted.id, thrown);
+        hosted.finished();
+      },
+    );
+  }
+
+  /** The caller has given up. */
+  cancel(id: number): void {
+    const running = this.#running.get(id);
+    this.#running.delete(id);
+    running?.context.abort(new WiringError("CANCELLED", "the caller has given up"));
+  }
+
+  /** The peer is gone, or one of our instances leaves. @param of Default: all. */
+  abort(reason: string, of?: HostedService): void {
+    for (const [id, { hosted, context }] of this.#running) {
+      if (of && hosted !== of) continue;
+      this.#running.delete(id);
+      context.abort(new WiringError("CANCELLED", reason));
+    }
+  }
+
+  #reply(id: number, hosted: HostedService, method: HostedMethod, reply: unknown): void {
+    let payload: Uint8Array;
+    try {
+      payload = encodePayload(reply);
+    } catch (error) {
+      this.#fail(id, hosted.id, error);
+      return;
+    }
+    const { limits } = this.#parts;
+    if (payload.length > limits.messageBytesMax) {
+      const text = `${method.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
+      this.#fail(id, hosted.id, new Error(text));
+      return;
+    }
+    this.#count(hosted.contract.service, "ok");
+    this.#parts.reply(id, payload);
+  }
+
+  #fail(id: number, instanceId: string, thrown: unknown): void {
+    const failure = handlerFailure(thrown);
+    const service = this.#parts.hosted(instanceId)?.contract.service ?? "unknown";
+    this.#count(service, failure.sent ? "failed" : "refused");
+    this.#parts.failure(id, failureToWire(failure));
+  }
+
+  #count(service: string, outcome: string): void {
+    const key = `${service}\n${outcome}`;
+    let served = this.#served.get(key);
+    if (!served) {
+      served = this.#parts.tally.counter("wiring.served", { service, outcome });
+      this.#served.set(key, served);
+    }
+    served(1);
+  }
+}
