@@ -22,6 +22,7 @@ const COMMAND_TIMEOUT_MS = 2_000;
 
 /** Options of a connection that asks. In flight when the socket dies: rejected at once, may have run. */
 export const asking = {
+  lazyConnect: false, // Also for a duplicate of a lazy one: without a queue its first command would fail.
   enableOfflineQueue: false,
   autoResendUnfulfilledCommands: false,
   // 0 rejects what is in flight at the first disconnect; without it those promises would never settle.
@@ -33,6 +34,7 @@ export const asking = {
 
 /** Options of a connection that listens. */
 export const ears = {
+  lazyConnect: false,
   enableOfflineQueue: true,
   maxRetriesPerRequest: null,
   autoResubscribe: true,
