@@ -1,0 +1,105 @@
+// Records a batch of shares: each identity once, whichever backend brings it and however often.
+//
+// One script, because the check of an identity and everything that counts it must be one step: two backends may bring the
+// same share at once, and a reporter may die between any two commands. What is in the log is counted, and nothing else is.
+//
+//   KEYS[1] log (stream)   KEYS[2] totals   KEYS[3] workers   KEYS[4] open round
+//   ARGV[1] prefix of all other keys (same hash tag: same slot)
+//   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
+//   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
+//   ARGV[9...] a share each: identity (32 bytes), its hex, height, connection, line, worker, difficulty, hashes, achieved,
+//              job, at, block (0 or 1)
+//   returns one letter a share: r recorded | a again (redelivered) | d duplicate
+//
+// Times are the backend's; one that lies ahead of Redis' clock counts as now, and what is older than a bucket is kept is left
+// out of the hashrates (it was spooled too long to say anything about the present).
+
+import { Script } from "../../../lib/wiring/index.js";
+
+/** Arguments before the shares. */
+export const RECORD_HEAD = 8;
+
+export const record = new Script(
+  "reporter/record",
+  `
+local clock = redis.call('TIME')
+local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
+local prefix = ARGV[1]
+local round = redis.call('GET', KEYS[4])
+if not round then
+  round = '1'
+  redis.call('SET', KEYS[4], round)
+end
+
+local outcomes, heights, workers, buckets = {}, {}, {}, {}
+local count, sum, first = 0, 0, nil
+
+local function exact(number) return string.format('%.17g', number) end
+
+local function fill(width, keep, at, worker, hashes)
+  if at + keep <= now then return end
+  local name = prefix .. 'rate:' .. width .. ':' .. string.format('%.0f', math.floor(at / width) * width)
+  local bucket = buckets[name]
+  if not bucket then
+    bucket = { keep = keep, sums = {} }
+    buckets[name] = bucket
+  end
+  bucket.sums[worker] = (bucket.sums[worker] or 0) + hashes
+  bucket.sums[''] = (bucket.sums[''] or 0) + hashes
+end
+
+for i = ${RECORD_HEAD + 1}, #ARGV, 12 do
+  local identity, hex, height, connection, line, worker = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
+  local difficulty, hashes, achieved, job, at, block = ARGV[i+6], ARGV[i+7], ARGV[i+8], ARGV[i+9], ARGV[i+10], ARGV[i+11]
+  local seen = prefix .. 'seen:' .. height
+  local claim = connection .. '|' .. line
+  heights[seen] = true
+  if redis.call('HSETNX', seen, identity, claim) == 1 then
+    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'worker', worker, 'difficulty', difficulty, 'achieved', achieved,
+      'job', job, 'height', height, 'connection', connection, 'line', line, 'at', at, 'block', block, 'id', hex)
+    local when = math.min(tonumber(at), now)
+    local credit = tonumber(difficulty)
+    local entry = workers[worker]
+    if not entry then
+      entry = { count = 0, sum = 0, last = 0 }
+      workers[worker] = entry
+    end
+    entry.count, entry.sum, entry.last = entry.count + 1, entry.sum + credit, math.max(entry.last, when)
+    count, sum, first = count + 1, sum + credit, math.min(first or when, when)
+    fill(tonumber(ARGV[5]), tonumber(ARGV[6]), when, worker, tonumber(hashes))
+    fill(tonumber(ARGV[7]), tonumber(ARGV[8]), when, worker, tonumber(hashes))
+    outcomes[#outcomes + 1] = 'r'
+  elseif redis.call('HGET', seen, identity) == claim then
+    outcomes[#outcomes + 1] = 'a'
+  else
+    outcomes[#outcomes + 1] = 'd'
+  end
+end
+
+for seen in pairs(heights) do redis.call('PEXPIRE', seen, ARGV[3]) end
+if count == 0 then return table.concat(outcomes) end
+
+for worker, entry in pairs(workers) do
+  local name = prefix .. 'worker:' .. worker
+  redis.call('HINCRBY', name, 'accepted', entry.count)
+  redis.call('HINCRBYFLOAT', name, 'difficulty', exact(entry.sum))
+  redis.call('PEXPIRE', name, ARGV[4])
+  redis.call('ZADD', KEYS[3], 'GT', exact(entry.last), worker)
+  redis.call('ZINCRBY', prefix .. 'round:' .. round .. ':workers', exact(entry.sum), worker)
+end
+redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', exact(now - tonumber(ARGV[4])))
+
+local open = prefix .. 'round:' .. round
+redis.call('HSETNX', open, 'openedAt', exact(first))
+redis.call('HINCRBY', open, 'shares', count)
+redis.call('HINCRBYFLOAT', open, 'difficulty', exact(sum))
+redis.call('HINCRBY', KEYS[2], 'accepted', count)
+redis.call('HINCRBYFLOAT', KEYS[2], 'difficulty', exact(sum))
+
+for name, bucket in pairs(buckets) do
+  for worker, hashes in pairs(bucket.sums) do redis.call('HINCRBYFLOAT', name, worker, exact(hashes)) end
+  redis.call('PEXPIRE', name, bucket.keep)
+end
+return table.concat(outcomes)
+`,
+);
