@@ -19,6 +19,7 @@ export interface KeptSocket {
 /** An edge process, as the keeper sees it. */
 export interface EdgePort<Socket> {
   readonly epoch: number;
+  readonly pid: number | undefined;
   tell(message: KeeperSays, socket?: Socket): void;
   signal(name: "SIGTERM" | "SIGKILL"): void;
 }
@@ -80,7 +81,7 @@ export class Keeper<Socket extends KeptSocket> {
     if (this.#stopping || this.#starting) return;
     const edge = this.hooks.fork(this.#nextEpoch++);
     this.#starting = edge;
-    this.hooks.log("edge started", { epoch: edge.epoch, clients: this.size });
+    this.hooks.log("edge started", { epoch: edge.epoch, edgePid: edge.pid, clients: this.size });
   }
 
   /** Planned: starts a new edge, which takes over once it is ready. Nothing happens while one is being started. */

@@ -49,6 +49,7 @@ function readFlags() {
 }
 
 async function main(): Promise<void> {
+  process.stdout.on("error", () => {}); // Whoever read our log is gone: no reason to lose the clients.
   const { doors, limits, command } = readFlags();
   const running = new Set<number>();
   const keeper: Keeper<Socket> = new Keeper(

@@ -30,6 +30,7 @@ export function forkEdge(
   });
   const edge: EdgePort<Socket> = {
     epoch,
+    pid: child.pid,
     tell: (message, socket) => send(child, message, socket),
     signal: (name) => void child.kill(name),
   };
