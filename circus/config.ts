@@ -7,11 +7,13 @@
 //       default TCP ports would give every local user the right to run commands as the manager.
 
 import path from "node:path";
+import { commandWords } from "./command.js";
 import { CircusError, reasonOf } from "./errors.js";
 import { globMatches } from "./glob.js";
 import type { Ini, IniEntry } from "./ini.js";
 import {
   type AnyOption,
+  atOption,
   CIRCUS_OPTIONS,
   type Place,
   readOption,
@@ -118,7 +120,9 @@ function place(section: string, entry?: IniEntry): Place {
 function readEnv(ini: Ini, section: string, outer: Env): Env {
   const values: Record<string, string> = {};
   for (const [key, entry] of ini.get(section) ?? []) {
-    values[key] = expandShellNames(replaceVariables(entry.value, { env: { ...outer, ...values } }), outer);
+    values[key] = atOption(place(section, entry), key, () => {
+      return expandShellNames(replaceVariables(entry.value, { env: { ...outer, ...values } }), outer);
+    });
   }
   return values;
 }
@@ -156,7 +160,8 @@ function readWatcher(
   const raw = new Map<string, unknown>();
   for (const [key, entry] of entries) {
     if (key.startsWith("env.")) continue;
-    attempt(() => raw.set(key, replaceVariables(entry.value, { env: seen }, ["wid", "sockets"])));
+    const filled = () => replaceVariables(entry.value, { env: seen }, ["wid", "sockets"]);
+    attempt(() => raw.set(key, atOption(place(section, entry), key, filled)));
   }
   return makeWatcher(name, raw, env, (key) => place(section, entries.get(key)), attempt);
 }
@@ -206,7 +211,8 @@ function readTable(
     attempt(() => {
       const known = Object.hasOwn(table, key) ? table[key] : undefined;
       if (known === undefined) return refuseKey(place(section, entry), key, Object.keys(table));
-      values[key] = readOption(place(section, entry), key, known, replaceVariables(entry.value, { env }));
+      const text = atOption(place(section, entry), key, () => replaceVariables(entry.value, { env }));
+      values[key] = readOption(place(section, entry), key, known, text);
       return undefined;
     });
   }
@@ -241,5 +247,18 @@ function crossChecks(watchers: readonly WatcherConfig[], sockets: readonly Socke
   if (sockets.length === 0 && watchers.some((watcher) => watcher.use_sockets)) {
     problems.push("use_sockets is set, but there is no [socket:NAME] section");
   }
-  return problems;
+  return [...problems, ...watchers.flatMap((watcher) => commandProblem(watcher, sockets))];
+}
+
+/** Puts the command together as a start would, so that its mistakes show now. */
+function commandProblem({ name, ...watcher }: WatcherConfig, sockets: readonly SocketConfig[]): string[] {
+  if (watcher.cmd === undefined) return []; // Reported already.
+  const numbers = new Map(watcher.use_sockets ? sockets.map((socket) => [socket.name, 0]) : []);
+  const fill = (text: string): string => replaceVariables(text, { wid: 1, env: watcher.env, sockets: numbers });
+  try {
+    commandWords({ ...watcher, cmd: fill(watcher.cmd), args: watcher.args.map(fill) });
+    return [];
+  } catch (error) {
+    return [`[watcher:${name}], cmd: ${reasonOf(error)}`];
+  }
 }

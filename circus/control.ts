@@ -80,11 +80,8 @@ export class Control {
     if (run === undefined) return failure(ERRNO.unknown, unknown(command), id);
     this.#running++;
     try {
-      return {
-        status: "ok",
-        time: seconds(),
-        ...(await this.#outcome(command, run(this.arbiter, properties), properties)),
-      };
+      const fields = await this.#outcome(command, run(this.arbiter, properties), properties);
+      return { status: "ok", time: seconds(), ...fields };
     } catch (error) {
       const errno = error instanceof CircusError ? error.errno : ERRNO.command;
       return failure(errno, reasonOf(error), id);

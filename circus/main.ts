@@ -5,6 +5,7 @@
 // Exit codes: 0 stopped as asked, 1 failed, 2 the file is wrong (nothing was started).
 
 import path from "node:path";
+import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { Arbiter } from "./arbiter.js";
 import { type ArbiterConfig, buildConfig } from "./config.js";
@@ -17,11 +18,23 @@ const USAGE = `usage: node dist/circus/main.js FILE
 Runs what FILE (a circus.ini) describes until SIGTERM, SIGINT or the command quit.
 HEADFRAME_RUN  directory of its sockets and of circus.pids; default: run, below the working directory
 LOG_LEVEL      of the manager itself; default: info
+
+circus/circus.ini says which further variables the pool's own file needs.
 `;
+
+/** Compiled, this module is dist/circus/main.js. */
+const DIST = fileURLToPath(new URL("..", import.meta.url));
 
 function load(file: string): ArbiterConfig {
   const runDirectory = path.resolve(process.env.HEADFRAME_RUN ?? "run");
-  return buildConfig(readIni(file), { env: { ...process.env, HEADFRAME_RUN: runDirectory }, runDirectory });
+  const defaults = {
+    HEADFRAME_SOCKETS: runDirectory,
+    HEADFRAME_NODE: process.execPath,
+    HEADFRAME_BIN: path.join(DIST, "bin/headframe.js"),
+    HEADFRAME_KEEPER: path.join(DIST, "services/keeper/main.js"),
+  };
+  const env = { ...defaults, ...process.env, HEADFRAME_RUN: runDirectory };
+  return buildConfig(readIni(file), { env, runDirectory });
 }
 
 async function run(config: ArbiterConfig): Promise<void> {

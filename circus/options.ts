@@ -11,6 +11,7 @@
 import { constants } from "node:os";
 import { z } from "zod";
 import { RLIMITS } from "./command.js";
+import { reasonOf } from "./errors.js";
 import { TIME_DIRECTIVES } from "./timestamp.js";
 
 /** Bounds with their reason: more processes than this on one host is a mistyped number. */
@@ -82,6 +83,7 @@ export const WATCHER_OPTIONS = {
   graceful_timeout: seconds,
   stop_signal: signalOption,
   stop_children: flag,
+  send_hup: flag,
   singleton: flag,
   respawn: flag,
   autostart: flag,
@@ -161,7 +163,6 @@ export const UNSUPPORTED: Readonly<Record<string, string>> = {
   gid: NO_USER,
   executable: "write the program first in cmd",
   shell_args: "write them into cmd",
-  send_hup: "reload replaces processes one at a time; use the command `signal NAME HUP` for a HUP",
   on_demand: "a watcher runs or is stopped; set autostart = false and start it by command",
   check_flapping: "max_retry within retry_window is always watched",
   use_papa: "there is no papa process",
@@ -220,6 +221,16 @@ export function readOption<Value extends z.ZodType>(
   const result = from.schema.safeParse(value);
   if (result.success) return result.data;
   throw new OptionProblem(place, key, `found ${shown(value)}; accepted: ${from.accepts}`);
+}
+
+/** Runs `act`, which reads one option's value; whatever it finds wrong becomes an OptionProblem of that option. */
+export function atOption<Value>(place: Place, key: string, act: () => Value): Value {
+  try {
+    return act();
+  } catch (error) {
+    if (error instanceof OptionProblem) throw error;
+    throw new OptionProblem(place, key, reasonOf(error));
+  }
 }
 
 /** @throws {OptionProblem} always: the key is unknown, or known to Circus and unsupported here. */

@@ -5,6 +5,7 @@
 import { splitWords } from "./command.js";
 import {
   type AnyOption,
+  atOption,
   isRlimit,
   type Place,
   RLIMIT_OPTION,
@@ -34,6 +35,8 @@ export interface WatcherConfig {
   readonly graceful_timeout: number;
   readonly stop_signal: NodeJS.Signals;
   readonly stop_children: boolean;
+  /** `reload` sends SIGHUP to the processes instead of replacing them. */
+  readonly send_hup: boolean;
   readonly singleton: boolean;
   readonly respawn: boolean;
   readonly autostart: boolean;
@@ -64,6 +67,7 @@ export const WATCHER_DEFAULTS: Omit<WatcherConfig, "name" | "cmd"> = {
   graceful_timeout: 30,
   stop_signal: "SIGTERM",
   stop_children: false,
+  send_hup: false,
   singleton: false,
   respawn: true,
   autostart: true,
@@ -133,7 +137,7 @@ export function readWatcherOption(at: Place, key: string, value: unknown): unkno
   if (!isKey(WATCHER_OPTIONS, key)) return refuseKey(at, key, [...Object.keys(WATCHER_OPTIONS), "stdout_stream.class"]);
   const known: AnyOption = WATCHER_OPTIONS[key];
   const read = readOption(at, key, known, value);
-  return key === "args" && typeof read === "string" ? splitWords(read) : read;
+  return key === "args" && typeof read === "string" ? atOption(at, key, () => splitWords(read)) : read;
 }
 
 function isKey<Table extends object>(table: Table, key: string): key is Extract<keyof Table, string> {

@@ -6,7 +6,7 @@
 //       watcher that gave up says why in its status, and leaves alone what still runs.
 //   H2. reload replaces one process at a time: the new one is ready before the old one is stopped, so there are never fewer
 //       than before. A new one that does not become ready is ended, and the reload stops there. A singleton, of which
-//       there must not be two, is stopped first.
+//       there must not be two, is stopped first. With send_hup the processes stay and get a SIGHUP.
 //   H3. Commands to one watcher run one after the other; `stop` does not wait behind a start or reload, it ends them.
 //   H4. With max_age a process is replaced, like by reload, when it has lived max_age plus a random part of max_age_variance.
 
@@ -101,7 +101,10 @@ export class Watcher {
     return this.#inTurn(async () => {
       if (this.#status !== "active")
         throw new CircusError("REFUSED", `${this.name} is ${this.#status}; start it first`);
-      for (const child of this.crew.serving) await this.#replace(child);
+      for (const child of this.crew.serving) {
+        if (this.#config.send_hup) child.signal("SIGHUP");
+        else await this.#replace(child);
+      }
       this.shared.publish(this.name, "reload");
       await this.#reconcile();
     });

@@ -1,0 +1,245 @@
+// Watchers with real child processes: what happens when they end, are stopped, or are replaced.
+
+import { readFileSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "@jest/globals";
+import type { Death } from "../../../circus/index.js";
+import { groupMembers, readStat } from "../../../circus/proc.js";
+import { alive, groupAlive, startArbiter, temporaryDirectory } from "../../kit/circus.js";
+import { until } from "../../kit/until.js";
+
+const SLEEP = "exec sleep 1000";
+/** Ends within a second of SIGTERM whatever its children do; PIDFILE gets its child's pid. */
+const WITH_CHILD = "sleep 1000 & echo $! > $(circus.env.RUN)/child; wait";
+const DEAF = "trap '' TERM; while :; do sleep 0.05; done";
+
+function shell(name: string, script: string, more = ""): string {
+  return `[watcher:${name}]\nshell = true\ncmd = ${script}\ncopy_env = true\n${more}\n`;
+}
+
+async function first(pids: () => readonly number[]): Promise<number> {
+  return until("a process runs", 3_000, () => pids()[0]);
+}
+
+describe("a process that ends unasked", () => {
+  test("is replaced within 100 ms of its death when it had lived, by another pid", async () => {
+    const { arbiter, pids, events } = await startArbiter(shell("w", SLEEP));
+    const old = await first(() => pids("w"));
+    const at = Date.now();
+    process.kill(old, "SIGKILL");
+    const fresh = await until("another process runs", 2_000, () => pids("w").find((pid) => pid !== old));
+    const spawned = events.findLast((event) => event.topic === "spawn");
+    // It died young, so the first wait is 50 to 100 ms; the rest is ours.
+    expect((spawned?.body.time ?? 0) * 1_000 - at).toBeLessThan(300);
+    expect(alive(fresh)).toBe(true);
+    expect(arbiter.status()[0]).toMatchObject({ status: "active", restarts: 1, gaveUp: undefined });
+    expect(events.find((event) => event.topic === "reap")?.body).toMatchObject({ process_pid: old, exit_code: -9 });
+  });
+
+  test("takes its whole process group with it, before its death is certified", async () => {
+    const deaths: (Death & { left: number })[] = [];
+    const onDeath = (death: Death) => void deaths.push({ ...death, left: groupMembers(death.pid).length });
+    const { pids, run } = await startArbiter(shell("w", WITH_CHILD), { onDeath });
+    const leader = await first(() => pids("w"));
+    const child = await until("its child runs", 2_000, () => Number(readFileSync(path.join(run, "child"), "utf8")));
+    process.kill(leader, "SIGKILL");
+    await until("the death is certified", 2_000, () => deaths.length > 0);
+    expect(deaths[0]).toEqual({ watcher: "w", pid: leader, exitCode: null, signal: "SIGKILL", asked: false, left: 0 });
+    expect(alive(child)).toBe(false);
+  });
+
+  test("is not replaced without respawn", async () => {
+    const { arbiter, pids, events } = await startArbiter(shell("w", "sleep 0.1; exit 3", "respawn = false"));
+    await until("it has ended", 2_000, () => events.some((event) => event.topic === "reap"));
+    expect(events.find((event) => event.topic === "reap")?.body.exit_code).toBe(3);
+    expect(pids("w")).toEqual([]);
+    expect(arbiter.status()[0]?.restarts).toBe(0);
+  });
+
+  test("too often makes the watcher give up and say why, with the last words", async () => {
+    const { arbiter, events } = await startArbiter(shell("w", "echo no database; exit 1", "max_retry = 2"), {
+      random: () => 0,
+    });
+    const stop = await until("it gave up", 3_000, () => events.find((event) => event.topic === "stop"));
+    expect(stop.body.reason).toContain("gave up (3 deaths within 60 s, max_retry is 2)");
+    expect(stop.body.reason).toContain("no database");
+    expect(arbiter.status()[0]).toMatchObject({ status: "stopped", restarts: 2, processes: [] });
+    expect(arbiter.status()[0]?.gaveUp).toContain("gave up");
+    expect(events.filter((event) => event.topic === "spawn")).toHaveLength(3);
+  });
+
+  test("and a watcher that gave up starts again when told to", async () => {
+    const directory = temporaryDirectory();
+    const flag = path.join(directory, "ok");
+    const { arbiter, pids, events } = await startArbiter(
+      shell("w", `test -e ${flag} && exec sleep 1000; exit 1`, "max_retry = 0"),
+    );
+    await until("it gave up", 3_000, () => events.some((event) => event.topic === "stop"));
+    writeFileSync(flag, "");
+    await arbiter.watcher("w")?.start();
+    expect(pids("w")).toHaveLength(1);
+    expect(arbiter.status()[0]?.gaveUp).toBeUndefined();
+  });
+});
+
+describe("stop", () => {
+  test("sends stop_signal, and SIGKILL to the whole group after graceful_timeout", async () => {
+    const { arbiter, pids, events } = await startArbiter(
+      shell("w", DEAF, "graceful_timeout = 0.3\nwarmup_delay = 0.2"),
+    );
+    const pid = await first(() => pids("w"));
+    const at = Date.now();
+    await arbiter.watcher("w")?.stop();
+    expect(Date.now() - at).toBeGreaterThanOrEqual(290);
+    expect(groupAlive(pid)).toBe(false);
+    expect(events.map((event) => event.topic)).toEqual(["add", "spawn", "start", "kill", "reap", "stop"]);
+    expect(events.find((event) => event.topic === "reap")?.body.exit_code).toBe(-9);
+  });
+
+  test("a process that listens gets to finish its work", async () => {
+    const file = path.join(temporaryDirectory(), "bye");
+    const script = `trap 'echo bye > ${file}; exit 0' INT; while :; do sleep 0.02; done`;
+    const { arbiter, events } = await startArbiter(shell("w", script, "stop_signal = INT\nwarmup_delay = 0.2"));
+    await arbiter.watcher("w")?.stop();
+    expect(readFileSync(file, "utf8")).toBe("bye\n");
+    expect(events.find((event) => event.topic === "reap")?.body.exit_code).toBe(0);
+  });
+
+  test("with stop_children the signal goes to the whole group", async () => {
+    const file = path.join(temporaryDirectory(), "child-bye");
+    const child = `sh -c 'trap "echo bye > ${file}; exit" TERM; while :; do sleep 0.02; done'`;
+    const script = `trap 'wait; exit' TERM; ${child} & wait`;
+    const { arbiter } = await startArbiter(shell("w", script, "stop_children = true\nwarmup_delay = 0.3"));
+    await arbiter.watcher("w")?.stop();
+    expect(readFileSync(file, "utf8")).toBe("bye\n");
+  });
+
+  test("does not wait behind a start that waits for readiness", async () => {
+    const never = (_watcher: string, _pid: number, signal: AbortSignal) => {
+      return new Promise<void>((_resolve, reject) => signal.addEventListener("abort", () => reject(signal.reason)));
+    };
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true\nautostart = false"), {
+      readiness: never,
+    });
+    const start = arbiter.watcher("w")?.start();
+    const refused = expect(start).rejects.toMatchObject({ code: "REFUSED" });
+    await first(() => pids("w"));
+    await arbiter.watcher("w")?.stop();
+    await refused;
+    expect(arbiter.watcher("w")?.state).toBe("stopped");
+  });
+});
+
+describe("readiness", () => {
+  test("a watcher has started when each of its processes is ready", async () => {
+    const asked: number[] = [];
+    const readiness = async (_watcher: string, pid: number) => void asked.push(pid);
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true\nnumprocesses = 2"), { readiness });
+    expect(asked).toEqual(pids("w"));
+    expect(arbiter.status()[0]?.processes.map((child) => child.state)).toEqual(["ready", "ready"]);
+  });
+
+  test("one that is not ready in time is reported with its last lines, and runs on", async () => {
+    const troubles: string[] = [];
+    const { arbiter, pids } = await startArbiter(
+      shell("w", `echo waiting for godot; ${SLEEP}`, "ready = true\nready_timeout = 0.3"),
+      {
+        readiness: () => new Promise(() => undefined),
+        onOpen: (opened) => opened.on("trouble", (_watcher, error) => troubles.push(error.message)),
+      },
+    );
+    expect(troubles).toHaveLength(1);
+    expect(troubles[0]).toMatch(
+      /\[NOT_READY\] w: process \d+ did not become ready within 0.3 s. Its last lines:\nwaiting for godot/,
+    );
+    expect(pids("w")).toHaveLength(1);
+    expect(arbiter.watcher("w")?.state).toBe("active");
+  });
+
+  test("a program that does not exist is an OS error, and nothing runs", async () => {
+    const troubles: string[] = [];
+    const { arbiter } = await startArbiter("[watcher:w]\ncmd = /nonexistent/program", {
+      onOpen: (opened) => opened.on("trouble", (_watcher, error) => troubles.push(error.message)),
+    });
+    expect(troubles[0]).toContain('[OS] cannot start "/nonexistent/program"');
+    expect(arbiter.watcher("w")?.state).toBe("stopped");
+  });
+});
+
+describe("reload", () => {
+  /** Lines "pid up" and "pid down"; a process is ready when the file that names it exists. */
+  test("replaces one process at a time, and never has fewer ready ones than numprocesses", async () => {
+    const ready: number[] = [];
+    const { arbiter, pids, events } = await startArbiter(shell("w", SLEEP, "ready = true\nnumprocesses = 3"), {
+      readiness: async (_watcher, pid) => {
+        await new Promise((resolve) => setTimeout(resolve, 30));
+        ready.push(pid);
+      },
+    });
+    const before = [...pids("w")];
+    let fewest = 3;
+    arbiter.on("event", ({ topic }) => {
+      const left = arbiter.watcher("w")?.crew.ready.length ?? 0;
+      if (topic === "reap" || topic === "kill") fewest = Math.min(fewest, left);
+    });
+    const change = await arbiter.watcher("w")?.reload();
+    expect(change?.stopped).toEqual(before);
+    expect(change?.started).toHaveLength(3);
+    expect(fewest).toBe(3);
+    const steps = events.slice(events.findIndex((event) => event.topic === "start") + 1).map((event) => event.topic);
+    expect(steps).toEqual(["spawn", "kill", "reap", "spawn", "kill", "reap", "spawn", "kill", "reap", "reload"]);
+  });
+
+  test("stops at a new process that does not become ready; the old one stays", async () => {
+    let good = true;
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true\nready_timeout = 0.2"), {
+      readiness: () => (good ? Promise.resolve() : new Promise(() => undefined)),
+    });
+    const before = [...pids("w")];
+    good = false;
+    await expect(arbiter.watcher("w")?.reload()).rejects.toMatchObject({ code: "NOT_READY" });
+    expect(pids("w")).toEqual(before);
+  });
+
+  test("a singleton never has two processes", async () => {
+    const { arbiter, pids, events } = await startArbiter(shell("w", SLEEP, "singleton = true"));
+    const [before] = pids("w");
+    await arbiter.watcher("w")?.reload();
+    expect(pids("w")).toHaveLength(1);
+    expect(pids("w")[0]).not.toBe(before);
+    const steps = events.map((event) => event.topic);
+    expect(steps).toEqual(["add", "spawn", "start", "kill", "reap", "spawn", "reload"]);
+  });
+
+  test("with send_hup the processes stay and get a SIGHUP", async () => {
+    const file = path.join(temporaryDirectory(), "hup");
+    const script = `trap 'echo hup > ${file}' HUP; echo; while :; do sleep 0.02; done`;
+    const { arbiter, pids } = await startArbiter(shell("w", script, "send_hup = true\nwarmup_delay = 0.2"));
+    const before = [...pids("w")];
+    await arbiter.watcher("w")?.reload();
+    await until("the SIGHUP has come", 2_000, () => readFileSync(file, "utf8") === "hup\n");
+    expect(pids("w")).toEqual(before);
+  });
+});
+
+test("max_age replaces a process, the new one first", async () => {
+  const { pids, events } = await startArbiter(shell("w", SLEEP, "max_age = 1\nmax_age_variance = 0"));
+  const [before] = pids("w");
+  await until("it was replaced", 4_000, () => pids("w").length === 1 && pids("w")[0] !== before);
+  expect(events.map((event) => event.topic)).toEqual(["add", "spawn", "start", "spawn", "kill", "reap"]);
+});
+
+test("limits, working directory, environment and number reach the process", async () => {
+  const run = temporaryDirectory();
+  const script = `echo "$(ulimit -n) $(pwd) $X $(circus.wid)" > ${run}/out.$(circus.wid); ${SLEEP}`;
+  const ini = `[watcher:w]\nshell = true\ncmd = ${script}\nnumprocesses = 2\nrlimit_nofile = 321\nworking_dir = /usr\nenv.X = x\nenv.PATH = $(circus.env.PATH)`;
+  const { pids } = await startArbiter(ini.replace("$(circus.env.PATH)", process.env.PATH ?? ""), {}, run);
+  const lines = await until("both have written", 3_000, () => {
+    return (
+      [1, 2].map((wid) => readFileSync(`${run}/out.${wid}`, "utf8")).filter((line) => line.endsWith("\n")).length === 2
+    );
+  }).then(() => [1, 2].map((wid) => readFileSync(`${run}/out.${wid}`, "utf8")));
+  expect(lines).toEqual(["321 /usr x 1\n", "321 /usr x 2\n"]);
+  const [pid = 0] = pids("w");
+  expect(readStat(pid)?.group).toBe(pid); // prlimit and the shell became the program: the pid is the leader's.
+});
