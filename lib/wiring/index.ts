@@ -17,6 +17,7 @@ export { noMetrics } from "./metrics/none.js";
 export { type MetricsOptions, openMetrics } from "./metrics/statsd.js";
 export type * from "./nexus/nexus.js";
 export { type NexusOptions, openNexus } from "./nexus/open.js";
+export { wiringMetricTable } from "./nexus/tally.js";
 export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house.js";
 export { quiet } from "./quiet.js";
 export { RedisRefused } from "./redis-open.js";

@@ -14,11 +14,14 @@ export interface Flight {
   /** Longer budget, for a caller that joined later. */
   extend(deadlineMs: number): void;
   cancel(reason: string): void;
+  /** Why there is no result by now; undefined: it has one, on its way. */
+  overdue(): Error | undefined;
 }
 
 /** One caller's part. */
 export interface Passenger {
   readonly promise: Promise<unknown>;
+  overdue(): Error | undefined;
   /** The caller gives up; its promise has been settled by whoever calls this. */
   leave(): void;
 }
@@ -39,6 +42,7 @@ export class Coalesce {
     let aboard = true;
     return {
       promise: shared.flight.promise,
+      overdue: () => shared.flight.overdue(),
       leave: () => {
         if (!aboard) return;
         aboard = false;

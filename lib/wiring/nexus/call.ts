@@ -35,6 +35,8 @@ export class Call extends Timed {
   sent = false;
   /** True once a reply has settled it. */
   replied = false;
+  /** What the caller got instead of a reply. */
+  failedWith: CallFailure | undefined;
   /** Attempts begun so far. */
   tries = 0;
   /** Where the last attempt failed: the next one prefers another. */
@@ -88,12 +90,13 @@ export class Call extends Timed {
   reject(failure: CallFailure): void {
     if (this.#settled) return;
     this.#settled = true;
+    this.failedWith = failure.sent ? failure : (this.#mayHaveRun ?? failure);
     this.keeper.finished(this);
-    this.#reject(failure.sent ? failure : (this.#mayHaveRun ?? failure));
+    this.#reject(this.failedWith);
   }
 
   override expire(): void {
-    this.reject(this.#overdue());
+    this.reject(this.overdue());
   }
 
   /** The caller does not want the reply any more. */
@@ -107,7 +110,8 @@ export class Call extends Timed {
     else this.reject(new CallFailure("CLOSED", `${this}: the client was closed before the request was sent`));
   }
 
-  #overdue(): CallFailure {
+  /** What it means that the deadline passes now. */
+  overdue(): CallFailure {
     const where = this.target ? ` from ${this.target.instance.id}` : "";
     if (this.sent) return new CallFailure("TIMEOUT", `${this}: no reply${where} within the call's budget`);
     if (this.target)

@@ -106,6 +106,7 @@ export class ServiceClient<C extends Contract> implements Client<C> {
             wheel.add(call);
           },
           cancel: (reason) => call.cancel(reason),
+          overdue: () => (call.settled ? undefined : call.overdue()),
         };
       }),
     );

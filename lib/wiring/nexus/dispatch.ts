@@ -31,10 +31,12 @@ export class Dispatch implements CallKeeper {
   readonly #calls = new Set<Call>();
   readonly #parked = new Set<Call>();
   readonly #unlisten: () => void;
+  readonly #ok: (by: number) => void;
   #turn = 0;
 
   constructor(parts: DispatchParts) {
     this.#parts = parts;
+    this.#ok = parts.tally.counter("wiring.calls", { service: parts.roster.service, outcome: "ok" });
     this.#unlisten = parts.roster.listen({ changed: () => this.#unpark() });
   }
 
@@ -61,6 +63,11 @@ export class Dispatch implements CallKeeper {
     this.#begin(call, target);
   }
 
+  /** A call that ended within itself (local.ts). */
+  counted(): void {
+    this.#ok(1);
+  }
+
   /** Nothing goes out any more; what is under way is settled. */
   close(): void {
     this.#unlisten();
@@ -74,7 +81,8 @@ export class Dispatch implements CallKeeper {
     wheel.remove(call);
     call.stopWaiting?.();
     this.#parked.delete(call);
-    tally.ended(call);
+    if (call.replied) this.#ok(1);
+    else tally.count("wiring.calls", { service: call.service, outcome: call.failedWith?.code ?? "ok" });
     const target = call.target;
     if (target) this.#leave(call, target);
   }
@@ -85,6 +93,10 @@ export class Dispatch implements CallKeeper {
       target.outstanding -= 1;
       call.target = undefined;
       call.avoid = target;
+      if (failure.code === "DRAINING") {
+        target.refusing();
+        this.#parts.roster.changed();
+      }
       // A link that died says nothing about the instance's will to answer; anything else is an answer.
       if (failure.code === "DISCONNECTED") target.breaker.ended();
       else target.breaker.answered();

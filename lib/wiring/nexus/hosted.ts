@@ -11,7 +11,7 @@
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, MethodSpec, PushName } from "../contract.js";
 import type { Registration } from "../discovery/discovery.js";
-import type { Instance, InstanceId } from "../discovery/instance.js";
+import type { Instance, InstanceId, InstanceState } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
 import type { Log } from "../house.js";
 import { encodePayload } from "../rpc/payload.js";
@@ -196,18 +196,21 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   }
 
   async announce(): Promise<void> {
-    if (this.#instance.state === "starting") await this.#change({ state: "ready" });
+    if (this.#instance.state === "starting") await this.#become("ready");
   }
 
   describe(meta: Readonly<Record<string, string>>): void {
-    this.#change({ meta: { ...this.#instance.meta, ...meta } }).catch((error: unknown) => {
+    // Ours at once, so that a second description builds on this one.
+    this.#instance = { ...this.#instance, meta: { ...this.#instance.meta, ...meta } };
+    this.#parts.changed();
+    this.#registration?.update({ meta: this.#instance.meta }).catch((error: unknown) => {
       this.#parts.log.warn({ err: error, instance: this.id }, "the new description has not reached discovery yet");
     });
   }
 
-  async #change(changes: Partial<Pick<Instance, "state" | "meta">>): Promise<void> {
-    await this.#registration?.update(changes);
-    this.#instance = { ...this.#instance, ...changes };
+  async #become(state: InstanceState): Promise<void> {
+    await this.#registration?.update({ state });
+    this.#instance = { ...this.#instance, state };
     this.#parts.changed();
   }
 
@@ -219,7 +222,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   async #drain(timeoutMs: number): Promise<void> {
     const { clock, log } = this.#parts;
     const deadlineMs = clock.nowMs() + timeoutMs;
-    await withTimeout(clock, timeoutMs, this.#change({ state: "draining" })).catch((error: unknown) => {
+    await withTimeout(clock, timeoutMs, this.#become("draining")).catch((error: unknown) => {
       log.warn(
         { err: error, instance: this.id },
         "discovery could not be told of the draining; callers learn it by being refused",

@@ -18,6 +18,8 @@ import type { Tally } from "./tally.js";
 
 const RETRY_MS = 25;
 const RETRY_MAX_MS = 1_000;
+/** A process that was killed stays listed for a while; one that is unreachable for longer is worth a line. */
+const FAILURES_TO_WARN = 8;
 
 export interface LinksParts extends LinkParts {
   readonly discovery: Discovery;
@@ -178,6 +180,13 @@ export class Links implements LinkOwner {
     const neighbour = this.#neighbours.get(link.address.endpoint);
     if (neighbour?.link !== link) return;
     neighbour.link = undefined;
+    if (neighbour.failures === FAILURES_TO_WARN && neighbour.listed.size > 0) {
+      const instances = [...neighbour.listed.keys()];
+      this.#parts.log.warn(
+        { endpoint: neighbour.endpoint, instances, reason },
+        "listed by discovery, and cannot be reached",
+      );
+    }
     if (neighbour.targets.size > 0) {
       this.#parts.tally.count("wiring.links_lost", { reason: left ? "goodbye" : "gone" });
       this.#parts.log.info(

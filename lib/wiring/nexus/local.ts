@@ -44,7 +44,10 @@ export class LocalTarget implements Target {
       dispatch.start(call, handlerFailure(thrown));
       return call.promise;
     }
-    if (!isThenable(result)) return Promise.resolve(result);
+    if (!isThenable(result)) {
+      dispatch.counted();
+      return Promise.resolve(result);
+    }
     const call = new Call(dispatch, service, method, request, context.deadlineMs, undefined);
     dispatch.adopt(call, this);
     this.#follow(call, context, result);
@@ -85,6 +88,8 @@ export class LocalTarget implements Target {
     this.#calls.delete(call);
     context?.abort(new CallFailure("CANCELLED", `the caller of ${call} has given up`));
   }
+
+  refusing(): void {} // hosted.ts has said so itself.
 
   /** The instance has left: what is under way ends as it would if its process had. */
   close(): void {

@@ -48,7 +48,6 @@ export class RemoteTarget implements Target {
     this.link.calls.abandon(call);
   }
 
-  /** It refuses new calls: discovery's word may still be on its way. */
   refusing(): void {
     this.#instance = { ...this.#instance, state: "draining" };
   }

@@ -27,14 +27,15 @@ export function rideAlong(
 ): Promise<unknown> {
   return new Promise((resolve, reject) => {
     const passenger = board();
-    const giveUp = (failure: CallFailure): void => {
+    const giveUp = (failure: Error): void => {
       stop();
       reject(failure);
       passenger.leave();
     };
-    const ride = new Ride(deadlineMs, () =>
-      giveUp(new CallFailure("TIMEOUT", `${what}: no reply within the caller's budget`)),
-    );
+    const ride = new Ride(deadlineMs, () => {
+      const overdue = passenger.overdue();
+      if (overdue) giveUp(overdue);
+    });
     const cancel = () => giveUp(new CallFailure("CANCELLED", `${what}: the caller aborted it`));
     const stop = (): void => {
       wheel.remove(ride);

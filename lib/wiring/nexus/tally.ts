@@ -98,9 +98,6 @@ export class Tally {
     this.#metrics.gauge(name, value);
   }
 
-  /** A call has its result. */
-  ended(_call: Call): void {}
-
   retried(call: Call, failure: WiringError): void {
     this.count("wiring.retries", { service: call.service, code: failure.code });
   }

@@ -20,6 +20,8 @@ export interface Target {
   begin(call: Call): void;
   /** Nobody waits for the call any more: drop it if it is queued, tell the far side if it went out. */
   abandon(call: Call): void;
+  /** It has refused a call because it drains: discovery's word of it may still be on its way. */
+  refusing(): void;
   /** Begins a stream of a push. */
   subscribe(push: string, spec: PushSpec, sink: PushSink): PushStream;
 }

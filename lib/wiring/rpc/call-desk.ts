@@ -13,10 +13,10 @@ import type { Clock } from "../clock.js";
 import type { Limits } from "../limits.js";
 import type { Call } from "../nexus/call.js";
 import { CallFailure, failureFromWire } from "../nexus/failure.js";
-import { explain } from "./explain.js";
 import { KIND } from "./frames.js";
 import { Lane, type Outbox, type Waiting } from "./outbox.js";
-import { decodePayload, encodePayload } from "./payload.js";
+import { encodePayload } from "./payload.js";
+import { readPayload } from "./validate.js";
 
 const ID_MAX = 0xffff_ffff;
 
@@ -106,19 +106,12 @@ export class CallDesk {
   reply(id: number, frame: Buffer, start: number, end: number): boolean {
     const call = this.#take(id);
     if (!call) return true; // Given up meanwhile.
-    let value: unknown;
-    try {
-      value = decodePayload(frame, start, end);
-    } catch (error) {
-      call.fail(new CallFailure("INVALID_REPLY", `${call}: the reply cannot be decoded`, { cause: error }));
-      return false;
-    }
-    const parsed = call.method.spec.reply.safeParse(value); // A3
-    if (parsed.success) {
-      call.succeed(parsed.data);
+    const read = readPayload(call.method.spec.reply, frame, start, end); // A3
+    if (read.ok) {
+      call.succeed(read.value);
       return true;
     }
-    const text = `${call}: the reply of ${call.target?.instance.id} does not fit the contract: ${explain(parsed.error)}`;
+    const text = `${call}: the reply of ${call.target?.instance.id} does not fit the contract: ${read.why}`;
     call.fail(new CallFailure("INVALID_REPLY", text));
     return false;
   }

@@ -169,7 +169,7 @@ export class Link implements FrameSink {
     this.#owner.up(this);
   }
 
-  /** Pings, so that both ends hear of each other; and the last resort against a peer that is connected and dumb. */
+  /** Pings, so that both ends of an idle link hear of each other; and the last resort against a peer that is connected and dumb. */
   #watch(): void {
     const { clock, limits } = this.#parts;
     const dueMs = clock.nowMs() + limits.pingMs;

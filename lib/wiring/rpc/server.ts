@@ -143,8 +143,16 @@ export class Server {
       if (session) session.take(frame);
       else this.#greet(route, key, frame);
     } catch (error) {
-      if (!(error instanceof FrameError)) throw error;
-      this.#parts.malformed(`a frame from ${session?.peer ?? "a stranger"} was dropped: ${error.message}`); // Q2
+      const who = session?.peer ?? "a stranger";
+      if (error instanceof FrameError)
+        this.#parts.malformed(`a frame from ${who} was dropped: ${error.message}`); // Q2
+      else {
+        this.#parts.log.error(
+          { err: error, peer: who },
+          "a peer's frame broke its session, which is a bug here; the others go on",
+        );
+        this.#end(key, "its frame could not be processed");
+      }
     }
   }
 

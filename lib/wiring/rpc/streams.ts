@@ -9,10 +9,9 @@
 
 import type { PushSpec } from "../contract.js";
 import type { PushSink, PushStream } from "../nexus/target.js";
-import { explain } from "./explain.js";
 import { KIND } from "./frames.js";
 import type { Outbox } from "./outbox.js";
-import { decodePayload } from "./payload.js";
+import { readPayload } from "./validate.js";
 
 interface Stream {
   readonly push: string;
@@ -84,16 +83,9 @@ export class Streams {
   }
 
   #read(stream: Stream, frame: Buffer, start: number, end: number): { readonly value: unknown } | undefined {
-    let value: unknown;
-    try {
-      value = decodePayload(frame, start, end);
-    } catch (error) {
-      this.#malformed(`a message of push ${stream.push} cannot be decoded: ${String(error)}`);
-      return undefined;
-    }
-    const parsed = stream.spec.message.safeParse(value);
-    if (parsed.success) return { value: parsed.data };
-    this.#malformed(`a message of push ${stream.push} does not fit the contract: ${explain(parsed.error)}`);
+    const read = readPayload(stream.spec.message, frame, start, end);
+    if (read.ok) return read;
+    this.#malformed(`a message of push ${stream.push} does not fit the contract: ${read.why}`);
     return undefined;
   }
 }

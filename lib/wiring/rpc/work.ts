@@ -18,8 +18,8 @@ import { failureToWire, handlerFailure } from "../nexus/failure.js";
 import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
-import { explain } from "./explain.js";
-import { decodePayload, encodePayload } from "./payload.js";
+import { encodePayload } from "./payload.js";
+import { readPayload } from "./validate.js";
 
 /** What all peers' requests in work take together (W3). */
 export class WorkRoom {
@@ -98,18 +98,9 @@ export class Work {
   }
 
   #read(method: HostedMethod, frame: Buffer, start: number, end: number): unknown {
-    let value: unknown;
-    try {
-      value = decodePayload(frame, start, end);
-    } catch (error) {
-      throw new WiringError("INVALID_REQUEST", `${method.name}: the request cannot be decoded`, { cause: error });
-    }
-    const parsed = method.spec.request.safeParse(value);
-    if (parsed.success) return parsed.data;
-    throw new WiringError(
-      "INVALID_REQUEST",
-      `${method.name}: the request does not fit the contract: ${explain(parsed.error)}`,
-    );
+    const read = readPayload(method.spec.request, frame, start, end);
+    if (read.ok) return read.value;
+    throw new WiringError("INVALID_REQUEST", `${method.name}: the request does not fit the contract: ${read.why}`);
   }
 
   #run(

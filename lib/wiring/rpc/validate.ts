@@ -1,0 +1,30 @@
+// The door: bytes from another process become a value of the contract's type, or a reason why not. Never throws.
+
+import type { z } from "zod";
+import { decodePayload } from "./payload.js";
+
+export type Read = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly why: string };
+
+/** Reads the payload from `start` to `end` of `frame`, and validates it. */
+export function readPayload(schema: z.ZodType, frame: Buffer, start: number, end: number): Read {
+  try {
+    const parsed = schema.safeParse(decodePayload(frame, start, end));
+    return parsed.success ? { ok: true, value: parsed.data } : { ok: false, why: explain(parsed.error) };
+  } catch (error) {
+    // Bytes that are no MessagePack, or a schema whose own code throws.
+    return { ok: false, why: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+  }
+}
+
+/** Issues named; the first ones say enough. */
+const ISSUES_MAX = 3;
+
+/** `events[3].handle: Invalid input: expected number, received string; ...` */
+export function explain(error: z.ZodError): string {
+  const named = error.issues.slice(0, ISSUES_MAX).map((issue) => {
+    const path = issue.path.map((key) => (typeof key === "number" ? `[${key}]` : `.${String(key)}`)).join("");
+    return `${path.replace(/^\./, "") || "message"}: ${issue.message}`;
+  });
+  const more = error.issues.length - named.length;
+  return named.join("; ") + (more > 0 ? `; and ${more} more` : "");
+}
