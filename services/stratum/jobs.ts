@@ -156,10 +156,11 @@ export class JobBook {
 /** Seconds that a notice's time may lie after its job's: leaves miners half of the 7,200 s for rolling of their own. */
 const AHEAD_MAX = 3_600;
 
-/** The same job with a later header time. Undefined when it would lie too far ahead. */
+/** The same job with a later header time: the wall clock's, or one second more where the daemon's clock is another. */
 export function later(notice: Notice, seconds: number): Notice | undefined {
   const { job } = notice;
-  const time = Math.max(notice.time + 1, seconds);
+  const sensible = seconds > notice.time && seconds <= job.time + AHEAD_MAX;
+  const time = sensible ? seconds : notice.time + 1;
   const ahead = time - job.time;
   return ahead <= AHEAD_MAX ? { id: `${job.id}-${ahead.toString(16)}`, job, time } : undefined;
 }

@@ -111,5 +111,6 @@ test("telling a job again gives it a later time and another name that leads back
   expect(jobOf("a1-28")).toBe("a1");
   expect(jobOf("a1")).toBe("a1");
   for (const nonsense of ["", "-", "-1", "A1", "xyz", "a".repeat(17)]) expect(jobOf(nonsense)).toBeUndefined();
-  expect(later({ id: "a1", job, time: job.time }, job.time + 3_601)).toBeUndefined();
+  expect(later({ id: "a1", job, time: job.time }, job.time + 3_601)?.id).toBe("a1-1"); // Another clock than ours.
+  expect(later({ id: "a1", job, time: job.time + 3_600 }, job.time)).toBeUndefined();
 });

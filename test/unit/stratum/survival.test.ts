@@ -1,0 +1,326 @@
+// What a miner does not notice: another instance, another edge, another connection, a line that came twice.
+
+import { describe, expect, test } from "@jest/globals";
+import type { ConnectionId, Handle, LineNumber } from "../../../lib/contracts/index.js";
+import type { Recorded } from "../../../services/stratum/ports.js";
+import { craftJob, EASY, mine, submitLine } from "./craft.js";
+import { EDGE, Instance, Miner, SharedMemory } from "./stand-ins.js";
+
+const job = craftJob();
+const TRUE = '{"id":9,"result":true,"error":null}';
+
+async function start(memory = new SharedMemory(), settings = {}) {
+  const instance = new Instance(memory, settings);
+  instance.job(job);
+  const miner = new Miner(instance, "tcp/one");
+  await miner.ask('{"id":1,"method":"mining.subscribe","params":["cgminer/4.12.1"]}');
+  await miner.ask('{"id":2,"method":"mining.authorize","params":["alice.rig1"]}');
+  return { memory, instance, miner };
+}
+
+const another = (memory: SharedMemory, settings = {}) => {
+  const instance = new Instance(memory, settings);
+  instance.job(job);
+  return instance;
+};
+
+describe("another instance takes over with the state that the edge carries", () => {
+  test("the session goes on: same extranonce1, same workers, shares count", async () => {
+    const { memory, miner } = await start();
+    const second = another(memory);
+    miner.moveTo(second);
+    expect(await miner.hear()).toEqual([]); // It has the newest job already.
+    expect(miner.inGroup).toBe(true);
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
+    expect(second.shares).toMatchObject([{ connection: "tcp/one", worker: "alice.rig1" }]);
+  });
+
+  test("a job that it missed meanwhile comes at once", async () => {
+    const { memory, miner } = await start();
+    const second = another(memory);
+    second.job(craftJob({ id: "b1", tip: 2, height: 101 }));
+    miner.moveTo(second);
+    expect((await miner.hear()).map((line) => JSON.parse(line).method)).toEqual([
+      "mining.set_difficulty",
+      "mining.notify",
+    ]);
+  });
+
+  test("S2 a share for a job that was told with another difficulty is judged by that one, on the next instance too", async () => {
+    const { memory, instance, miner } = await start();
+    const harder = 16 * EASY.sha256d;
+    await miner.ask(`{"id":3,"method":"mining.suggest_difficulty","params":[${harder}]}`);
+    const renamed = instance.lines.connections.find(EDGE, 1 as Handle)?.session;
+    const alias = renamed?.phase === "mining" ? renamed.lastNotice : "";
+    expect(alias).toMatch(/^a1-/);
+    const second = another(memory);
+    miner.moveTo(second);
+    await miner.hear();
+    const easy = mine(job, "share", {}, "00000001");
+    await miner.ask(submitLine(9, easy));
+    expect(second.shares.at(-1)).toMatchObject({ difficulty: EASY.sha256d, job: "a1" });
+    const answers = await miner.ask(submitLine(9, { ...easy, job: alias }));
+    const good = second.shares.length === 2;
+    expect(good ? second.shares.at(-1)?.difficulty : answers[0]).toEqual(
+      good ? harder : expect.stringMatching(/\[23,/),
+    );
+  });
+
+  test("a retarget after the move leaves the jobs that the first instance told at their difficulty", async () => {
+    const { memory, miner } = await start();
+    const second = another(memory);
+    second.job(craftJob({ id: "a2", clean: false }));
+    miner.moveTo(second);
+    await miner.ask(`{"id":3,"method":"mining.suggest_difficulty","params":[${4 * EASY.sha256d}]}`);
+    await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")));
+    expect(second.shares.at(-1)?.difficulty).toBe(EASY.sha256d);
+  });
+
+  test("a job that the new instance never saw is found in shared state", async () => {
+    const { memory, miner } = await start();
+    const second = new Instance(memory);
+    second.job(craftJob({ id: "a7", clean: false }));
+    second.archive.set(job.id, job);
+    miner.moveTo(second);
+    await miner.hear();
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
+  });
+
+  test("S1 a share that was recorded but not answered is answered true by the next instance, not as a duplicate", async () => {
+    const { memory, instance, miner } = await start();
+    const recorded = new Set<string>();
+    const reporter = ({ connection, line }: { connection: string; line: number }): Recorded => {
+      const key = `${connection} ${line}`;
+      const outcome = recorded.has(key) ? "redelivered" : "recorded";
+      recorded.add(key);
+      return outcome;
+    };
+    instance.outcome = (share) => {
+      reporter(share);
+      return new Promise(() => {}); // It dies with the reporter's answer in hand.
+    };
+    const share = submitLine(9, mine(job, "share", {}, "00000001"));
+    const number = miner.line(share);
+    expect(await miner.hear()).toEqual([]);
+    expect(miner.acknowledged).not.toContain(number);
+    const second = another(memory);
+    second.outcome = reporter;
+    miner.moveTo(second);
+    miner.line(share, number);
+    expect(await miner.hear()).toEqual([TRUE]);
+    expect(miner.acknowledged.at(-1)).toBe(number);
+  });
+
+  test("state of another version is not guessed at: shared state is asked", async () => {
+    const { memory, miner } = await start();
+    miner.state = Buffer.from("from the future");
+    const second = another(memory);
+    miner.moveTo(second);
+    await miner.hear();
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
+  });
+});
+
+describe("another edge process takes over with what shared state knows", () => {
+  test("lines that come while the session is loaded wait for it, in order", async () => {
+    const { memory } = await start();
+    const second = another(memory);
+    let loaded = (_: unknown): void => {};
+    second.memoryDelay = new Promise((resolve) => {
+      loaded = resolve;
+    });
+    const miner = new Miner(second, "tcp/one", 5, { adopted: true });
+    miner.line(submitLine(8, mine(job, "share", {}, "00000001")));
+    miner.line('{"id":9,"method":"mining.ping"}');
+    expect(await miner.hear()).toEqual([]);
+    loaded(undefined);
+    const answers = await miner.hear();
+    expect(answers.sort()).toEqual(['{"id":8,"result":true,"error":null}', '{"id":9,"result":"pong","error":null}']);
+    expect(miner.inGroup).toBe(true);
+  });
+
+  test("the tail of a line whose beginning died with the old edge is passed over in silence, the next one is not", async () => {
+    const { memory } = await start();
+    const miner = new Miner(another(memory), "tcp/one", 5, { adopted: true });
+    await miner.hear();
+    expect(await miner.ask('0001","655f5c80","00000000"],"id":4}')).toEqual([]);
+    expect(miner.acknowledged).toEqual([1]);
+    expect((await miner.ask("rubbish"))[0]).toMatch(/\[20,/);
+  });
+
+  test("a subscribed miner that nobody remembers is closed at its first share, so that it comes back with its session id", async () => {
+    const miner = new Miner(another(new SharedMemory()), "tcp/lost", 5, { adopted: true });
+    await miner.hear();
+    expect((await miner.ask(submitLine(9, mine(job, "share"))))[0]).toMatch(/\[25,/);
+    expect(miner.closed).toMatch(/unknown here/);
+  });
+});
+
+describe("a client that comes back on another connection", () => {
+  const back = async (instance: Instance, session: string, connection = "tcp/two") => {
+    const miner = new Miner(instance, connection, 20);
+    const lines = await miner.ask(`{"id":1,"method":"mining.subscribe","params":["cgminer/4.12.1","${session}"]}`);
+    return { miner, lines, reply: JSON.parse(lines[0] ?? "").result };
+  };
+
+  test("C4 gets its extranonce1 and its difficulty, on any instance, and its old job's shares count", async () => {
+    const { memory, miner } = await start();
+    await miner.ask(`{"id":3,"method":"mining.suggest_difficulty","params":[${EASY.sha256d / 2}]}`);
+    miner.close();
+    const second = another(memory);
+    const { miner: again, reply, lines } = await back(second, "tcp/one");
+    expect(reply).toEqual([
+      [
+        ["mining.set_difficulty", "tcp/two"],
+        ["mining.notify", "tcp/two"],
+      ],
+      "00000001",
+      4,
+    ]);
+    expect(JSON.parse(lines[1] ?? "").params).toEqual([EASY.sha256d / 2]);
+    const share = submitLine(9, mine(job, "share", {}, "00000001"));
+    expect((await again.ask(share))[0]).toMatch(/\[24,/); // Workers authorize again.
+    await again.ask('{"id":2,"method":"mining.authorize","params":["alice.rig1"]}');
+    expect(await again.ask(share)).toEqual([TRUE]);
+  });
+
+  test("a session resumes again and again", async () => {
+    const { memory, instance, miner } = await start();
+    miner.close();
+    for (const [session, connection] of [
+      ["tcp/one", "tcp/two"],
+      ["tcp/two", "tcp/three"],
+      ["tcp/three", "tcp/four"],
+    ] as const) {
+      const next = await back(another(memory), session, connection);
+      expect(next.reply[1]).toBe("00000001");
+      next.miner.close();
+    }
+    expect(instance.memory.numbers).toBe(2);
+  });
+
+  test("a session that somebody else lives on is not given away", async () => {
+    const { memory } = await start();
+    const { reply } = await back(another(memory), "tcp/one");
+    expect(reply[1]).toBe("00000002");
+  });
+
+  test("a moved connection's session stays held", async () => {
+    const { memory, miner } = await start();
+    miner.close("moved");
+    const { reply } = await back(another(memory), "tcp/one");
+    expect(reply[1]).toBe("00000002");
+  });
+
+  test("an unknown session id means a new session", async () => {
+    const { memory } = await start();
+    const { reply } = await back(another(memory), "never-was");
+    expect(reply[1]).toBe("00000002");
+  });
+});
+
+describe("difficulty in motion", () => {
+  test("a miner far too fast for its difficulty gets another one at once, and every share counts at its own", async () => {
+    const { instance, miner } = await start();
+    let nonce = 0;
+    const told: string[] = [];
+    for (let i = 0; i < 40 && told.length === 0; i++) {
+      const share = mine(job, "share", { nonce }, "00000001");
+      nonce = share.nonce + 1;
+      told.push(...(await miner.ask(submitLine(9, share))).filter((line) => line !== TRUE));
+    }
+    const [difficulty, notice] = told.map((line) => JSON.parse(line));
+    expect(difficulty.params[0]).toBeGreaterThan(2 * EASY.sha256d);
+    expect(notice.params[0]).toMatch(/^a1-/);
+    expect(notice.params[8]).toBe(false);
+    await miner.ask(submitLine(9, mine(job, "share", { nonce }, "00000001")));
+    expect(instance.shares.every(({ difficulty: credited }) => credited === EASY.sha256d)).toBe(true);
+  });
+});
+
+describe("the pool looks after its connections", () => {
+  const ageing = { subscribeTimeoutMs: 1, authorizeTimeoutMs: 1 };
+  const pause = () => new Promise((resolve) => setTimeout(resolve, 5));
+
+  test("who never subscribes, or never authorizes, is closed", async () => {
+    const { instance, miner } = await start(undefined, ageing);
+    const silent = new Miner(instance, "tcp/silent", 2);
+    const nameless = new Miner(instance, "tcp/nameless", 3);
+    await nameless.ask('{"id":1,"method":"mining.subscribe","params":[]}');
+    await pause();
+    instance.broadcast.sweep();
+    for (const each of [miner, silent, nameless]) await each.hear();
+    expect([miner.closed, silent.closed, nameless.closed]).toEqual([
+      undefined,
+      "no mining.subscribe in time",
+      "no authorized worker in time",
+    ]);
+  });
+
+  test("the job is told again before a silent miner gives us up, under a name that leads to it", async () => {
+    const { instance, miner } = await start(undefined, { keepaliveMs: 1 });
+    await pause();
+    instance.broadcast.sweep();
+    const [notice] = (await miner.hear()).map((line) => JSON.parse(line));
+    expect(notice).toMatchObject({ method: "mining.notify", params: { 0: expect.stringMatching(/^a1-/), 8: false } });
+    const time = Number.parseInt(notice.params[7], 16);
+    const share = mine(job, "share", { job: notice.params[0], time }, "00000001");
+    expect(await miner.ask(submitLine(9, share))).toEqual([TRUE]);
+    expect(instance.shares.at(-1)?.job).toBe("a1");
+  });
+
+  test("C5 without work miners are let go, so many a second, and kept as soon as there is work", async () => {
+    const { instance, miner } = await start(undefined, { noWorkDisconnectMs: 1, noWorkClosesPerSecond: 1 });
+    const other = new Miner(instance, "tcp/other", 2);
+    await pause();
+    instance.broadcast.sweep();
+    expect((await miner.hear())[0]).toContain("client.show_message");
+    await other.hear();
+    expect([miner.closed, other.closed]).toEqual([expect.stringMatching(/no coin daemon/), undefined]);
+    instance.freshAtMs = performance.now() + 60_000;
+    instance.broadcast.sweep();
+    await other.hear();
+    expect(other.closed).toBeUndefined();
+  });
+});
+
+describe("overload", () => {
+  test("W3 beyond its bounds an instance takes nothing and says so", async () => {
+    const { instance, miner } = await start();
+    instance.waiting = instance.settings.sharesWaitingMax + 1;
+    expect(() => miner.line('{"id":1,"method":"mining.ping"}')).toThrow("[OVERLOADED]");
+    instance.waiting = 0;
+    expect(await miner.ask('{"id":1,"method":"mining.ping"}')).toHaveLength(1);
+  });
+
+  test("lines of connections that are gone are not waited for", async () => {
+    const { instance, miner } = await start();
+    let settle = (_: Recorded): void => {};
+    instance.outcome = () =>
+      new Promise((resolve) => {
+        settle = resolve;
+      });
+    miner.line(submitLine(9, mine(job, "share", {}, "00000001")));
+    await miner.hear();
+    miner.close();
+    expect(instance.lines.queueBytes).toBeGreaterThan(0);
+    settle("recorded");
+    await instance.lines.idle();
+    expect(instance.lines.queueBytes).toBe(0);
+    expect(await miner.hear()).toEqual([]);
+  });
+
+  test("an event for a connection that is not there harms nobody", () => {
+    const { lines } = new Instance();
+    const handle = 77 as Handle;
+    lines.events(
+      [
+        { kind: "line", handle, number: 1 as LineNumber, bytes: Buffer.from("x") },
+        { kind: "close", handle, reason: "client" },
+      ],
+      EDGE,
+    );
+    expect(lines.connections.size).toBe(0);
+    expect(lines.connections.find(EDGE, handle)?.id as ConnectionId | undefined).toBeUndefined();
+  });
+});
