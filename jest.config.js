@@ -1,6 +1,6 @@
 // The tests run as tsc built them (dist/), so what is tested is what is shipped; source maps bring failures back to the .ts.
 export default {
-  testEnvironment: "node",
+  testEnvironment: "<rootDir>/test/environment.js",
   roots: ["<rootDir>/dist/test"],
   testMatch: ["**/*.test.js"],
   transform: {},

@@ -3,6 +3,7 @@
 //   metrics, log -> redis (probed: refused with a reason) -> discovery -> nexus
 
 import { pino } from "pino";
+import { curveKeyPair } from "zeromq";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
 import type { House, Log } from "./house.js";
@@ -47,7 +48,9 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   });
   const { cluster, host } = settings;
   const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
-  const nexus = await openNexus({ discovery, version: packageVersion, bind: host, log, metrics });
+  // A pair for each process start: instances publish their public keys through discovery.
+  const curve = settings.curve ? { curve: curveKeyPair() } : {};
+  const nexus = await openNexus({ discovery, version: packageVersion, bind: host, log, metrics, ...curve });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await nexus.close();

@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
-import { hidePassword, houseSettings, openHouse } from "../../lib/wiring/index.js";
+import { z } from "zod";
+import { defineContract, hidePassword, houseSettings, method, openHouse } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
 import { openTestHouse } from "../kit/house.js";
 import { freePort } from "../kit/ports.js";
@@ -117,6 +118,27 @@ describe("openHouse", () => {
     await redis.start();
     await until("it answers again", 5_000, async () => (await house.redis.state.ping()) === "PONG");
   });
+});
+
+const echo = defineContract({
+  service: "echo",
+  methods: {
+    say: method({ request: z.object({ text: z.string() }), reply: z.object({ text: z.string() }), idempotent: true }),
+  },
+  pushes: {},
+});
+
+test.each([false, true])("what one house offers another one finds and calls (encrypted: %s)", async (curve) => {
+  const redis = await startRedis();
+  const there = await openTestHouse(redis, { settings: { curve } });
+  await there.nexus.host(echo, { say: ({ text }) => ({ text: `${text}!` }) });
+  const here = await openTestHouse(redis, { settings: { curve } });
+  const client = here.nexus.client(echo);
+  await client.ready(5_000);
+  expect(await client.call("say", { text: "hello" })).toEqual({ text: "hello!" });
+  expect(client.instances()[0]?.curveKey?.length).toBe(curve ? 40 : undefined);
+  await there.close();
+  await until("it has left", 2_000, () => client.instances().length === 0);
 });
 
 test("passwords are hidden whatever the URL looks like", () => {

@@ -20,19 +20,24 @@ export class Script {
 
   /** Replies with strings and numbers. @throws what Redis or the connection said, the script's name in front. */
   run(redis: Redis, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
-    return this.#run(keys, args, (command, all) => redis.call(command, all));
+    return this.#run(redis, keys, args, (command, all) => redis.call(command, all));
   }
 
   /** The same, but strings come as Buffers: for values that are bytes. */
   runForBytes(redis: Redis, keys: readonly string[], args: readonly ScriptArgument[]): Promise<unknown> {
-    return this.#run(keys, args, (command, all) => redis.callBuffer(command, all));
+    return this.#run(redis, keys, args, (command, all) => redis.callBuffer(command, all));
   }
 
   async #run(
+    redis: Redis,
     keys: readonly string[],
     args: readonly ScriptArgument[],
     call: (command: string, all: ScriptArgument[]) => Promise<unknown>,
   ): Promise<unknown> {
+    // The client would say so too, in words that help nobody, and leave the command's timer running.
+    if (redis.options.enableOfflineQueue === false && redis.status !== "ready") {
+      throw new Error(`script ${this.name}: Redis is away (${redis.status})`);
+    }
     const rest = [keys.length, ...keys, ...args];
     try {
       return await call("EVALSHA", [this.#sha, ...rest]);
