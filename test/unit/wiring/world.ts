@@ -1,0 +1,124 @@
+// A world for the wiring's tests: nexuses that see each other through one directory in memory, and a service whose handlers
+// the test opens and shuts by hand.
+
+import { z } from "zod";
+import {
+  type CallContext,
+  Directory,
+  defineContract,
+  type Hosted,
+  type HostOptions,
+  type Limits,
+  memoryDiscovery,
+  method,
+  type Nexus,
+  type NexusOptions,
+  noMetrics,
+  openNexus,
+  push,
+  quiet,
+} from "../../../lib/wiring/index.js";
+import { atEnd } from "../../kit/cleanup.js";
+
+const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
+
+export const contract = defineContract({
+  service: "mill",
+  methods: {
+    /** Gives back what it got. */
+    echo: method({
+      request: z.object({ text: z.string(), bytes: bytes.optional() }),
+      reply: z.unknown(),
+      idempotent: true,
+    }),
+    /** Held until the test answers; may be repeated. */
+    hold: method({ request: z.number(), reply: z.number(), idempotent: true, timeoutMs: 10_000 }),
+    /** The same, not to be repeated. */
+    once: method({ request: z.number(), reply: z.number(), idempotent: false, timeoutMs: 10_000 }),
+    /** Does what the test says. */
+    act: method({ request: z.number(), reply: z.unknown(), idempotent: true, timeoutMs: 10_000 }),
+  },
+  pushes: { flour: push(z.object({ sack: z.number(), pad: z.string().optional() })), dust: push(z.number()) },
+});
+export type Mill = typeof contract;
+
+/** A request that a handler holds. */
+export interface Held {
+  readonly request: number;
+  readonly context: CallContext;
+  readonly instance: string;
+  answer(reply: number): void;
+  throw(error: unknown): void;
+}
+
+export interface MillInstance {
+  readonly hosted: Hosted<Mill>;
+  readonly held: Held[];
+  /** Requests of `act` and `echo` in the order in which they were begun. */
+  readonly begun: number[];
+  act: (request: number, context: CallContext) => unknown;
+}
+
+export async function openMill(nexus: Nexus, options?: HostOptions<Mill>): Promise<MillInstance> {
+  const held: Held[] = [];
+  const begun: number[] = [];
+  const hold = (request: number, context: CallContext) =>
+    new Promise<number>((resolve, reject) => {
+      held.push({ request, context, instance: mill.hosted.instance.id, answer: resolve, throw: reject });
+    });
+  const hosted = await nexus.host(
+    contract,
+    {
+      echo: (request) => request,
+      hold,
+      once: hold,
+      act: (request, context) => {
+        begun.push(request);
+        return mill.act(request, context);
+      },
+    },
+    options,
+  );
+  const mill: MillInstance = { hosted, held, begun, act: (request) => request };
+  return mill;
+}
+
+export interface World {
+  readonly directory: Directory;
+  /** Makes the calls. */
+  readonly caller: Nexus;
+  /** Hosts the services. The same nexus as `caller` in a local world. */
+  readonly host: Nexus;
+  /** One more nexus that sees the others. */
+  open(options?: Partial<NexusOptions>): Promise<Nexus>;
+}
+
+export async function openWorld(kind: "local" | "remote", limits: Partial<Limits> = {}): Promise<World> {
+  const directory = new Directory();
+  const open = async (options: Partial<NexusOptions> = {}) => {
+    const nexus = await openNexus({
+      discovery: memoryDiscovery(directory),
+      version: "1.2.3",
+      bind: "127.0.0.1",
+      log: quiet,
+      metrics: noMetrics,
+      limits,
+      ...options,
+    });
+    atEnd(() => nexus.close());
+    return nexus;
+  };
+  const caller = await open();
+  const host = kind === "local" ? caller : await open();
+  return { directory, caller, host, open };
+}
+
+/** What a rejected promise was rejected with. */
+export async function failureOf(promise: Promise<unknown>): Promise<{ code: string; sent: boolean; message: string }> {
+  try {
+    await promise;
+  } catch (error) {
+    return error as { code: string; sent: boolean; message: string };
+  }
+  throw new Error("the call succeeded, and should have failed");
+}
