@@ -1,0 +1,423 @@
+// The ways out of an instance when the other side is slow, away or wrong.
+
+import { afterEach, describe, expect, test } from "@jest/globals";
+import { pack } from "msgpackr";
+import { pino } from "pino";
+import type {
+  ConnectionId,
+  Difficulty,
+  EpochMs,
+  Handle,
+  Job,
+  JobId,
+  LineNumber,
+  Out,
+  ReporterContract,
+  Share,
+  ShareOutcome,
+  WorkerName,
+} from "../../../lib/contracts/index.js";
+import {
+  type Client,
+  type Instance,
+  noMetrics,
+  type PeerId,
+  type PushListener,
+  WiringError,
+} from "../../../lib/wiring/index.js";
+import { InJobs } from "../../../services/stratum/in-jobs.js";
+import { JobBook } from "../../../services/stratum/jobs.js";
+import { OutBlocks } from "../../../services/stratum/out-blocks.js";
+import { OUTS_PER_PUSH, OutLines } from "../../../services/stratum/out-lines.js";
+import { OutShares } from "../../../services/stratum/out-shares.js";
+import { OutState, type States } from "../../../services/stratum/out-state.js";
+import { encodeSnapshot } from "../../../services/stratum/snapshot.js";
+import { Tally } from "../../../services/stratum/tally.js";
+import { until } from "../../kit/until.js";
+import { craftJob, JUNIOR, SENIOR } from "./craft.js";
+
+const log = pino({ level: "silent" });
+const tally = new Tally(noMetrics);
+const ends: (() => unknown)[] = [];
+afterEach(async () => {
+  for (const end of ends.splice(0)) await end();
+});
+
+const share = (line: number): Share => ({
+  identity: Buffer.alloc(32, line),
+  connection: "tcp/one" as ConnectionId,
+  line: line as LineNumber,
+  worker: "alice" as WorkerName,
+  job: "a1" as JobId,
+  height: 1,
+  difficulty: 1 as Difficulty,
+  achieved: 2 as Difficulty,
+  at: 0 as EpochMs,
+  block: false,
+});
+const here = { moved: false };
+
+type Call = { shares?: readonly Share[]; rejects?: readonly { worker: string; reason: string; count: number }[] };
+
+/** A reporter that does what the test says; calls wait until it says so. */
+function reporter(
+  answer: (request: Call, count: number) => readonly ShareOutcome[] | Promise<readonly ShareOutcome[]>,
+) {
+  const calls: Call[] = [];
+  const client = {
+    call: async (_method: string, request: Call) => {
+      calls.push(request);
+      return { outcomes: await answer(request, calls.length) };
+    },
+  } as unknown as Client<ReporterContract>;
+  const out = new OutShares(client, log, tally);
+  ends.push(() => out.close());
+  return { out, calls };
+}
+const all =
+  (outcome: ShareOutcome) =>
+  ({ shares = [] }: Call) =>
+    shares.map(() => outcome);
+
+describe("shares", () => {
+  test("what is judged in one tick is recorded in one call, in order", async () => {
+    const { out, calls } = reporter(all("recorded"));
+    await Promise.all([1, 2, 3].map((line) => out.record(share(line), 1, here)));
+    expect(calls.map(({ shares }) => shares?.map(({ line }) => line))).toEqual([[1, 2, 3]]);
+  });
+
+  test("S1 a share waits, and is asked again, until a reporter has recorded it", async () => {
+    const { out, calls } = reporter((request, count) => {
+      if (count < 3) throw new WiringError(count === 1 ? "NO_INSTANCE" : "REMOTE", "away");
+      return all("recorded")(request);
+    });
+    expect(await out.record(share(1), 1, here)).toBe("recorded");
+    expect(calls).toHaveLength(3);
+    expect(out.waiting).toBe(0);
+  });
+
+  test("a share whose line moved to another instance is not asked again", async () => {
+    const { out } = reporter((_, count) => {
+      if (count === 1) throw new WiringError("TIMEOUT", "slow");
+      return [];
+    });
+    const claimant = { moved: false };
+    const outcome = out.record(share(1), 1, claimant);
+    claimant.moved = true;
+    expect(await outcome).toBe("moved");
+  });
+
+  test("one malformed share does not keep the others from being recorded", async () => {
+    const { out } = reporter((request) => {
+      if (request.shares?.some(({ line }) => line === 2)) throw new WiringError("INVALID_REQUEST", "line 2");
+      return all("recorded")(request);
+    });
+    const outcomes = await Promise.all([1, 2, 3].map((line) => out.record(share(line), 1, here)));
+    expect(outcomes).toEqual(["recorded", "refused", "recorded"]);
+  });
+
+  test("shares of coins with different units travel in different calls", async () => {
+    const { out, calls } = reporter(all("recorded"));
+    await Promise.all([out.record(share(1), 1, here), out.record(share(2), 65_536, here)]);
+    expect(calls).toHaveLength(2);
+  });
+
+  test("refused shares are counted by worker and reason, and sent together", async () => {
+    const { out, calls } = reporter(() => []);
+    for (let i = 0; i < 3; i++) out.reject("alice" as WorkerName, "stale");
+    out.reject("bob" as WorkerName, "duplicate");
+    await out.sendRejects();
+    await out.sendRejects();
+    expect(calls).toEqual([
+      {
+        rejects: [
+          { worker: "alice", reason: "stale", count: 3 },
+          { worker: "bob", reason: "duplicate", count: 1 },
+        ],
+      },
+    ]);
+  });
+
+  test("invented worker names do not grow the counts without end", async () => {
+    const { out, calls } = reporter(() => []);
+    for (let i = 0; i < 10_000; i++) out.reject(`w${i}` as WorkerName, "stale");
+    await out.sendRejects();
+    expect(calls[0]?.rejects?.length).toBeLessThanOrEqual(4_096);
+    expect(calls[0]?.rejects?.reduce((sum, { count }) => sum + count, 0)).toBe(10_000);
+  });
+});
+
+describe("answers to edges", () => {
+  const EDGE = "edge" as PeerId;
+  const write = (handle: number, size = 1): Out => ({
+    kind: "write",
+    handle: handle as Handle,
+    bytes: Buffer.alloc(size),
+  });
+  function setup(heldBytesMax?: number) {
+    const sent: Out[][] = [];
+    const lost: PeerId[] = [];
+    const edge = { takes: true };
+    const out = new OutLines({
+      send: (_, outs) => edge.takes && sent.push(outs) > 0,
+      onRetry: () => {},
+      onLost: (peer) => void lost.push(peer),
+      ...(heldBytesMax !== undefined && { heldBytesMax }),
+    });
+    ends.push(() => out.close());
+    return {
+      out,
+      sent,
+      lost,
+      edge,
+      handles: () => sent.flat().map((each) => (each.kind === "write" ? each.handle : 0)),
+    };
+  }
+
+  test("all of a tick is one push, in order", async () => {
+    const { out, sent, handles } = setup();
+    for (const handle of [1, 2, 3]) out.say(EDGE, write(handle));
+    out.say(EDGE, { kind: "broadcast", group: "jobs", bytes: Buffer.from("x") });
+    await until("the push was sent", 1_000, () => sent.length > 0);
+    expect(sent).toHaveLength(1);
+    expect(handles()).toEqual([1, 2, 3, 0]);
+  });
+
+  test("a push has a bound in pieces and in bytes", () => {
+    const { out, sent, handles } = setup();
+    for (let i = 1; i <= OUTS_PER_PUSH + 1; i++) out.say(EDGE, write(i));
+    out.flush();
+    expect(sent.map(({ length }) => length)).toEqual([OUTS_PER_PUSH, 1]);
+    for (let i = 1; i <= 3; i++) out.say(EDGE, write(i, 600_000));
+    out.flush();
+    expect(sent.slice(2).map(({ length }) => length)).toEqual([1, 1, 1]);
+    expect(handles().slice(-3)).toEqual([1, 2, 3]);
+  });
+
+  test("what an edge does not take at once is kept in order and taken later", async () => {
+    const { out, edge, handles } = setup();
+    edge.takes = false;
+    out.say(EDGE, write(1));
+    out.flush();
+    out.say(EDGE, write(2));
+    expect(out.empty).toBe(false);
+    edge.takes = true;
+    await until("both were sent", 1_000, () => handles().length === 2);
+    expect(handles()).toEqual([1, 2]);
+    expect(out.empty).toBe(true);
+  });
+
+  test("W3 an edge that takes nothing is given up at a bound, not fed for ever", async () => {
+    const { out, edge, lost } = setup(10_000);
+    edge.takes = false;
+    out.say(EDGE, write(1, 6_000));
+    out.flush();
+    out.say(EDGE, write(2, 6_000));
+    await until("the edge is given up", 1_000, () => lost.length > 0);
+    expect(out.empty).toBe(true);
+  });
+});
+
+describe("shared state", () => {
+  const CONNECTION = "tcp/one" as ConnectionId;
+  const wanted = () => true;
+  const session = (extranonce1: string) =>
+    encodeSnapshot({
+      ...{ agent: "", workers: [], versionMask: 0, minimum: 0, wish: 0 },
+      mining: { extranonce1, difficulty: 1 as Difficulty, announced: undefined, bound: [], lastNotice: "" },
+    });
+
+  function setup(changes: Partial<States> = {}) {
+    const saved: Record<string, string>[] = [];
+    const redis = { away: false };
+    const states: States = {
+      save: async (entries) => {
+        if (redis.away) throw new Error("away");
+        saved.push(
+          Object.fromEntries(entries.map(({ connection, state }) => [connection, Buffer.from(state).toString()])),
+        );
+      },
+      load: async () => [undefined],
+      touch: async () => [],
+      release: async () => {},
+      claim: async () => ({ kind: "unknown" }),
+      ...changes,
+    };
+    let number = 41;
+    const state = new OutState({ states, numbers: { next: async () => ++number }, extranonce1Size: 4, log, tally });
+    ends.push(() => {
+      redis.away = false;
+      return state.close();
+    });
+    return { state, saved, redis };
+  }
+
+  test("a tick's changes are one write, the newest of each connection", async () => {
+    const { state, saved } = setup();
+    state.save(CONNECTION, Buffer.from("1"));
+    state.save("tcp/two" as ConnectionId, Buffer.from("2"));
+    state.save(CONNECTION, Buffer.from("3"));
+    await state.flush();
+    expect(saved).toEqual([{ "tcp/one": "3", "tcp/two": "2" }]);
+  });
+
+  test("C3 with Redis away changes wait, newest first, and are written when it is back", async () => {
+    const { state, saved, redis } = setup();
+    redis.away = true;
+    state.save(CONNECTION, Buffer.from("old"));
+    await state.flush();
+    state.save(CONNECTION, Buffer.from("new"));
+    redis.away = false;
+    await until("it was written", 2_000, () => saved.length > 0);
+    expect(saved).toEqual([{ "tcp/one": "new" }]);
+  });
+
+  test("what belongs to another instance is not written any more", async () => {
+    const { state, saved, redis } = setup();
+    redis.away = true;
+    state.save(CONNECTION, Buffer.from("old"));
+    await state.flush();
+    state.forget(CONNECTION);
+    redis.away = false;
+    await state.close();
+    expect(saved).toEqual([]);
+  });
+
+  test("extranonce1 has the operator's size; a session of another size begins anew", async () => {
+    expect(await setup().state.enlist(CONNECTION, undefined, wanted)).toEqual({ extranonce1: "0000002a" });
+    const { state } = setup({ claim: async () => ({ kind: "claimed", state: session("000000000001") }) });
+    expect(await state.enlist(CONNECTION, "old", wanted)).toEqual({ extranonce1: "0000002a" });
+    const fits = setup({ claim: async () => ({ kind: "claimed", state: session("00000001") }) });
+    expect(await fits.state.enlist(CONNECTION, "old", wanted)).toMatchObject({ extranonce1: "00000001" });
+  });
+
+  test("with Redis away an adopted connection's session is asked for until Redis is back, or the client has gone", async () => {
+    let asked = 0;
+    const { state } = setup({
+      load: async () => {
+        if (++asked < 3) throw new Error("away");
+        return [session("00000007")];
+      },
+    });
+    expect((await state.load(CONNECTION, wanted))?.mining?.extranonce1).toBe("00000007");
+    expect(await state.load(CONNECTION, () => false)).toBeUndefined();
+  });
+});
+
+describe("jobs in", () => {
+  function setup() {
+    const told: string[] = [];
+    const loads: string[] = [];
+    const store = new Map<string, Uint8Array>();
+    const book = new JobBook();
+    let listener: PushListener<Job> | undefined;
+    let watch = (_: readonly Instance[]): void => {};
+    const jobs = new InJobs({
+      jobmanager: {
+        subscribe: (_push: string, given: unknown) => {
+          listener = given as PushListener<Job>;
+          return { close: () => {} };
+        },
+        watch: (given: (instances: readonly Instance[]) => void) => {
+          watch = given;
+          return () => {};
+        },
+      } as unknown as ConstructorParameters<typeof InJobs>[0]["jobmanager"],
+      load: async (id) => {
+        loads.push(id);
+        return store.get(id);
+      },
+      book,
+      settings: { extranonce1Size: 4, extranonce2Size: 4 },
+      onNotice: (offered) => void told.push(`${offered} ${book.current?.job.id}`),
+      log,
+      tally,
+    });
+    const instances = [SENIOR, JUNIOR].map((id) => ({ id }) as Instance);
+    watch(instances);
+    const [senior, junior] = instances as [Instance, Instance];
+    const say = (instance: Instance, job: Job) => listener?.onMessage(job, { instance, sequence: 1, snapshot: false });
+    return {
+      jobs,
+      told,
+      loads,
+      store,
+      senior,
+      junior,
+      say,
+      join: (i: Instance) => listener?.onJoin?.(i),
+      leave: (i: Instance) => listener?.onLeave?.(i, "gone"),
+    };
+  }
+
+  test("the senior is the oldest whose stream reaches us; when it goes the next one is", () => {
+    const { told, senior, junior, say, join, leave } = setup();
+    join(junior);
+    say(junior, craftJob({ id: "b1" }));
+    say(junior, craftJob({ id: "b2", clean: false }));
+    join(senior);
+    say(junior, craftJob({ id: "b3", clean: false }));
+    say(senior, craftJob({ id: "a1", clean: false }));
+    leave(senior);
+    say(junior, craftJob({ id: "b4", clean: false }));
+    expect(told).toEqual(["tip b1", "refresh b2", "refresh a1", "refresh b4"]);
+  });
+
+  test("a job whose extranonce sizes are not ours is refused: no share of it could be right", () => {
+    const { told, senior, say, join } = setup();
+    join(senior);
+    say(senior, craftJob({ extranonce1Size: 8 }));
+    expect(told).toEqual([]);
+  });
+
+  test("only a newer template is a sign of life", async () => {
+    const { jobs, senior, say, join } = setup();
+    join(senior);
+    say(senior, craftJob({ id: "a1" }));
+    const fresh = jobs.freshAtMs;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    say(senior, craftJob({ id: "a2", clean: false }));
+    expect(jobs.freshAtMs).toBe(fresh);
+    say(senior, craftJob({ id: "a3", clean: false, templateAt: 1_700_000_000_001 as EpochMs }));
+    expect(jobs.freshAtMs).toBeGreaterThan(fresh);
+  });
+
+  test("an unknown job is looked up once at a time, and one that is not there not again for a while", async () => {
+    const { jobs, loads, store } = setup();
+    store.set("aa", pack({ job: { ...craftJob({ id: "aa" }) }, body: Buffer.from("rest") }));
+    const found = await Promise.all([jobs.lookup("aa" as JobId), jobs.lookup("aa" as JobId)]);
+    expect(found.map((known) => known?.job.id)).toEqual(["aa", "aa"]);
+    for (let i = 0; i < 3; i++) expect(await jobs.lookup("bb" as JobId)).toBeUndefined();
+    expect(loads).toEqual(["aa", "bb"]);
+  });
+
+  test("bytes in shared state that are no job are no job", async () => {
+    const { jobs, store } = setup();
+    store.set("aa", Buffer.from("rubbish"));
+    store.set("ab", pack({ job: { ...craftJob({ id: "other" }), id: "cc" }, body: Buffer.alloc(0) }));
+    expect(await jobs.lookup("aa" as JobId)).toBeUndefined();
+    expect(await jobs.lookup("ab" as JobId)).toBeUndefined();
+  });
+});
+
+describe("blocks", () => {
+  test("S3 a block is offered until a jobmanager took it", async () => {
+    let asked = 0;
+    const client = {
+      call: async () => {
+        if (++asked < 3) throw new WiringError("NO_INSTANCE", "none");
+        return { status: "accepted", hash: "00".repeat(32), height: 1, verdicts: [] };
+      },
+    } as unknown as ConstructorParameters<typeof OutBlocks>[0];
+    const blocks = new OutBlocks(client, log, tally, 1);
+    const job = craftJob();
+    blocks.submit(
+      { job, header: Buffer.alloc(80), coinbase: Buffer.alloc(1) },
+      "alice" as WorkerName,
+      "tcp/one" as ConnectionId,
+    );
+    await blocks.idle();
+    expect(asked).toBe(3);
+    expect(tally.counters()["blocks.accepted"]).toBe(1);
+  });
+});
