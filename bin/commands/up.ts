@@ -5,6 +5,7 @@
 //
 //   run directory -> Pool (bin/up/pool.ts) -> live screen or lines -> summary -> everything stopped, only logs left
 
+import { once } from "node:events";
 import { writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
@@ -119,24 +120,22 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     await watch?.close();
     watch = undefined;
     await pool.close();
-    embedded?.close();
   }
 }
 
 /** Until the time is over or somebody asks to stop. */
-async function stay({
-  args,
-  embedded,
-  asked,
-  log,
-}: {
-  args: Arguments;
-  embedded: Embedded | undefined;
-  asked: AbortSignal;
-  log: Log;
-}) {
-  const over = args.for === undefined ? asked : AbortSignal.any([asked, AbortSignal.timeout(args.for * 1_000)]);
-  const paying = embedded?.pay(over, log);
-  if (!over.aborted) await new Promise((resolve) => over.addEventListener("abort", resolve, { once: true }));
+async function stay({ args, embedded, asked, log }: Stay): Promise<void> {
+  const over = new AbortController();
+  const end = () => over.abort();
+  const timer = args.for === undefined ? undefined : setTimeout(end, args.for * 1_000);
+  asked.addEventListener("abort", end, { once: true });
+  if (asked.aborted) end();
+  const paying = embedded?.pay(over.signal, log);
+  if (!over.signal.aborted) await once(over.signal, "abort");
+  clearTimeout(timer);
   await paying;
+}
+
+interface Stay extends Pick<Setting, "args" | "asked" | "log"> {
+  readonly embedded: Embedded | undefined;
 }

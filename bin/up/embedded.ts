@@ -17,9 +17,11 @@ import { type PrivateRedis, redisConfiguration, redisUrl } from "../../demo/redi
 import {
   bootRegtest,
   cookieFile,
+  heightOf,
   type LitecoindPlace,
   litecoindArguments,
   MWEB_HEIGHT,
+  mine,
   newAddress,
 } from "../../demo/regtest.js";
 import type { Log } from "../../lib/wiring/index.js";
@@ -44,6 +46,10 @@ export interface Embedded {
   pay(signal: AbortSignal, log: Log): Promise<void>;
   /** How many of these blocks litecoind has in its best chain; and where the chain stands. */
   askChain(hashes: readonly string[]): Promise<{ inChain: number; height: number; mweb: boolean }>;
+  /** Their names. */
+  readonly watchers: readonly string[];
+  /** Makes both nodes answer every long poll now: only a new block does. For the end of the run. */
+  endLongPolls(): Promise<void>;
   close(): void;
 }
 
@@ -85,6 +91,8 @@ export async function prepareEmbedded(run: RunDirectory, tell: (text: string) =>
       HEADFRAME_LITECOIND_A: quoted(litecoindArguments(a)),
       HEADFRAME_LITECOIND_B: quoted(litecoindArguments(b)),
     },
+    watchers: Object.keys(watchers),
+    endLongPolls: () => endLongPolls(rpcA, rpcB),
     ready: (watcher, signal) => watchers[watcher]?.(signal),
     pay: (signal, log) => pay(rpcA, signal, log),
     askChain: (hashes) => askChain(rpcA, hashes),
@@ -161,6 +169,19 @@ async function pay(rpc: DaemonRpc, signal: AbortSignal, log: Log): Promise<void>
       if (!(error instanceof RpcError) && !signal.aborted) throw error;
       log.debug({ err: error }, "no payment this time");
     }
+  }
+}
+
+async function endLongPolls(rpcA: DaemonRpc, rpcB: DaemonRpc): Promise<void> {
+  try {
+    await mine(rpcA, await newAddress(rpcA, "bech32"), 1);
+    const height = await heightOf(rpcA);
+    await until(AbortSignal.timeout(RPC_TIMEOUT_MS), async () => {
+      if ((await heightOf(rpcB)) < height) throw new Error("not there yet");
+    });
+  } catch (error) {
+    // A node that is gone, or never came up, holds nothing.
+    if (!(error instanceof RpcError) && !(error instanceof DOMException)) throw error;
   }
 }
 

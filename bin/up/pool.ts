@@ -98,6 +98,14 @@ export class Pool {
 
   /** Stops everything in reverse order. Safe twice. */
   async close(): Promise<void> {
+    const { embedded } = this.options;
+    if (embedded) {
+      // What asks the daemons first: a long poll holds a daemon's shutdown for a minute.
+      const others = this.#arbiter?.inOrder().filter(({ name }) => !embedded.watchers.includes(name)) ?? [];
+      for (const watcher of others.reverse()) await watcher.stop();
+      await embedded.endLongPolls();
+      embedded.close(); // An open connection holds it, too.
+    }
     await this.#arbiter?.close();
     const read = await this.#reading?.catch(() => undefined); // Its failure was reported when it happened.
     await read?.registry.close();
@@ -170,6 +178,7 @@ export class Pool {
     this.options.onTold(
       `${watcher} (pid ${pid}) ended${death.signal ? ` by ${death.signal}` : ` with code ${death.exitCode}`}`,
     );
+    if (SERVICE_OF[watcher] === undefined) return;
     const read = await this.#reading?.catch(() => undefined);
     await read?.registry.certifyDeath({ host: hostname(), pid }); // P2
   }

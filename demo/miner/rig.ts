@@ -36,6 +36,9 @@ export interface RigCounts {
   disconnects: number;
 }
 
+/** Between two hashes: as far apart as real luck puts them, so that rigs do not find their blocks all at the same moment. */
+const pauseMs = (hashesPerSecond: number): number => (1_000 / hashesPerSecond) * (0.2 + 1.6 * Math.random());
+
 const RECONNECT_MS = 1_000;
 const NONCES = 2 ** 32;
 
@@ -97,7 +100,7 @@ export class Rig {
     const answers = new Set<Promise<void>>();
     client.once("close", (error) => this.#lost(error ?? new Error("the pool closed the connection")));
     while (!client.closed && !this.#stop.signal.aborted) {
-      await this.#pause(1_000 / this.#options.hashesPerSecond);
+      await this.#pause(pauseMs(this.#options.hashesPerSecond));
       const submitted = client.closed || this.#stop.signal.aborted ? undefined : this.#hash(client);
       if (submitted) answers.add(submitted.finally(() => answers.delete(submitted)));
     }
