@@ -80,12 +80,18 @@ export class Archiver {
       if (this.#failing) log.info("share records are archived again");
       this.#failing = false;
     } catch (error) {
-      if (settings.archive) metrics.count("reporter.archive.failures");
-      const { logLengthMax } = settings;
-      if (!this.#failing)
-        log.error({ err: error, logLengthMax }, "share records are not archived; the log grows to its limit");
-      this.#failing = true;
+      if (settings.archive) this.#report(error);
     }
+  }
+
+  #report(error: unknown): void {
+    const { settings, metrics, log } = this.options;
+    metrics.count("reporter.archive.failures");
+    if (!this.#failing) {
+      const limit = { err: error, logLengthMax: settings.logLengthMax };
+      log.error(limit, "share records are not archived; the log grows to its limit and then drops its oldest records");
+    }
+    this.#failing = true;
   }
 
   async #archive(archive: ArchiveSettings, excess: number): Promise<void> {

@@ -10,7 +10,9 @@ import { atEnd } from "../kit/cleanup.js";
 import { type RedisServer, startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
 
-const TIMES = { everyMs: 100, ttlMs: 500, pollMs: 200 };
+const TIMES = { everyMs: 150, ttlMs: 1_000, pollMs: 300 };
+/** What a loaded machine may add to a promised time. */
+const SLACK_MS = 1_000;
 
 function open(redis: RedisServer, options: Partial<RegistryOptions> = {}): Registry {
   const registry = Registry.open({ redis: redis.client(), cluster: "test", ...TIMES, ...options });
@@ -68,9 +70,9 @@ describe("seeing each other", () => {
     const registry = open(redis);
     const seen = look(registry);
     await registry.register(edge("edge-1"));
-    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
     const before = seen.changes;
-    await until("ten beats have passed", 5_000, async () => (await beats(redis)) >= 10);
+    await until("five beats have passed", 5_000, async () => (await beats(redis)) >= 5);
     expect(seen.changes).toBe(before);
   });
 
@@ -79,7 +81,7 @@ describe("seeing each other", () => {
     const watcher = open(redis);
     const seen = look(watcher);
     const registration = await open(redis).register(edge("edge-1"));
-    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
     await update(registration, { state: "draining" });
     await until("draining is seen", 1_000, () => seen.now[0]?.state === "draining");
     await update(registration, { meta: { port: "3333" } });
@@ -116,7 +118,7 @@ describe("leaving", () => {
     const registry = open(redis);
     const seen = look(open(redis));
     const registration = await registry.register(edge("edge-1"));
-    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
     await registration.withdraw();
     await until("it is gone", 1_000, () => seen.now.length === 0);
     await registration.withdraw();
@@ -141,7 +143,7 @@ describe("leaving", () => {
     const child = await startHeart(redis, "edge-heart");
     await until("it is seen", 2_000, () => seen.now.length === 1);
     child.kill("SIGKILL");
-    await until("it is gone", TIMES.ttlMs + 300, () => seen.now.length === 0);
+    await until("it is gone", TIMES.ttlMs + SLACK_MS, () => seen.now.length === 0);
   });
 
   test("a death certificate removes exactly the dead process' instances, at once", async () => {
@@ -179,7 +181,7 @@ describe("Redis away", () => {
 
     await redis.stop();
     child.kill("SIGKILL");
-    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 2)); // Longer than any life: that is the point.
+    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 1.5)); // Longer than any life: that is the point.
     expect(ids(seen)).toEqual(["edge-1", "edge-heart"]);
     expect(lists.length).toBe(before);
 
@@ -189,9 +191,9 @@ describe("Redis away", () => {
       3_000,
       async () => (await redis.client().exists("hf:{test}:instance:edge:edge-1")) === 1,
     );
-    await until("the dead one is dropped", 3_000, () => seen.now.length === 1);
+    await until("the dead one is dropped", 5_000, () => seen.now.length === 1);
     expect(ids(seen)).toEqual(["edge-1"]);
-    await until("the recorder drops it too", 3_000, () => lists.length > before);
+    await until("the recorder drops it too", 5_000, () => lists.length > before);
     expect(lists.slice(before)).toEqual([["edge-1"]]);
   });
 
@@ -200,9 +202,9 @@ describe("Redis away", () => {
     const registry = open(redis);
     const seen = look(registry);
     await registry.register(edge("edge-1"));
-    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
     redis.freeze();
-    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 3));
+    await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs * 1.5));
     expect(ids(seen)).toEqual(["edge-1"]);
     redis.thaw();
     await until("it beats again", 5_000, async () => (await redis.client().pttl("hf:{test}:instance:edge:edge-1")) > 0);
@@ -214,7 +216,7 @@ describe("Redis away", () => {
     const registry = open(redis);
     const seen = look(open(redis));
     await registry.register(edge("edge-1"));
-    await until("it is seen", 1_000, () => seen.now.length === 1);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
     const before = seen.changes;
     await redis.client().flushall();
     await until("it has registered again", 2_000, async () => (await beats(redis)) >= 3);
