@@ -1,6 +1,6 @@
 // Batch: calls that arrive while one script call is under way go together into the next one. Pure.
 //
-//   recordShares x many --> waiting (bounded) --> one call of `send` at a time, at most sharesPerBatch
+//   recordShares x many --> waiting (bounded) --> one call of `send` at a time
 //
 //   B1. One call's shares stay together and in order; its outcomes come back as if it had been alone.
 //   B2. When a batch fails, every call in it fails with the same error: all of them may have been recorded.
@@ -9,9 +9,9 @@
 import { SHARES_MAX } from "../../lib/contracts/index.js";
 import { WiringError } from "../../lib/wiring/index.js";
 
-/** In one script call: Redis does nothing else meanwhile (about 10 us a share). */
-const BATCH_MAX = SHARES_MAX;
-/** Waiting: sixteen full batches, some seconds of work for Redis, under 50 MB here. */
+/** Put together for one script call, during which Redis does nothing else (10 to 30 us a share). A larger call goes alone. */
+const BATCH_MAX = 1_024;
+/** Waiting: sixteen of the largest calls, some seconds of work for Redis, under 50 MB here. */
 const WAITING_MAX = 16 * SHARES_MAX;
 
 interface Waiting<Item, Result> {

@@ -34,9 +34,13 @@ describe("batches", () => {
       under -= 1;
       return items;
     });
-    const calls = [[1], ...Array.from({ length: 9 }, () => new Array<number>(1_000).fill(0))];
+    const calls = [
+      [1],
+      ...Array.from({ length: 25 }, () => new Array<number>(100).fill(0)),
+      new Array<number>(2_000).fill(0),
+    ];
     await Promise.all(calls.map((items) => batcher.add(items)));
-    expect(sizes).toEqual([1, 4_000, 4_000, 1_000]);
+    expect(sizes).toEqual([1, 1_000, 1_000, 500, 2_000]);
     expect(batcher.waiting).toBe(0);
   });
 
