@@ -51,6 +51,7 @@ export class Connections {
     return this.#byEdge.get(edge)?.get(handle);
   }
 
+  /** Under a handle that is free. */
   add(connection: Connection): void {
     const { edge, handle } = connection;
     let ofEdge = this.#byEdge.get(edge);
@@ -58,7 +59,6 @@ export class Connections {
       ofEdge = new Map();
       this.#byEdge.set(edge, ofEdge);
     }
-    this.remove(edge, handle);
     ofEdge.set(handle, connection);
     this.#size++;
   }

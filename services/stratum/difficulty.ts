@@ -16,7 +16,7 @@ import { type Limits, limitsOf, within } from "./limits.js";
 import * as encode from "./protocol/encode.js";
 import type { Context, Effect, Mining, Step } from "./session.js";
 import type { Bound } from "./snapshot.js";
-import { credit, openWindow, retarget } from "./vardiff.js";
+import { credit, due, openWindow, retarget } from "./vardiff.js";
 
 /** A connection this many times too fast gets its new difficulty at once, not with the next notice. */
 const URGENT_FACTOR = 2;
@@ -98,9 +98,11 @@ export function wished(session: Mining, context: Context): Step<Mining> {
 }
 
 function retune(session: Mining, context: Context, nowMs: number): Mining {
+  const { vardiff } = context.rules;
+  if (!due(vardiff, session.window, nowMs)) return session;
   const limits = limitsOfSession(session, context);
-  const wanted = retarget(context.rules.vardiff, limits, session.difficulty, session.window, nowMs);
-  return wanted === undefined ? session : { ...session, difficulty: wanted, window: openWindow(nowMs) };
+  const difficulty = retarget(vardiff, limits, session.difficulty, session.window, nowMs);
+  return { ...session, difficulty, window: openWindow(nowMs) };
 }
 
 /** From here on `difficulty` is what the miner knows; all it was told before, but `fresh`, stays bound to the old one. */

@@ -8,7 +8,7 @@
 //       a miner that submits random ids costs nothing.
 
 import { unpack } from "msgpackr";
-import { type Job, type JobId, type JobmanagerContract, storedJob } from "../../lib/contracts/index.js";
+import { type EpochMs, type Job, type JobId, type JobmanagerContract, storedJob } from "../../lib/contracts/index.js";
 import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
 import type { JobBook, KnownJob, Offered } from "./jobs.js";
 import type { Archive } from "./ports.js";
@@ -29,6 +29,8 @@ export interface InJobsOptions {
 
 /** A job's body may be megabytes of transactions. */
 const LOOKUPS_MAX = 4;
+/** Jobmanagers whose last template's time is remembered, restarted ones included. */
+const SOURCES_MAX = 64;
 const ABSENT_MS = 10_000;
 const ABSENT_MAX = 4_096;
 
@@ -39,7 +41,7 @@ export class InJobs implements Archive {
   readonly #subscription: Subscription;
   readonly #unwatch: () => void;
   #instances: readonly Instance[] = [];
-  #newestTemplateAt = 0;
+  readonly #templateAt = new Map<InstanceId, EpochMs>();
   #freshAtMs = performance.now();
 
   constructor(private readonly options: InJobsOptions) {
@@ -89,7 +91,7 @@ export class InJobs implements Archive {
       );
       return;
     }
-    this.#freshen(job);
+    this.#freshen(job, from);
     const maskBefore = book.current?.job.versionMask ?? job.versionMask;
     const senior = this.#instances.find(({ id }) => this.#joined.has(id))?.id === from;
     const offered = book.offer(job, from, senior, performance.now());
@@ -102,11 +104,19 @@ export class InJobs implements Archive {
     return extranonce1Size === settings.extranonce1Size && extranonce2Size === settings.extranonce2Size;
   }
 
-  /** A snapshot may be as old as the daemon's silence: only a newer template counts as a sign of life. */
-  #freshen({ templateAt }: Job): void {
-    if (templateAt <= this.#newestTemplateAt) return;
-    this.#newestTemplateAt = templateAt;
+  /**
+   * A snapshot may be as old as the daemon's silence: only a newer template counts as a sign of life. Newer than the last of the
+   * same jobmanager: two machines' clocks cannot be compared.
+   */
+  #freshen({ templateAt }: Job, from: InstanceId): void {
+    if (templateAt <= (this.#templateAt.get(from) ?? 0)) return;
+    this.#templateAt.delete(from);
+    this.#templateAt.set(from, templateAt);
     this.#freshAtMs = performance.now();
+    for (const longest of this.#templateAt.keys()) {
+      if (this.#templateAt.size <= SOURCES_MAX) break;
+      this.#templateAt.delete(longest);
+    }
   }
 
   async #load(id: JobId): Promise<KnownJob | undefined> {

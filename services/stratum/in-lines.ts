@@ -119,6 +119,8 @@ export class InLines implements Crowd {
       here: true,
       moved: false,
     };
+    const before = this.connections.remove(edge, event.handle); // No edge names two so; its lines must not be waited for.
+    if (before) this.#dropWaiting(before);
     this.connections.add(connection);
     tally.count("stratum.opened", 1, ["how", snapshot ? "carried" : unknown ? "adopted" : "fresh"]);
     if (snapshot) this.#restore(connection, snapshot);

@@ -5,7 +5,7 @@
 //                                         \-> out-shares -> reporters, out-blocks -> jobmanagers, out-state <-> Redis
 
 import { jobmanager, reporter, stratum } from "../../lib/contracts/index.js";
-import { Allotment, ConnectionStates, type House, JobStore, type OpenService } from "../../lib/wiring/index.js";
+import { JobStore, type OpenService } from "../../lib/wiring/index.js";
 import { Broadcast, SWEEP_EVERY_MS } from "./broadcast.js";
 import { Desk } from "./desk.js";
 import { InJobs } from "./in-jobs.js";
@@ -17,12 +17,10 @@ import { OutShares } from "./out-shares.js";
 import { OutState, TOUCH_EVERY_MS } from "./out-state.js";
 import type { Settings } from "./settings.js";
 import { Tally } from "./tally.js";
+import { atMost } from "./wait.js";
 
 export { metricTable } from "./metrics.js";
 export { type Settings, settings } from "./settings.js";
-
-/** Numbers for extranonce1: four billion, or as many as its bytes hold. */
-const NUMBERS_MAX = 2 ** 32;
 
 export const open: OpenService<Settings> = async (house, settings) => {
   const { nexus, log, metrics } = house;
@@ -37,7 +35,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
   });
   const shares = new OutShares(clients.reporter, log, tally);
   const blocks = new OutBlocks(clients.jobmanager, log, tally);
-  const state = await openState(house, settings, tally);
+  const state = await OutState.open(house, settings.extranonce1Size, tally);
   const desk = new Desk({
     settings,
     book,
@@ -107,23 +105,3 @@ export const open: OpenService<Settings> = async (house, settings) => {
     },
   };
 };
-
-async function openState(
-  { redis, cluster, log }: House,
-  { extranonce1Size }: Settings,
-  tally: Tally,
-): Promise<OutState> {
-  const limit = Math.min(NUMBERS_MAX, 2 ** (8 * extranonce1Size));
-  const numbers = await Allotment.open(redis.state, cluster, "extranonce1", { limit });
-  return new OutState({ states: new ConnectionStates(redis.state, cluster), numbers, extranonce1Size, log, tally });
-}
-
-/** Resolves when `done` does, or after ms. */
-async function atMost(ms: number, done: Promise<unknown>): Promise<void> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<void>((resolve) => {
-    timer = setTimeout(resolve, Math.max(0, ms));
-  });
-  await Promise.race([done, late]);
-  clearTimeout(timer);
-}

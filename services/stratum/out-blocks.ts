@@ -9,6 +9,7 @@ import type { Client, Log } from "../../lib/wiring/index.js";
 import type { Blocks } from "./ports.js";
 import type { Tally } from "./tally.js";
 import type { Candidate } from "./verify.js";
+import { pause } from "./wait.js";
 
 /** A block that is no daemon's after this is somebody else's height. */
 const GIVE_UP_MS = 120_000;
@@ -69,18 +70,4 @@ export class OutBlocks implements Blocks {
       }
     }
   }
-}
-
-/** Ends early when aborted; never rejects. */
-export function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    if (signal.aborted) return resolve();
-    const done = () => {
-      clearTimeout(timer);
-      signal.removeEventListener("abort", done);
-      resolve();
-    };
-    const timer = setTimeout(done, ms);
-    signal.addEventListener("abort", done);
-  });
 }

@@ -8,12 +8,19 @@
 //   K1. Only bytes that snapshot.ts understands leave here.
 
 import type { ConnectionId } from "../../lib/contracts/index.js";
-import type { Claim, Log, SavedState } from "../../lib/wiring/index.js";
-import { pause } from "./out-blocks.js";
+import {
+  Allotment,
+  type Claim,
+  ConnectionStates,
+  type House,
+  type Log,
+  type SavedState,
+} from "../../lib/wiring/index.js";
 import type { Memory } from "./ports.js";
 import type { Grant } from "./session.js";
 import { decodeSnapshot, type Snapshot } from "./snapshot.js";
 import type { Tally } from "./tally.js";
+import { pause } from "./wait.js";
 
 /** What of lib/wiring's ConnectionStates is used here. */
 export interface States {
@@ -36,6 +43,8 @@ export interface OutStateOptions {
   readonly tally: Tally;
 }
 
+/** Numbers for extranonce1: four billion, or as many as its bytes hold. */
+const NUMBERS_MAX = 2 ** 32;
 /** A tenth of how long a live state lives, so that nine lost touches do no harm. */
 export const TOUCH_EVERY_MS = 60_000;
 const RETRY_MS = 250;
@@ -49,6 +58,14 @@ export class OutState implements Memory {
   readonly #closing = new AbortController();
 
   constructor(private readonly options: OutStateOptions) {}
+
+  /** Resolves with numbers in hand. @throws {Error} what Redis said. */
+  static async open(house: House, extranonce1Size: number, tally: Tally): Promise<OutState> {
+    const { redis, cluster, log } = house;
+    const limit = Math.min(NUMBERS_MAX, 2 ** (8 * extranonce1Size));
+    const numbers = await Allotment.open(redis.state, cluster, "extranonce1", { limit });
+    return new OutState({ states: new ConnectionStates(redis.state, cluster), numbers, extranonce1Size, log, tally });
+  }
 
   /** Written at the end of the tick, or as soon as Redis is there again. */
   save(connection: ConnectionId, state: Uint8Array): void {

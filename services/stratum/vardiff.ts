@@ -43,18 +43,22 @@ export const credit = (window: Window, difficulty: Difficulty): Window => ({
   work: window.work + difficulty,
 });
 
-/** `undefined`: the window goes on. Otherwise a new window begins; the difficulty may be the same. */
+/** V1. Cheap: asked of every connection at every broadcast. */
+export function due({ enabled, retargetMs, shareEveryMs }: VardiffRules, window: Window, nowMs: number): boolean {
+  if (!enabled) return false;
+  if (nowMs - window.sinceMs >= retargetMs) return true;
+  return window.shares >= Math.max(EARLY_SHARES_MIN, (EARLY_FACTOR * retargetMs) / shareEveryMs);
+}
+
+/** The difficulty for the next window, when this one is `due`; it may be the same. */
 export function retarget(
   rules: VardiffRules,
   limits: Limits,
   current: Difficulty,
   window: Window,
   nowMs: number,
-): Difficulty | undefined {
-  if (!rules.enabled) return undefined;
+): Difficulty {
   const elapsedMs = Math.max(1, nowMs - window.sinceMs);
-  const early = Math.max(EARLY_SHARES_MIN, (EARLY_FACTOR * rules.retargetMs) / rules.shareEveryMs);
-  if (elapsedMs < rules.retargetMs && window.shares < early) return undefined; // V1
   // Half a share more than counted: an empty window still bounds the speed from above.
   const work = window.work + current / 2;
   const wanted = Math.max((work / elapsedMs) * rules.shareEveryMs, current / FALL_MAX); // V3

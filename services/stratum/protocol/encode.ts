@@ -55,8 +55,18 @@ export interface Notice {
   readonly time: number;
 }
 
+/** A storm of reconnecting miners is told the same notice thousands of times. */
+const encoded = { clean: new WeakMap<Notice, string>(), going: new WeakMap<Notice, string>() };
+
 /** `[job_id, prevhash, coinb1, coinb2, [branches], version, nbits, ntime, clean]` */
-export const notify = ({ id, job, time }: Notice, clean: boolean): string =>
+export function notify(notice: Notice, clean: boolean): string {
+  const known = clean ? encoded.clean : encoded.going;
+  const line = known.get(notice) ?? encodeNotify(notice, clean);
+  known.set(notice, line);
+  return line;
+}
+
+const encodeNotify = ({ id, job, time }: Notice, clean: boolean): string =>
   notification("mining.notify", [
     id,
     swappedHash(job.previousHash),

@@ -248,6 +248,27 @@ describe("wishes", () => {
   });
 });
 
+describe("listeners", () => {
+  test("each connection has the rules of the listener that took it; `default` holds for the others", async () => {
+    const [slow, fast] = [EASY.sha256d / 4, EASY.sha256d * 4];
+    const { instance } = setup({
+      listeners: {
+        default: { difficulty: { floor: 1e-12, start: slow } },
+        farm: { difficulty: { floor: 1e-12, start: fast } },
+      },
+    });
+    for (const [handle, listener, start] of [
+      [2, "farm", fast],
+      [3, "other", slow],
+      [4, "constructor", slow],
+    ] as const) {
+      const miner = new Miner(instance, `tcp/${handle}`, handle, { listener });
+      const lines = await miner.ask('{"id":1,"method":"mining.subscribe","params":[]}');
+      expect(JSON.parse(lines[1] ?? "").params).toEqual([start]);
+    }
+  });
+});
+
 describe("jobs", () => {
   test("a connection that subscribes before there is any job gets the first one", async () => {
     const instance = new Instance();

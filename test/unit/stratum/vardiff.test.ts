@@ -4,7 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import type { Difficulty } from "../../../lib/contracts/index.js";
 import { difficultyInPassword, limitsOf } from "../../../services/stratum/limits.js";
 import { settings as schema } from "../../../services/stratum/settings.js";
-import { credit, openWindow, retarget } from "../../../services/stratum/vardiff.js";
+import { credit, due, openWindow, retarget } from "../../../services/stratum/vardiff.js";
 
 const RULES = { enabled: true, shareEveryMs: 10_000, retargetMs: 90_000, variance: 0.5 };
 const LIMITS = { start: 1 as Difficulty, floor: 0.001 as Difficulty, ceiling: 1e9 as Difficulty };
@@ -29,8 +29,8 @@ function simulate(perfect: number, start: number, minutes: number, seed: number,
   let nowMs = 0;
   let idleAtMs = 30_000;
   const consider = () => {
+    if (!due(RULES, window, nowMs)) return;
     const wanted = retarget(RULES, limits, difficulty, window, nowMs);
-    if (wanted === undefined) return;
     if (wanted !== difficulty) changes.push({ atMs: nowMs, difficulty: wanted });
     difficulty = wanted;
     window = openWindow(nowMs);
@@ -88,7 +88,7 @@ test("limits hold whatever the speed", () => {
 
 test("switched off, it never changes anything", () => {
   const window = { sinceMs: 0, shares: 10_000, work: 10_000 };
-  expect(retarget({ ...RULES, enabled: false }, LIMITS, 1 as Difficulty, window, 1e6)).toBeUndefined();
+  expect(due({ ...RULES, enabled: false }, window, 1e6)).toBe(false);
 });
 
 test("a device's rule lowers its ceiling and moves its start", () => {
