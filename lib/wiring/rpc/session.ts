@@ -133,7 +133,11 @@ export class Session implements FrameSink {
   }
 
   #request(id: number, name: number, budgetMs: number, start: number, end: number): void {
-    const named = this.#names.get(name) ?? { instanceId: "?", method: `(name ${name} was not declared)` };
+    const named = this.#names.get(name);
+    if (!named) {
+      this.#answer(KIND.failure, id, Buffer.from(`NO_METHOD\nthe name ${name} was not declared on this link`));
+      return;
+    }
     this.#touch(this.#parts.hosted(named.instanceId));
     this.#work.begin(id, named, this.#arrivedMs + budgetMs, this.#frame, start, end);
   }

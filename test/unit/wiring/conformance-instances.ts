@@ -4,7 +4,8 @@ import { expect, test } from "@jest/globals";
 import { type Instance, instanceId } from "../../../lib/wiring/index.js";
 import { until } from "../../kit/until.js";
 import type { Kind } from "./conformance.js";
-import { contract, failureOf, type MillInstance, openMill, openWorld } from "./world.js";
+import { contract } from "./mill.js";
+import { failureOf, type MillInstance, openMill, openWorld } from "./world.js";
 
 async function pair(kind: Kind) {
   const world = await openWorld(kind);

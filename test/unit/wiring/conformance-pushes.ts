@@ -4,7 +4,8 @@ import { expect, test } from "@jest/globals";
 import type { Client, Instance, MessageOf, PushOrigin } from "../../../lib/wiring/index.js";
 import { until } from "../../kit/until.js";
 import type { Kind } from "./conformance.js";
-import { contract, type Mill, openMill, openWorld } from "./world.js";
+import { contract, type Mill } from "./mill.js";
+import { openMill, openWorld } from "./world.js";
 
 type Flour = MessageOf<Mill, "flour">;
 

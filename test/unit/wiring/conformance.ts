@@ -5,7 +5,8 @@ import { expect, test } from "@jest/globals";
 import { z } from "zod";
 import { defineContract, method, WiringError } from "../../../lib/wiring/index.js";
 import { until } from "../../kit/until.js";
-import { contract, failureOf, type MillInstance, openMill, openWorld } from "./world.js";
+import { contract } from "./mill.js";
+import { failureOf, type MillInstance, openMill, openWorld } from "./world.js";
 
 export type Kind = "local" | "remote";
 

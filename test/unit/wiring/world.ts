@@ -1,46 +1,20 @@
-// A world for the wiring's tests: nexuses that see each other through one directory in memory, and a service whose handlers
-// the test opens and shuts by hand.
+// A world for the wiring's tests: nexuses that see each other through one directory in memory, and mills in them.
 
-import { z } from "zod";
 import {
   type CallContext,
   Directory,
-  defineContract,
   type Hosted,
   type HostOptions,
   type Limits,
   memoryDiscovery,
-  method,
   type Nexus,
   type NexusOptions,
   noMetrics,
   openNexus,
-  push,
   quiet,
 } from "../../../lib/wiring/index.js";
 import { atEnd } from "../../kit/cleanup.js";
-
-const bytes = z.custom<Uint8Array>((value) => value instanceof Uint8Array);
-
-export const contract = defineContract({
-  service: "mill",
-  methods: {
-    /** Gives back what it got. */
-    echo: method({
-      request: z.object({ text: z.string(), bytes: bytes.optional() }),
-      reply: z.unknown(),
-      idempotent: true,
-    }),
-    /** Held until the test answers; may be repeated. */
-    hold: method({ request: z.number(), reply: z.number(), idempotent: true, timeoutMs: 10_000 }),
-    /** The same, not to be repeated. */
-    once: method({ request: z.number(), reply: z.number(), idempotent: false, timeoutMs: 10_000 }),
-    /** Does what the test says. */
-    act: method({ request: z.number(), reply: z.unknown(), idempotent: true, timeoutMs: 10_000 }),
-  },
-  pushes: { flour: push(z.object({ sack: z.number(), pad: z.string().optional() })), dust: push(z.number()) },
-});
-export type Mill = typeof contract;
+import { contract, type Mill } from "./mill.js";
 
 /** A request that a handler holds. */
 export interface Held {
