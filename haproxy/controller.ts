@@ -70,12 +70,15 @@ export class Haproxy {
 
   /** Resolves when it answers. @throws {HaproxyError} TIMEOUT with what was wrong last. */
   async ready(timeoutMs: number, signal?: AbortSignal): Promise<HaproxyInfo> {
-    return this.#until(timeoutMs, signal, "be ready", () => this.runtime.info());
+    return this.#until(timeoutMs, signal, "be ready", async () => {
+      await this.#master.master(); // The master executes itself anew after a start: for a moment, only the worker answers.
+      return this.runtime.info();
+    });
   }
 
   /** G2, G3. After `prepare`, when something changed. @throws {HaproxyError} NOT_RUNNING, or TIMEOUT when the new worker does not come. */
   async reload(timeoutMs: number, signal?: AbortSignal): Promise<void> {
-    const before = await this.#master.master();
+    const before = await this.#until(timeoutMs, signal, "answer", () => this.#master.master());
     await this.#saveServerState();
     process.kill(before.masterPid, "SIGUSR2");
     await this.#until(timeoutMs, signal, "reload", async () => {

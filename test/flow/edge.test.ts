@@ -1,38 +1,12 @@
+import { existsSync } from "node:fs";
 import { expect, test } from "@jest/globals";
+import { answeredUpTo, askers } from "../kit/asker.js";
 import { openTestHouse } from "../kit/house.js";
 import { startKeeper, startLineBackend } from "../kit/keeper.js";
 import { LineBackend } from "../kit/line-backend.js";
 import { LineClient } from "../kit/line-client.js";
 import { startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
-
-/** A client that goes on asking; what it saw is looked at in the end. */
-class Asker {
-  sent = 0;
-  #timer: NodeJS.Timeout | undefined;
-
-  constructor(readonly client: LineClient, readonly name: string) {}
-
-  start(everyMs: number): void {
-    this.#timer = setInterval(() => this.client.send(`{${this.name}-${++this.sent}}`), everyMs);
-  }
-
-  async stop(): Promise<void> {
-    clearInterval(this.#timer);
-    await until(`all ${this.sent} lines of ${this.name} are answered`, 10_000, () => this.client.lines.length >= this.sent);
-  }
-
-  /** Every line answered exactly once, in order, with a count that had no hole. */
-  expectAllOnce(): void {
-    const expected = Array.from({ length: this.sent }, (_, i) => `{${this.name.toUpperCase()}-${i + 1}}#${i + 1}`);
-    expect(this.client.lines).toEqual(expected);
-    expect(this.client.closed).toBe(false);
-  }
-}
-
-async function askers(port: number, count: number): Promise<Asker[]> {
-  return Promise.all(Array.from({ length: count }, async (_, i) => new Asker(await LineClient.connect(port), `c${i}`)));
-}
 
 test("a backend killed -9 under load: nobody is disconnected, every line is answered exactly once", async () => {
   const redis = await startRedis();
@@ -42,10 +16,10 @@ test("a backend killed -9 under load: nobody is disconnected, every line is answ
   for (const client of clients) client.start(5);
   await until("the load runs", 10_000, () => clients.every(({ client }) => client.lines.length > 20));
   await first.end("SIGKILL");
-  await until("clients go on", 5_000, () => clients.every(({ client, sent }) => client.lines.length >= sent - 20));
+  await until("clients go on", 5_000, () => answeredUpTo(clients, 20));
   const third = await startLineBackend(redis);
   await second.end("SIGTERM");
-  await until("all are answered by the third", 5_000, () => clients.every(({ client, sent }) => client.lines.length >= sent - 5));
+  await until("all are answered by the third", 5_000, () => answeredUpTo(clients, 5));
   await Promise.all(clients.map((client) => client.stop()));
   for (const client of clients) client.expectAllOnce();
   expect(third.child.exitCode).toBeNull();
@@ -65,4 +39,151 @@ test("an edge killed -9 disconnects nobody", async () => {
     expect(JSON.parse(await client.ask("{who}"))).toMatchObject({ adopted: true, listener: "direct" });
     expect(client.closed).toBe(false);
   }
+}, 60_000);
+
+test("a planned hand-over to a new edge under load loses no line: every one is answered exactly once, the state goes along", async () => {
+  const redis = await startRedis();
+  await Promise.all([startLineBackend(redis), startLineBackend(redis)]);
+  const keeper = await startKeeper({ redis, edge: { handoverSlice: 7 } });
+  const clients = await askers(keeper.port, 30);
+  for (const client of clients) client.start(3);
+  await until("the load runs", 10_000, () => clients.every(({ client }) => client.lines.length > 20));
+  keeper.child.kill("SIGHUP");
+  await until("the old edge has ended", 15_000, () =>
+    keeper.log.some((line) => line.msg === "edge ended" && line.epoch === 0),
+  );
+  const oldPid = keeper.edgePid;
+  process.kill(oldPid, "SIGTERM"); // An edge that is asked to end hands over by itself.
+  await until("its successor serves alone", 15_000, () =>
+    keeper.log.some((line) => line.msg === "edge ended" && line.epoch === 1),
+  );
+  await until("clients go on", 5_000, () => answeredUpTo(clients, 10));
+  await Promise.all(clients.map((client) => client.stop()));
+  for (const client of clients) client.expectAllOnce();
+  expect(keeper.epoch).toBe(2);
+}, 60_000);
+
+test("half a line, sent before a hand-over, is the beginning of the line that is finished after it", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis });
+  const client = await LineClient.connect(keeper.port);
+  await client.ask("{join all}");
+  client.send(Buffer.from("{the other "));
+  await until("the half line was read", 2_000, async () => client.socket.writableLength === 0);
+  keeper.child.kill("SIGHUP");
+  await keeper.edgeReady(1);
+  await until("the old edge has ended", 15_000, () => keeper.log.some((line) => line.msg === "edge ended"));
+  client.send("half}");
+  expect(await client.line("the second")).toBe("{THE OTHER HALF}#2");
+}, 60_000);
+
+test("with no backend at all, clients and lines wait for one", async () => {
+  const redis = await startRedis();
+  const backend = await startLineBackend(redis);
+  const keeper = await startKeeper({ redis });
+  const client = await LineClient.connect(keeper.port);
+  expect(await client.ask("{one}")).toBe("{ONE}#1");
+  await backend.end("SIGKILL");
+  client.send("{two}");
+  const late = await LineClient.connect(keeper.port);
+  late.send("{late}");
+  await startLineBackend(redis);
+  expect(await client.line("the held line is answered", 5_000)).toBe("{TWO}#2");
+  expect(await late.line("the late client is answered", 5_000)).toBe("{LATE}#1");
+}, 60_000);
+
+test("a reader too slow is closed, and the others are served on", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis, edge: { unsentBytesMax: 100_000 } });
+  const [slow, quick] = await Promise.all([LineClient.connect(keeper.port), LineClient.connect(keeper.port)]);
+  await Promise.all([slow.ask("{join all}"), quick.ask("{join all}")]);
+  slow.socket.pause();
+  const text = "x".repeat(50_000);
+  const gone = () => backend.heard.some((event) => event.kind === "close" && event.reason === "limit");
+  let sent = 0;
+  await until("the slow one is closed", 10_000, () => {
+    backend.broadcast("all", text);
+    sent++;
+    return gone();
+  });
+  await until("the quick one has everything", 10_000, () => quick.lines.length === sent + 1);
+  quick.send("{after}");
+  await until("it is answered", 5_000, () => quick.lines.at(-1) === "{AFTER}#2");
+  expect(quick.closed).toBe(false);
+}, 60_000);
+
+test("a megabyte without a newline is closed politely: the answer before it arrives, then a goodbye", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis });
+  const [rude, other] = await Promise.all([LineClient.connect(keeper.port), LineClient.connect(keeper.port)]);
+  expect(await rude.ask("{one}")).toBe("{ONE}#1");
+  rude.send(Buffer.alloc(1_048_576, 0x7b));
+  await until("it is closed", 5_000, () => rude.closed);
+  expect(rude.lines).toEqual(["{ONE}#1"]);
+  expect(rude.broken).toBe(false);
+  await until("the backend knows", 2_000, () =>
+    backend.heard.some((event) => event.kind === "close" && event.reason === "limit"),
+  );
+  expect(await other.ask("{two}")).toBe("{TWO}#1");
+}, 60_000);
+
+test("a client with too many unanswered lines is not read from, until some are answered", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus, { delayMs: 20 });
+  const keeper = await startKeeper({ redis, edge: { unacknowledgedLinesMax: 4 } });
+  const client = await LineClient.connect(keeper.port);
+  const lines = Array.from({ length: 200 }, (_, i) => `{${i + 1}}`);
+  client.send(lines.join("\n"));
+  let most = 0;
+  await until("all are answered", 15_000, () => {
+    const heard = backend.heard.filter(({ kind }) => kind === "line").length;
+    most = Math.max(most, heard - client.lines.length);
+    return client.lines.length === lines.length;
+  });
+  expect(client.lines).toEqual(lines.map((line, i) => `${line}#${i + 1}`));
+  expect(most).toBeLessThanOrEqual(12); // Four at a time, and what is on its way back to the client.
+}, 60_000);
+
+test("a client that says its last line and half-closes still gets its answer", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus, { delayMs: 50 });
+  const keeper = await startKeeper({ redis });
+  const client = await LineClient.connect({ host: "127.0.0.1", port: keeper.port, allowHalfOpen: true });
+  client.socket.end("{last}\n");
+  expect(await client.line("the answer")).toBe("{LAST}#1");
+  await until("it is closed", 5_000, () => client.closed);
+  await until("the backend knows", 2_000, () => backend.connections === 0);
+}, 60_000);
+
+test("a backend may close a client, whose last answer still arrives", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis });
+  const client = await LineClient.connect(keeper.port);
+  expect(await client.ask("{bye}")).toBe("goodbye");
+  await until("it is closed", 5_000, () => client.closed);
+  expect(client.broken).toBe(false);
+  await until("the backend knows", 2_000, () =>
+    backend.heard.some((event) => event.kind === "close" && event.reason === "asked"),
+  );
+}, 60_000);
+
+test("the keeper's SIGTERM ends its clients, its edge and its socket file", async () => {
+  const redis = await startRedis();
+  const keeper = await startKeeper({ redis });
+  const client = await LineClient.connect(keeper.port);
+  const { edgePid } = keeper;
+  expect(await keeper.stop()).toBe(0);
+  await until("the client is told", 2_000, () => client.closed);
+  expect(existsSync(keeper.path)).toBe(false);
+  expect(() => process.kill(edgePid, 0)).toThrow("ESRCH");
 }, 60_000);

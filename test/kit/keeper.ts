@@ -124,6 +124,7 @@ export async function startLineBackend(redis: RedisServer, cluster = "test"): Pr
     await ended;
   };
   atEnd(() => end("SIGKILL"));
-  await until("the line backend is ready", READY_MS, () => ready);
+  await until("the line backend is ready (or has ended)", READY_MS, () => ready || child.exitCode !== null);
+  if (!ready) throw new Error(`the line backend ended with code ${child.exitCode} before it was ready`);
   return { child, end };
 }
