@@ -41,7 +41,8 @@ export async function startLitecoindPair(options: PairOptions): Promise<Litecoin
     await Promise.all([a.close(), b.close()]);
   };
   atEnd(stop, options.keep);
-  const { payoutAddress } = await bootRegtest(a.rpc, b.rpc, () => {}, options);
+  const signal = AbortSignal.any([a.ended, b.ended]);
+  const { payoutAddress } = await bootRegtest(a.rpc, b.rpc, () => {}, { ...options, signal });
   return { a, b, payoutAddress, stop };
 }
 
@@ -55,6 +56,7 @@ export interface StartOptions {
 export class Litecoind {
   readonly rpc: DaemonRpc;
   #process: ReturnType<typeof run> | undefined;
+  #ended = new AbortController();
 
   private constructor(
     readonly place: LitecoindPlace,
@@ -88,7 +90,16 @@ export class Litecoind {
 
   /** Starts it (again), with the chain that it had. The wallet is not loaded by itself: `loadwallet pool`. */
   launch(): void {
-    this.#process = run([...litecoindArguments(this.place), ...this.args]);
+    const process = run([...litecoindArguments(this.place), ...this.args]);
+    const ended = new AbortController();
+    this.#process = process;
+    this.#ended = ended;
+    void process.then(({ stderr }) => ended.abort(new Error(`litecoind has ended: ${stderr}`)));
+  }
+
+  /** Aborted when the process that now runs has ended, with what it said. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
   }
 
   /** As a crash would. */
