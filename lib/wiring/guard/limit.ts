@@ -18,6 +18,11 @@ export class Limit {
     return true;
   }
 
+  /** One that has begun already: beyond the limit if need be, and the next take() is refused. */
+  add(): void {
+    this.#taken += 1;
+  }
+
   give(): void {
     this.#taken -= 1;
   }

@@ -23,6 +23,7 @@ export interface CallKeeper {
 }
 
 const NO_OPTIONS: CallOptions = {};
+const nothing = (): void => {};
 
 export class Call extends Timed {
   readonly promise: Promise<unknown>;
@@ -47,8 +48,8 @@ export class Call extends Timed {
   #mayHaveRun: CallFailure | undefined;
   #lastFailure: CallFailure | undefined;
   #settled = false;
-  #resolve: (value: unknown) => void = () => {};
-  #reject: (error: WiringError) => void = () => {};
+  #resolve: (value: unknown) => void = nothing;
+  #reject: (error: WiringError) => void = nothing;
 
   constructor(
     readonly keeper: CallKeeper,

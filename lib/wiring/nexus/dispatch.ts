@@ -57,7 +57,7 @@ export class Dispatch implements CallKeeper {
   /** A call whose first attempt runs at `target` already (local.ts). */
   adopt(call: Call, target: Target): void {
     const { limit, wheel } = this.#parts;
-    limit.take(); // Over the limit by those that were begun already; the next start() is refused.
+    limit.add();
     this.#calls.add(call);
     wheel.add(call);
     this.#begin(call, target);

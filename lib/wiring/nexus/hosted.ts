@@ -58,6 +58,8 @@ export interface HostedParts {
 export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   readonly methods: ReadonlyMap<string, HostedMethod>;
   readonly contract: C;
+  /** Counts requests of other processes, by how they ended. */
+  readonly served: Readonly<Record<"ok" | "failed" | "refused", (by: number) => void>>;
   readonly #options: HostOptions<C>;
   readonly #parts: HostedParts;
   readonly #subscribers = new Map<string, Map<PeerId, Set<Subscriber>>>();
@@ -83,6 +85,8 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     this.#instance = instance;
     this.methods = methodsOf(contract, implementation);
     for (const push of Object.keys(contract.pushes)) this.#subscribers.set(push, new Map());
+    const counter = (outcome: string) => parts.tally.counter("wiring.served", { service: contract.service, outcome });
+    this.served = { ok: counter("ok"), failed: counter("failed"), refused: counter("refused") };
     this.#pushed = parts.tally.counter("wiring.pushed", { service: contract.service });
     this.#lost = parts.tally.counter("wiring.pushes_lost", { service: contract.service });
   }

@@ -101,7 +101,7 @@ export class Links implements LinkOwner {
     for (const instance of instances) if (!this.#parts.own(instance)) known.set(instance.id, instance);
     const before = watched.known;
     watched.known = known;
-    for (const [id, instance] of before) if (!known.has(id)) this.#unlisted(instance);
+    for (const [id, instance] of before) if (known.get(id)?.endpoint !== instance.endpoint) this.#unlisted(instance);
     for (const instance of known.values()) this.#listed(watched, instance);
   }
 

@@ -9,6 +9,7 @@ import { type Clock, systemClock } from "../clock.js";
 import type { Contract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
 import { type Instance, instanceId } from "../discovery/instance.js";
+import { WiringError } from "../errors.js";
 import type { Log } from "../house.js";
 import { defaultLimits, type Limits } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
@@ -82,6 +83,7 @@ class ProcessNexus implements Nexus {
   }
 
   client<C extends Contract>(contract: C): Client<C> {
+    this.#mustBeOpen();
     const roster = this.#roster(contract.service);
     const unfollow = this.#links.follow(roster);
     const client: ServiceClient<C> = new ServiceClient(contract, {
@@ -105,8 +107,8 @@ class ProcessNexus implements Nexus {
     implementation: Implementation<C>,
     options: HostOptions<C> = {},
   ): Promise<Hosted<C>> {
-    this.#server ??= Server.open({ ...this.#shared("server"), bind: this.#options.bind });
-    const server = await this.#server;
+    this.#mustBeOpen();
+    const server = await this.#listening();
     const roster = this.#roster(contract.service);
     const instance = this.#describe(contract, options, server.endpoint);
     const hosted = new HostedService<C>(contract, implementation, options, instance, {
@@ -130,6 +132,21 @@ class ProcessNexus implements Nexus {
     hosted.registered(await this.#register(hosted));
     roster.put(target);
     return hosted;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closing) throw new WiringError("CLOSED", "this nexus is closed");
+  }
+
+  async #listening(): Promise<Server> {
+    const { bind } = this.#options;
+    this.#server ??= Server.open({ ...this.#shared("server"), bind });
+    try {
+      return await this.#server;
+    } catch (error) {
+      this.#server = undefined;
+      throw new Error(`cannot listen on ${bind}; give an address of this machine`, { cause: error });
+    }
   }
 
   async #register<C extends Contract>(hosted: HostedService<C>) {

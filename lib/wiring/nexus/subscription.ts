@@ -26,7 +26,8 @@ export interface SubscriptionParts {
 
 interface Joined {
   readonly target: Target;
-  readonly stream: PushStream;
+  /** Undefined while it is being opened. */
+  stream: PushStream | undefined;
   /** onJoin was called, so onLeave is due. */
   announced: boolean;
 }
@@ -50,7 +51,7 @@ export class PushSubscription implements Subscription {
     if (this.#closed) return;
     this.#closed = true; // S2
     this.#unlisten();
-    for (const { stream } of this.#streams.values()) stream.close();
+    for (const { stream } of this.#streams.values()) stream?.close();
     this.#streams.clear();
     this.#parts.closed(this);
   }
@@ -64,8 +65,9 @@ export class PushSubscription implements Subscription {
 
   #begin(id: InstanceId, target: Target): void {
     const { push, spec } = this.#parts;
-    const joined: Joined = { target, stream: target.subscribe(push, spec, this.#sink(id, target)), announced: false };
-    this.#streams.set(id, joined);
+    const joined: Joined = { target, stream: undefined, announced: false };
+    this.#streams.set(id, joined); // First: what subscribe() calls may change the roster, and lead back here.
+    joined.stream = target.subscribe(push, spec, this.#sink(id, target));
   }
 
   #sink(id: InstanceId, target: Target): PushSink {
@@ -92,7 +94,7 @@ export class PushSubscription implements Subscription {
     const joined = this.#streams.get(instance.id);
     if (!joined || joined.target !== target) return;
     this.#streams.delete(instance.id);
-    joined.stream.close();
+    joined.stream?.close();
     if (joined.announced) this.#guarded(() => this.#parts.listener.onLeave?.(instance, reason));
   }
 

@@ -75,6 +75,7 @@ export class Tally {
   readonly #metrics: Metrics;
   readonly #clock: Clock;
   #stop: (() => void) | undefined;
+  #closed = false;
 
   constructor(metrics: Metrics, clock: Clock) {
     this.#metrics = metrics;
@@ -86,7 +87,7 @@ export class Tally {
     const sum = this.#sum(name, tags);
     return (by) => {
       sum.by += by;
-      this.#stop ??= this.#clock.after(FLUSH_MS, () => this.#flush());
+      if (!this.#closed) this.#stop ??= this.#clock.after(FLUSH_MS, () => this.#flush());
     };
   }
 
@@ -103,6 +104,7 @@ export class Tally {
   }
 
   close(): void {
+    this.#closed = true;
     this.#stop?.();
     this.#flush();
   }

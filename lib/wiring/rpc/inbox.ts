@@ -8,14 +8,18 @@ const CREDIT_EVERY_BYTES = 65_536;
 
 export class Inbox {
   readonly #outbox: Outbox;
-  readonly #every: number;
+  #every = 0;
   #read = 0;
   #told = 0;
 
-  /** @param windowBytes What we have told the peer that it may have under way to us. */
+  /** @param windowBytes What the peer may have under way to us. */
   constructor(outbox: Outbox, windowBytes: number) {
     this.#outbox = outbox;
-    this.#every = Math.min(CREDIT_EVERY_BYTES, windowBytes / 4);
+    this.window = windowBytes;
+  }
+
+  set window(bytes: number) {
+    this.#every = Math.min(CREDIT_EVERY_BYTES, bytes / 4);
   }
 
   /** A frame has been read and acted upon. */

@@ -163,7 +163,9 @@ export class Link implements FrameSink {
       return;
     }
     this.#state = "live";
-    this.#outbox.window = windowBytes;
+    const window = Math.min(windowBytes, this.#parts.limits.windowBytes); // The smaller one holds, in both directions.
+    this.#outbox.window = window;
+    this.#inbox.window = window;
     this.#stopTimer();
     this.#watch();
     this.#owner.up(this);

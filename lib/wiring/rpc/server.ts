@@ -187,7 +187,7 @@ export class Server {
     const { clock, limits, flusher, tally, self } = this.#parts;
     const session = new Session({
       peer,
-      windowBytes,
+      windowBytes: Math.min(windowBytes, limits.windowBytes), // The smaller one holds, in both directions.
       clock,
       limits,
       flusher,

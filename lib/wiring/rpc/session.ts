@@ -68,7 +68,7 @@ export class Session implements FrameSink {
       { flusher, frameBytes: limits.frameBytes, nowMs: clock.nowMs, transmit, roomier },
       parts.windowBytes,
     );
-    this.#inbox = new Inbox(this.outbox, limits.windowBytes);
+    this.#inbox = new Inbox(this.outbox, parts.windowBytes);
     this.#work = new Work({
       ...parts,
       reply: (id, payload) => this.#answer(KIND.reply, id, payload),
@@ -129,7 +129,7 @@ export class Session implements FrameSink {
   #name(id: number, start: number, end: number): void {
     if (this.#names.size >= this.#parts.limits.namesMax) return; // Its requests get NO_METHOD.
     const [instanceId = "", method = ""] = this.#frame.toString("utf8", start, end).split("\n", 2);
-    this.#names.set(id, { instanceId, method });
+    this.#names.set(id, { instanceId, method, hosted: undefined });
   }
 
   #request(id: number, name: number, budgetMs: number, start: number, end: number): void {
@@ -138,12 +138,13 @@ export class Session implements FrameSink {
       this.#answer(KIND.failure, id, Buffer.from(`NO_METHOD\nthe name ${name} was not declared on this link`));
       return;
     }
-    this.#touch(this.#parts.hosted(named.instanceId));
+    if (!named.hosted) this.#resolve(named);
     this.#work.begin(id, named, this.#arrivedMs + budgetMs, this.#frame, start, end);
   }
 
-  #touch(hosted: HostedService | undefined): void {
-    if (hosted) this.#touched.add(hosted);
+  #resolve(named: Named): void {
+    named.hosted = this.#parts.hosted(named.instanceId);
+    if (named.hosted) this.#touched.add(named.hosted);
   }
 
   #subscribe(id: number, start: number, end: number): void {
@@ -156,7 +157,7 @@ export class Session implements FrameSink {
     }
     if (this.#subscriptions.has(id) || this.#subscriptions.size >= limits.namesMax) return;
     const subscriber = new RemoteSubscriber(this.peer, id, this.outbox, this.#pushes, limits.messageBytesMax);
-    this.#touch(hosted);
+    this.#touched.add(hosted);
     this.outbox.control(KIND.subscribed, id);
     this.#subscriptions.set(id, { hosted, push, subscriber });
     if (!hosted.subscribe(push, subscriber)) this.#subscriptions.delete(id); // No such push: a stream without messages.

@@ -17,7 +17,6 @@ import { Context } from "../nexus/context.js";
 import { failureToWire, handlerFailure } from "../nexus/failure.js";
 import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
-import type { Tally } from "../nexus/tally.js";
 import { encodePayload } from "./payload.js";
 import { readPayload } from "./validate.js";
 
@@ -31,6 +30,8 @@ export class WorkRoom {
 export interface Named {
   readonly instanceId: string;
   readonly method: string;
+  /** Found when first called. */
+  hosted: HostedService | undefined;
 }
 
 export interface WorkParts {
@@ -38,8 +39,6 @@ export interface WorkParts {
   readonly room: WorkRoom;
   readonly clock: Clock;
   readonly limits: Limits;
-  readonly tally: Tally;
-  hosted(instanceId: string): HostedService | undefined;
   reply(id: number, payload: Uint8Array): void;
   failure(id: number, wire: string): void;
 }
@@ -52,7 +51,6 @@ interface Running {
 export class Work {
   readonly #parts: WorkParts;
   readonly #running = new Map<number, Running>();
-  readonly #served: Map<string, (by: number) => void> = new Map();
 
   constructor(parts: WorkParts) {
     this.#parts = parts;
@@ -63,14 +61,14 @@ export class Work {
   }
 
   begin(id: number, named: Named, deadlineMs: number, frame: Buffer, start: number, end: number): void {
-    const hosted = this.#parts.hosted(named.instanceId);
+    const { hosted } = named;
     const method = hosted?.methods.get(named.method);
     try {
       const known = this.#admit(named, hosted, method, deadlineMs, end - start);
       const request = this.#read(known.method, frame, start, end);
       this.#run(id, known.hosted, known.method, request, deadlineMs, end - start);
     } catch (refusal) {
-      this.#fail(id, named.instanceId, refusal);
+      this.#fail(id, hosted, refusal);
     }
   }
 
@@ -133,7 +131,7 @@ export class Work {
         hosted.finished();
       },
       (thrown: unknown) => {
-        if (settled()) this.#fail(id, hosted.id, thrown);
+        if (settled()) this.#fail(id, hosted, thrown);
         hosted.finished();
       },
     );
@@ -160,33 +158,23 @@ export class Work {
     try {
       payload = encodePayload(reply);
     } catch (error) {
-      this.#fail(id, hosted.id, error);
+      this.#fail(id, hosted, error);
       return;
     }
     const { limits } = this.#parts;
     if (payload.length > limits.messageBytesMax) {
       const text = `${method.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
-      this.#fail(id, hosted.id, new Error(text));
+      this.#fail(id, hosted, new Error(text));
       return;
     }
-    this.#count(hosted.contract.service, "ok");
+    hosted.served.ok(1);
     this.#parts.reply(id, payload);
   }
 
-  #fail(id: number, instanceId: string, thrown: unknown): void {
+  #fail(id: number, hosted: HostedService | undefined, thrown: unknown): void {
     const failure = handlerFailure(thrown);
-    const service = this.#parts.hosted(instanceId)?.contract.service ?? "unknown";
-    this.#count(service, failure.sent ? "failed" : "refused");
+    if (failure.sent) hosted?.served.failed(1);
+    else hosted?.served.refused(1);
     this.#parts.failure(id, failureToWire(failure));
-  }
-
-  #count(service: string, outcome: string): void {
-    const key = `${service}\n${outcome}`;
-    let served = this.#served.get(key);
-    if (!served) {
-      served = this.#parts.tally.counter("wiring.served", { service, outcome });
-      this.#served.set(key, served);
-    }
-    served(1);
   }
 }
