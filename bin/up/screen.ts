@@ -20,7 +20,7 @@ const EVENTS_MIN = 4;
 export function drawScreen(view: View, options: ScreenOptions): string {
   const paint = (style: Style, text: string) => (options.colours ? styleText(style, text) : text);
   const head = [...headline(view, paint), "", ...processes(view, paint), "", ...blocks(view, paint)];
-  const room = Math.max(EVENTS_MIN, options.rows - head.length - 4);
+  const room = Math.max(EVENTS_MIN, options.rows - head.length - 5);
   const events = view.events
     .slice(-room)
     .map((event) => `  ${clock(event.at)}  ${mood(event.mood, event.text, paint)}`);
