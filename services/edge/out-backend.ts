@@ -51,7 +51,7 @@ export class BackendLink {
   wake(id: InstanceId): void {
     if (this.#sending.has(id) || this.#closed) return;
     this.#sending.add(id);
-    setImmediate(() => this.#send(id).finally(() => this.#sending.delete(id)));
+    setImmediate(() => this.#send(id));
   }
 
   /** Resolves when everything told was sent and answered, or after waitMs. */
@@ -69,6 +69,14 @@ export class BackendLink {
   }
 
   async #send(id: InstanceId): Promise<void> {
+    try {
+      await this.#sendAll(id);
+    } finally {
+      this.#sending.delete(id); // In the same turn in which nothing more was found: a wake after it is not missed.
+    }
+  }
+
+  async #sendAll(id: InstanceId): Promise<void> {
     const { switchboard } = this.options;
     let retryMs = RETRY_FIRST_MS;
     for (let batch = switchboard.batch(id); batch && !this.#closed; batch = switchboard.batch(id)) {

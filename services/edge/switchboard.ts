@@ -15,6 +15,7 @@
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import type { Instance, InstanceId } from "../../lib/wiring/index.js";
 import { Backend } from "./backend.js";
+import { leastLoaded, surplus } from "./balance.js";
 import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine } from "./connection.js";
 import type { MetricName } from "./metrics.js";
 
@@ -37,8 +38,6 @@ export interface SwitchboardHooks {
 
 /** Below this part of heldBytesMax reading goes on. */
 const RELIEF = 0.75;
-/** Loads that differ by less than this are in balance: moving costs more than it gains. */
-const BALANCE_SLACK = 8;
 
 export class Switchboard {
   readonly #connections = new Set<Connection>();
@@ -198,7 +197,8 @@ export class Switchboard {
       if (backend.pending && nowMs >= backend.suspectUntilMs) this.hooks.wake(backend.id);
     }
     this.#housePeople();
-    this.#rebalance(nowMs);
+    for (const connection of surplus(this.#backends.values(), nowMs, this.limits.rebalancePerTick))
+      this.#move(connection);
   }
 
   status() {
@@ -276,7 +276,7 @@ export class Switchboard {
   }
 
   #assign(connection: Connection): void {
-    const backend = this.#leastLoaded();
+    const backend = leastLoaded(this.#backends.values(), this.hooks.nowMs());
     if (!backend) {
       this.#homeless.add(connection); // S4
       return;
@@ -286,38 +286,9 @@ export class Switchboard {
     this.hooks.wake(backend.id);
   }
 
-  #usable(): Backend[] {
-    const nowMs = this.hooks.nowMs();
-    return [...this.#backends.values()].filter((backend) => backend.usable(nowMs));
-  }
-
-  #leastLoaded(): Backend | undefined {
-    return this.#usable().reduce<Backend | undefined>(
-      (least, backend) => (least && least.connections.size <= backend.connections.size ? least : backend),
-      undefined,
-    );
-  }
-
   #housePeople(): void {
-    if (this.#homeless.size === 0 || this.#usable().length === 0) return;
+    if (this.#homeless.size === 0 || !leastLoaded(this.#backends.values(), this.hooks.nowMs())) return;
     for (const connection of [...this.#homeless]) this.#assign(connection);
-  }
-
-  #rebalance(nowMs: number): void {
-    if (this.limits.rebalancePerTick === 0) return;
-    const usable = [...this.#backends.values()].filter((backend) => backend.usable(nowMs));
-    const sorted = usable.sort((a, b) => a.connections.size - b.connections.size);
-    const [least] = sorted;
-    const most = sorted.at(-1);
-    if (!least || !most) return;
-    const surplus = Math.floor((most.connections.size - least.connections.size - BALANCE_SLACK) / 2);
-    let left = Math.min(this.limits.rebalancePerTick, surplus);
-    for (const connection of most.connections.values()) {
-      if (left <= 0) return;
-      if (connection.lines.length > 0) continue; // Only who waits for nothing.
-      this.#move(connection);
-      left--;
-    }
   }
 
   #free(bytes: number): void {
@@ -325,6 +296,6 @@ export class Switchboard {
     if (this.#starved.size === 0 || this.#heldBytes > this.limits.heldBytesMax * RELIEF) return;
     const starved = [...this.#starved];
     this.#starved.clear();
-    for (const connection of starved) connection.port.relieved();
+    for (const { port } of starved) port.relieved();
   }
 }

@@ -54,6 +54,8 @@ const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 5_000;
 /** An edge that served this long did not die young: the next one starts at once again. */
 const GROWN_UP_MS = 10_000;
+/** An edge that is not ready by then never will be: it is killed, and P4 goes on. */
+const READY_MS = 60_000;
 
 export class Keeper<Socket extends KeptSocket> {
   readonly #clients = new Map<number, Kept<Socket>>();
@@ -81,6 +83,9 @@ export class Keeper<Socket extends KeptSocket> {
     if (this.#stopping || this.#starting) return;
     const edge = this.hooks.fork(this.#nextEpoch++);
     this.#starting = edge;
+    this.hooks.later(READY_MS, () => {
+      if (this.#starting === edge) edge.signal("SIGKILL");
+    });
     this.hooks.log("edge started", { epoch: edge.epoch, edgePid: edge.pid, clients: this.size });
   }
 

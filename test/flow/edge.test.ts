@@ -1,4 +1,4 @@
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { expect, test } from "@jest/globals";
 import { answeredUpTo, askers } from "../kit/asker.js";
 import { openTestHouse } from "../kit/house.js";
@@ -186,4 +186,26 @@ test("the keeper's SIGTERM ends its clients, its edge and its socket file", asyn
   await until("the client is told", 2_000, () => client.closed);
   expect(existsSync(keeper.path)).toBe(false);
   expect(() => process.kill(edgePid, 0)).toThrow("ESRCH");
+}, 60_000);
+
+test("a keeper killed -9 leaves no edge behind; the next one takes over its socket file, and a third is refused it", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  await LineBackend.host(house.nexus);
+  const first = await startKeeper({ redis });
+  const { edgePid, path } = first;
+  await first.stop("SIGKILL");
+  await until("its edge has ended", 10_000, () => {
+    try {
+      return !process.kill(edgePid, 0);
+    } catch {
+      return true;
+    }
+  });
+  expect(existsSync(path)).toBe(true);
+  const second = await startKeeper({ redis, path });
+  expect(statSync(path).mode & 0o777).toBe(0o600);
+  await expect(startKeeper({ redis, path })).rejects.toThrow("another process listens there");
+  const client = await LineClient.connect(second.port);
+  expect(await client.ask("{one}")).toBe("{ONE}#1");
 }, 60_000);

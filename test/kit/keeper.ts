@@ -24,6 +24,8 @@ export interface KeeperOptionsForTest {
   readonly cluster?: string;
   readonly edge?: z.input<typeof settings>;
   readonly flags?: readonly string[];
+  /** Of the unix socket; default: in a directory of its own. */
+  readonly path?: string;
   /** Instead of the real edge. */
   readonly command?: readonly string[];
 }
@@ -37,12 +39,16 @@ interface LogLine {
 
 export class RunningKeeper {
   readonly log: LogLine[] = [];
+  complaint = "";
 
   constructor(
     readonly child: ChildProcess,
     readonly path: string,
     readonly port: number,
   ) {
+    child.stderr?.on("data", (chunk: Buffer) => {
+      this.complaint += chunk;
+    });
     let rest = "";
     child.stdout?.on("data", (chunk: Buffer) => {
       const lines = (rest + chunk).split("\n");
@@ -78,7 +84,7 @@ export class RunningKeeper {
 export async function startKeeper(options: KeeperOptionsForTest): Promise<RunningKeeper> {
   const { redis, cluster = "test", edge = {}, flags = [] } = options;
   const directory = await mkdtemp(join(tmpdir(), "headframe-keeper-"));
-  const path = join(directory, "keeper.sock");
+  const path = options.path ?? join(directory, "keeper.sock");
   const port = await freePort();
   const program = fileURLToPath(new URL("edge.js", PROGRAMS));
   const command = options.command ?? [
@@ -90,7 +96,7 @@ export async function startKeeper(options: KeeperOptionsForTest): Promise<Runnin
   ];
   const doors = ["--listen", `unix:${path}`, "--listen", `direct=127.0.0.1:${port}`];
   const child = spawn(process.execPath, [KEEPER, ...doors, ...flags, "--", ...command], {
-    stdio: ["ignore", "pipe", "inherit"],
+    stdio: ["ignore", "pipe", "pipe"],
   });
   const keeper = new RunningKeeper(child, path, port);
   const onExit = () => void child.kill("SIGTERM"); // It ends its edge, which SIGKILL would leave to notice by itself.
@@ -100,7 +106,12 @@ export async function startKeeper(options: KeeperOptionsForTest): Promise<Runnin
     await keeper.stop();
     await rm(directory, { recursive: true, force: true });
   });
-  await keeper.edgeReady(0);
+  await until(
+    "an edge is ready (or the keeper has ended)",
+    READY_MS,
+    () => keeper.epoch >= 0 || child.exitCode !== null,
+  );
+  if (child.exitCode !== null) throw new Error(`the keeper ended with code ${child.exitCode}: ${keeper.complaint}`);
   return keeper;
 }
 

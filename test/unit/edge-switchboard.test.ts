@@ -1,0 +1,366 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { ClientEvent, ClientFacts, Handle, Out } from "../../lib/contracts/index.js";
+import { type Instance, type InstanceId, instance } from "../../lib/wiring/index.js";
+import type { Connection } from "../../services/edge/connection.js";
+import { Switchboard, type SwitchboardLimits } from "../../services/edge/switchboard.js";
+
+const LIMITS: SwitchboardLimits = {
+  linesMax: 4,
+  bytesMax: 1_000,
+  heldBytesMax: 100_000,
+  drainMs: 1_000,
+  suspectMs: 1_000,
+  rebalancePerTick: 0,
+};
+
+/** A backend as a switchboard knows it: takes events, answers later; what it answers may be lost with it. */
+class FakeBackend {
+  readonly id: InstanceId;
+  state: Instance["state"] = "ready";
+  listed = true;
+  joined = true;
+  readonly sessions = new Map<Handle, { connection: string; count: number }>();
+  readonly outs: Out[] = [];
+  readonly heard: ClientEvent[] = [];
+
+  constructor(name: string) {
+    this.id = `lines-${name}` as InstanceId;
+  }
+
+  hear(events: readonly ClientEvent[]): void {
+    for (const event of events) {
+      this.heard.push(event);
+      if (event.kind === "open") {
+        const count = event.state ? Number(Buffer.from(event.state).toString()) : 0;
+        this.sessions.set(event.handle, { connection: event.connection, count });
+      } else if (event.kind === "close") this.sessions.delete(event.handle);
+      else this.#answer(event.handle, event);
+    }
+  }
+
+  #answer(handle: Handle, line: Extract<ClientEvent, { kind: "line" }>): void {
+    const session = this.sessions.get(handle);
+    if (!session) throw new Error(`${this.id} was told a line of a connection that it does not have`);
+    const state = Buffer.from(`${++session.count}`);
+    const bytes = Buffer.from(`${Buffer.from(line.bytes)}#${session.count}`);
+    this.outs.push({ kind: "write", handle, acknowledges: [line.number], bytes, state });
+  }
+
+  get instance(): Instance {
+    const fields = {
+      service: "lines",
+      id: this.id,
+      host: "h",
+      pid: 1,
+      endpoint: "tcp://h:1",
+      startedAt: 1,
+      version: "1",
+    };
+    return instance.parse({ ...fields, state: this.state, meta: {} });
+  }
+}
+
+/** A switchboard among fake backends and clients, on a clock of its own. */
+class World {
+  nowMs = 0;
+  readonly backends: FakeBackend[] = [];
+  readonly answers = new Map<Connection, string[]>();
+  readonly board: Switchboard;
+  #name = 0;
+
+  constructor(limits: Partial<SwitchboardLimits> = {}) {
+    const hooks = { wake: () => {}, count: () => {}, nowMs: () => this.nowMs };
+    this.board = new Switchboard(3, { ...LIMITS, ...limits }, hooks);
+  }
+
+  client(name: string, facts: Partial<ClientFacts> = {}): Connection {
+    const got: string[] = [];
+    const port = {
+      write: (bytes: Uint8Array) => void got.push(Buffer.from(bytes).toString()),
+      end: () => {},
+      relieved: () => {},
+    };
+    const plain = {
+      connection: name,
+      listener: "plain",
+      remoteAddress: "::1",
+      remotePort: 1,
+      secure: false,
+      local: false,
+    };
+    const connection = this.board.open({ ...plain, ...facts }, port, { adopted: false });
+    this.answers.set(connection, got);
+    return connection;
+  }
+
+  answersOf(connection: Connection): string[] {
+    return this.answers.get(connection) ?? [];
+  }
+
+  add(): FakeBackend {
+    const backend = new FakeBackend(`${++this.#name}`);
+    this.backends.push(backend);
+    this.tell();
+    this.board.joined(backend.id);
+    return backend;
+  }
+
+  tell(): void {
+    this.board.listed(this.backends.filter(({ listed }) => listed).map((backend) => backend.instance));
+  }
+
+  /** One `events` call. Returns whether there was anything to say. */
+  send(
+    backend: FakeBackend,
+    outcome: "taken" | "later" | "refused" | "failed-done" | "failed-undone" = "taken",
+  ): boolean {
+    const batch = this.board.batch(backend.id);
+    if (!batch) return false;
+    if (outcome === "taken" || outcome === "failed-done") backend.hear(batch);
+    if (outcome === "taken") this.board.taken(backend.id, batch);
+    if (outcome === "refused") this.board.refused(backend.id, batch);
+    if (outcome.startsWith("failed")) this.board.failed(backend.id, batch);
+    return true;
+  }
+
+  answer(backend: FakeBackend): void {
+    this.board.apply(backend.id, backend.outs.splice(0));
+  }
+
+  kill(backend: FakeBackend): void {
+    this.backends.splice(this.backends.indexOf(backend), 1);
+    this.board.left(backend.id);
+    this.tell();
+  }
+
+  drain(backend: FakeBackend): void {
+    backend.state = "draining";
+    this.tell();
+  }
+
+  /** Everything that can be said and answered is, until there is nothing more. */
+  settle(): void {
+    for (let round = 0; round < 20; round++) {
+      this.nowMs += 500;
+      this.board.tick();
+      for (const backend of [...this.backends]) {
+        while (this.send(backend)) this.answer(backend);
+        this.answer(backend);
+      }
+    }
+  }
+}
+
+const line = (world: World, connection: Connection, text: string) => world.board.line(connection, Buffer.from(text));
+
+type Step =
+  | { readonly kind: "line"; readonly client: number }
+  | { readonly kind: "send"; readonly backend: number; readonly outcome: Parameters<World["send"]>[1] }
+  | { readonly kind: "answer" | "kill" | "drain" | "gap"; readonly backend: number }
+  | { readonly kind: "add" | "time" };
+
+const index = fc.nat(3);
+const step: fc.Arbitrary<Step> = fc.oneof(
+  { weight: 8, arbitrary: fc.record({ kind: fc.constant("line" as const), client: index }) },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constant("send" as const),
+      backend: index,
+      outcome: fc.constantFrom("taken", "taken", "taken", "later", "refused", "failed-done", "failed-undone"),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ kind: fc.constant("answer" as const), backend: index }) },
+  { weight: 2, arbitrary: fc.record({ kind: fc.constantFrom("kill", "drain", "gap"), backend: index }) },
+  { weight: 3, arbitrary: fc.record({ kind: fc.constantFrom("add" as const, "time" as const) }) },
+);
+
+function act(world: World, clients: readonly Connection[], sent: number[], each: Step): void {
+  if (each.kind === "add") {
+    if (world.backends.length < 4) world.add();
+  } else if (each.kind === "time") {
+    world.nowMs += 400;
+    world.board.tick();
+  } else if (each.kind === "line") {
+    const connection = clients[each.client];
+    if (connection && world.board.hasRoom(connection)) {
+      sent[each.client] = (sent[each.client] ?? 0) + 1;
+      line(world, connection, `${sent[each.client]}`);
+    }
+  } else if ("backend" in each) {
+    const backend = world.backends[each.backend];
+    if (!backend) return;
+    if (each.kind === "send") world.send(backend, each.outcome);
+    else if (each.kind === "answer") world.answer(backend);
+    else if (each.kind === "kill") world.kill(backend);
+    else if (each.kind === "drain") world.drain(backend);
+    else {
+      backend.outs.splice(0, 1); // Lost on the way, and noticed.
+      world.board.gap(backend.id);
+    }
+  }
+}
+
+test("whatever happens to backends, in any order: every line is answered exactly once, in order, and the state has no hole", () => {
+  fc.assert(
+    fc.property(fc.array(step, { maxLength: 120 }), (steps) => {
+      const world = new World();
+      world.add();
+      const clients = ["a", "b", "c", "d"].map((name) => world.client(name));
+      const sent = [0, 0, 0, 0];
+      for (const each of steps) act(world, clients, sent, each);
+      world.add();
+      world.settle();
+      for (const [i, connection] of clients.entries()) {
+        expect(world.answersOf(connection)).toEqual(
+          Array.from({ length: sent[i] ?? 0 }, (_, n) => `${n + 1}#${n + 1}`),
+        );
+      }
+      expect(world.board.status()).toMatchObject({ connections: 4, unacknowledgedLines: 0, heldBytes: 0 });
+    }),
+    { numRuns: 400 },
+  );
+});
+
+test("line numbers begin above those of every earlier epoch, and grow", () => {
+  const world = new World();
+  const backend = world.add();
+  const connection = world.client("a");
+  line(world, connection, "x");
+  line(world, connection, "y");
+  world.send(backend);
+  const numbers = backend.heard.flatMap((event) => (event.kind === "line" ? [event.number] : []));
+  expect(numbers).toEqual([3 * 2 ** 32 + 1, 3 * 2 ** 32 + 2]);
+});
+
+test("new clients go to the least loaded backend, old ones stay where they are", () => {
+  const world = new World();
+  const first = world.add();
+  for (let i = 0; i < 4; i++) world.client(`a${i}`);
+  world.add();
+  for (let i = 0; i < 4; i++) world.client(`b${i}`);
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([4, 4]);
+  world.send(first);
+  expect(first.heard.every(({ kind }) => kind === "open")).toBe(true);
+});
+
+test("asked to, it moves idle clients to a new backend, a few at a time, each told to both", () => {
+  const world = new World({ rebalancePerTick: 3 });
+  const first = world.add();
+  for (let i = 0; i < 40; i++) world.client(`a${i}`);
+  const second = world.add();
+  world.board.tick();
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([37, 3]);
+  world.settle();
+  const [most = 0, least = 0] = world.board.status().backends.map(({ connections }) => connections);
+  expect(most + least).toBe(40);
+  expect(most - least).toBeLessThanOrEqual(10);
+  expect(first.sessions.size).toBe(most);
+  expect(second.sessions.size).toBe(least);
+  expect(first.heard.filter((event) => event.kind === "close" && event.reason === "moved")).toHaveLength(least);
+});
+
+test("a backend that drains keeps its clients until their lines are acknowledged, and hears nothing new", () => {
+  const world = new World();
+  const old = world.add();
+  const connection = world.client("a");
+  line(world, connection, "1");
+  world.send(old);
+  world.drain(old);
+  const next = world.add();
+  line(world, connection, "2");
+  world.send(old);
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([1, 0]);
+  world.answer(old);
+  world.settle();
+  expect(world.answersOf(connection)).toEqual(["1#1", "2#2"]);
+  expect(old.heard.map(({ kind }) => kind)).toEqual(["open", "line", "close"]);
+  expect(next.heard.map(({ kind }) => kind)).toEqual(["open", "line"]);
+});
+
+test("a backend that drains without acknowledging loses its clients when its time is over", () => {
+  const world = new World();
+  const old = world.add();
+  const connection = world.client("a");
+  line(world, connection, "1");
+  world.send(old);
+  world.drain(old);
+  world.add();
+  world.nowMs += LIMITS.drainMs;
+  world.board.tick();
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([0, 1]);
+  world.answer(old); // Too late: another one answers.
+  expect(world.answersOf(connection)).toEqual([]);
+  world.settle();
+  expect(world.answersOf(connection)).toEqual(["1#1"]);
+});
+
+test("a broadcast reaches the members that this backend has, and no others", () => {
+  const world = new World();
+  const [first, second] = [world.add(), world.add()];
+  const [a, b, c] = [world.client("a"), world.client("b"), world.client("c")];
+  for (const each of [first, second]) world.send(each);
+  for (const each of [first, second]) {
+    for (const handle of each.sessions.keys()) world.board.apply(each.id, [{ kind: "write", handle, join: "all" }]);
+  }
+  world.board.apply(first.id, [{ kind: "broadcast", group: "all", bytes: Buffer.from("one") }]);
+  expect([a, b, c].map((each) => world.answersOf(each))).toEqual([["one"], [], ["one"]]);
+  world.kill(first);
+  world.board.apply(second.id, [{ kind: "broadcast", group: "all", bytes: Buffer.from("two") }]);
+  expect([a, b, c].map((each) => world.answersOf(each))).toEqual([["one"], ["two"], ["one"]]); // Moved ones join anew.
+});
+
+test("a client has room again as its lines are acknowledged; all together hold no more than their bound", () => {
+  const world = new World({ heldBytesMax: 500 });
+  const backend = world.add();
+  const [a, b] = [world.client("a"), world.client("b")];
+  for (let i = 0; i < LIMITS.linesMax; i++) {
+    expect(world.board.hasRoom(a)).toBe(true);
+    line(world, a, "x");
+  }
+  expect(world.board.hasRoom(a)).toBe(false);
+  line(world, b, "y".repeat(100));
+  expect(world.board.hasRoom(b)).toBe(false); // Not for its own lines, but for everybody's.
+  world.send(backend);
+  world.answer(backend);
+  expect([a, b].map((each) => world.board.hasRoom(each))).toEqual([true, true]);
+  expect(world.board.status().heldBytes).toBe(0);
+});
+
+test("the last lines of a client that has gone still reach its backend, before the close", () => {
+  const world = new World();
+  const backend = world.add();
+  const connection = world.client("a");
+  line(world, connection, "last");
+  world.board.close(connection, "client");
+  world.board.close(connection, "client"); // Safe twice.
+  world.send(backend);
+  expect(backend.heard.map(({ kind }) => kind)).toEqual(["open", "line", "close"]);
+  expect(world.board.status()).toMatchObject({ connections: 0, heldBytes: 0 });
+});
+
+test("no backend hears of a health check before it says something", () => {
+  const world = new World();
+  const backend = world.add();
+  const check = world.client("check", { local: true });
+  expect(world.send(backend)).toBe(false);
+  line(world, check, "ping");
+  world.send(backend);
+  expect(backend.heard.map(({ kind }) => kind)).toEqual(["open", "line"]);
+});
+
+test("what an unknown or former owner says of a connection counts for nothing", () => {
+  const world = new World();
+  const first = world.add();
+  const connection = world.client("a");
+  line(world, connection, "1");
+  world.send(first);
+  const late = first.outs.splice(0);
+  world.board.gap(first.id);
+  world.board.apply(first.id, late);
+  world.board.apply("lines-nobody" as InstanceId, late);
+  expect(world.answersOf(connection)).toEqual([]);
+  world.settle();
+  expect(world.answersOf(connection)).toEqual(["1#1"]);
+});

@@ -1,0 +1,196 @@
+import { EventEmitter } from "node:events";
+import { expect, test } from "@jest/globals";
+import type { ClientFacts, EdgeSays, KeeperSays } from "../../lib/contracts/index.js";
+import { parseDoor } from "../../services/keeper/in-clients.js";
+import { type EdgePort, Keeper } from "../../services/keeper/keeper.js";
+
+const ORIGIN = { door: "default", address: "unix", port: 0 };
+const FACTS: ClientFacts = {
+  connection: "id-1",
+  listener: "plain",
+  remoteAddress: "192.0.2.1",
+  remotePort: 5,
+  secure: false,
+  local: false,
+};
+
+class FakeSocket extends EventEmitter {
+  destroyed = false;
+  destroy(): void {
+    this.destroyed = true;
+  }
+}
+
+interface FakeEdge extends EdgePort<FakeSocket> {
+  readonly told: KeeperSays[];
+  readonly signals: string[];
+}
+
+/** A keeper with edges that do what the test says, on a clock of its own. */
+function setup(clientsMax = 10) {
+  const edges: FakeEdge[] = [];
+  const timers: { atMs: number; what: () => void }[] = [];
+  let nowMs = 0;
+  const keeper = new Keeper<FakeSocket>(
+    {
+      fork(epoch) {
+        const [told, signals]: [KeeperSays[], string[]] = [[], []];
+        const edge = {
+          epoch,
+          pid: epoch,
+          told,
+          signals,
+          tell: (m: KeeperSays) => void told.push(m),
+          signal: (s: string) => void signals.push(s),
+        };
+        edges.push(edge);
+        return edge;
+      },
+      later(ms, what) {
+        const timer = { atMs: nowMs + ms, what };
+        timers.push(timer);
+        return () => void timers.splice(timers.indexOf(timer), 1);
+      },
+      nowMs: () => nowMs,
+      log: () => {},
+    },
+    { clientsMax, handoverMs: 1_000 },
+  );
+  const wait = (ms: number) => {
+    nowMs += ms;
+    for (const timer of timers.filter(({ atMs }) => atMs <= nowMs)) {
+      timers.splice(timers.indexOf(timer), 1);
+      timer.what();
+    }
+  };
+  const accept = () => {
+    const socket = new FakeSocket();
+    keeper.accept(socket, ORIGIN);
+    return socket;
+  };
+  const edge = (epoch: number) => {
+    const found = edges[epoch];
+    if (!found) throw new Error(`no edge ${epoch} was forked`);
+    return found;
+  };
+  const says = (epoch: number, message: EdgeSays) => keeper.heard(edge(epoch), message);
+  keeper.start();
+  return { keeper, edges, edge, says, accept, wait };
+}
+
+const clientsTold = (edge: FakeEdge) => edge.told.filter((message) => message.kind === "client");
+
+test("nothing is said to an edge before it is ready; then it gets every client", () => {
+  const { accept, edge, says } = setup();
+  accept();
+  expect(edge(0).told).toEqual([]);
+  says(0, { kind: "ready" });
+  accept();
+  expect(clientsTold(edge(0)).map(({ id, adopted }) => [id, adopted])).toEqual([
+    [1, false],
+    [2, false],
+  ]);
+});
+
+test("the successor of a killed edge gets every client, with what was told of it", () => {
+  const { keeper, accept, edge, edges, says, wait } = setup();
+  says(0, { kind: "ready" });
+  const [first, second] = [accept(), accept()];
+  says(0, { kind: "meta", id: 1, facts: FACTS });
+  says(0, { kind: "drop", id: 2 });
+  expect([first.destroyed, second.destroyed]).toEqual([false, true]);
+  keeper.ended(edge(0), "SIGKILL");
+  expect(edges).toHaveLength(1);
+  wait(20);
+  says(1, { kind: "ready" });
+  expect(clientsTold(edge(1))).toEqual([
+    { kind: "client", id: 1, origin: ORIGIN, facts: FACTS, carried: undefined, adopted: true },
+  ]);
+});
+
+test("edges that die young are started ever more slowly, up to five seconds; one that served is followed at once", () => {
+  const { keeper, edges, edge, says, wait } = setup();
+  for (let epoch = 0; epoch < 12; epoch++) {
+    keeper.ended(edge(epoch), "exit code 1");
+    wait(Math.min(20 * 2 ** epoch, 5_000) - 1);
+    expect(edges).toHaveLength(epoch + 1);
+    wait(1);
+    expect(edges).toHaveLength(epoch + 2);
+  }
+  says(12, { kind: "ready" });
+  wait(10_000);
+  keeper.ended(edge(12), "SIGKILL");
+  wait(20);
+  expect(edges).toHaveLength(14);
+});
+
+test("a hand-over gives each client with what was carried, only after it was released", () => {
+  const { keeper, accept, edge, says } = setup();
+  says(0, { kind: "ready" });
+  accept();
+  accept();
+  says(0, { kind: "meta", id: 1, facts: FACTS });
+  keeper.replace();
+  keeper.replace(); // While one is going on: no third edge.
+  says(1, { kind: "ready" });
+  expect(edge(0).told.at(-1)).toEqual({ kind: "handover" });
+  accept(); // New clients are the new edge's.
+  expect(clientsTold(edge(1)).map(({ id }) => id)).toEqual([3]);
+  const carried = { rest: Buffer.from("half a l"), lines: [], state: Buffer.from("s") };
+  says(0, { kind: "released", id: 1, carried });
+  expect(clientsTold(edge(1)).at(-1)).toEqual({
+    kind: "client",
+    id: 1,
+    origin: ORIGIN,
+    facts: FACTS,
+    carried,
+    adopted: true,
+  });
+  keeper.ended(edge(0), "SIGKILL"); // It died in the middle: the rest is adopted plainly.
+  expect(clientsTold(edge(1)).at(-1)).toMatchObject({ id: 2, carried: undefined });
+});
+
+test("a hand-over that takes too long ends with the old edge's death, one that fails leaves the old edge in charge", () => {
+  const { keeper, accept, edge, says, wait } = setup();
+  says(0, { kind: "ready" });
+  accept();
+  says(0, { kind: "leaving" });
+  keeper.ended(edge(1), "exit code 1");
+  accept();
+  expect(clientsTold(edge(0))).toHaveLength(2);
+  keeper.replace();
+  says(2, { kind: "ready" });
+  wait(1_000);
+  expect(edge(0).signals).toEqual(["SIGKILL"]);
+});
+
+test("an edge that never gets ready is killed", () => {
+  const { edge, wait } = setup();
+  wait(60_000);
+  expect(edge(0).signals).toEqual(["SIGKILL"]);
+});
+
+test("clients beyond the bound are closed at once and counted", () => {
+  const { keeper, accept } = setup(2);
+  const [, , third] = [accept(), accept(), accept()];
+  expect([third.destroyed, keeper.size, keeper.refused]).toEqual([true, 2, 1]);
+});
+
+test.each([
+  ["unix:/run/k.sock", { name: "default", at: { path: "/run/k.sock", mode: 0o600 } }],
+  ["plain=unix:/run/k.sock", { name: "plain", at: { path: "/run/k.sock", mode: 0o600 } }],
+  ["127.0.0.1:3333", { name: "default", at: { host: "127.0.0.1", port: 3333 } }],
+  ["v6=[::1]:3333", { name: "v6", at: { host: "::1", port: 3333 } }],
+])("--listen %s is understood", (text, door) => {
+  expect(parseDoor(text, 0o600)).toEqual(door);
+});
+
+test.each([
+  ["unix:relative.sock", /must be absolute/],
+  [`unix:/${"x".repeat(107)}`, /has 108 bytes .* may have 107/],
+  ["3333", /expected/],
+  ["localhost:99999", /expected/],
+  ["", /expected/],
+])("--listen %s is refused with the reason", (text, reason) => {
+  expect(() => parseDoor(text, 0o600)).toThrow(reason);
+});
