@@ -52,19 +52,24 @@ test("where the stream is cut makes no difference to its lines, and nothing of t
 
 test("lines that are taken late are the same lines, and a second framer goes on where the first one stopped", () => {
   fc.assert(
-    fc.property(fc.array(piece, { maxLength: 30 }), fc.array(fc.nat(), { maxLength: 30 }), fc.nat(10), (pieces, places, taken) => {
-      const text = `${pieces.join("")}\nend\n`;
-      const first = new LineFramer();
-      for (const chunk of cut(Buffer.from(text, "latin1"), places)) first.push(chunk);
-      const lines: string[] = [];
-      for (let i = 0; i < taken; i++) {
-        const line = first.take();
-        if (line instanceof Uint8Array) lines.push(Buffer.from(line).toString("latin1"));
-      }
-      const second = new LineFramer();
-      second.push(first.rest());
-      expect([...lines, ...drain(second)]).toEqual(expected(text));
-    }),
+    fc.property(
+      fc.array(piece, { maxLength: 30 }),
+      fc.array(fc.nat(), { maxLength: 30 }),
+      fc.nat(10),
+      (pieces, places, taken) => {
+        const text = `${pieces.join("")}\nend\n`;
+        const first = new LineFramer();
+        for (const chunk of cut(Buffer.from(text, "latin1"), places)) first.push(chunk);
+        const lines: string[] = [];
+        for (let i = 0; i < taken; i++) {
+          const line = first.take();
+          if (line instanceof Uint8Array) lines.push(Buffer.from(line).toString("latin1"));
+        }
+        const second = new LineFramer();
+        second.push(first.rest());
+        expect([...lines, ...drain(second)]).toEqual(expected(text));
+      },
+    ),
   );
 });
 

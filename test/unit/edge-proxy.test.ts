@@ -96,7 +96,10 @@ test.each([
 });
 
 test("a header may come in any pieces: every beginning of it asks for more", () => {
-  for (const whole of [v2(1, 0x11, Buffer.concat([IPV4, ID, TLS])), Buffer.from("PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n")]) {
+  for (const whole of [
+    v2(1, 0x11, Buffer.concat([IPV4, ID, TLS])),
+    Buffer.from("PROXY TCP4 1.2.3.4 5.6.7.8 9 10\r\n"),
+  ]) {
     for (let length = 0; length < whole.length; length++) {
       expect(decodeProxy(whole.subarray(0, length))).toEqual({ kind: "more" });
     }
@@ -105,7 +108,12 @@ test("a header may come in any pieces: every beginning of it asks for more", () 
 });
 
 test("whatever the bytes, decoding never throws and never asks for more than its bound", () => {
-  const start = fc.constantFrom(Buffer.alloc(0), Buffer.from("PROXY "), SIGNATURE, Buffer.concat([SIGNATURE, Buffer.from([0x21, 0x11])]));
+  const start = fc.constantFrom(
+    Buffer.alloc(0),
+    Buffer.from("PROXY "),
+    SIGNATURE,
+    Buffer.concat([SIGNATURE, Buffer.from([0x21, 0x11])]),
+  );
   fc.assert(
     fc.property(start, fc.uint8Array({ maxLength: 300 }), (head, tail) => {
       const result = decodeProxy(Buffer.concat([head, tail]));
