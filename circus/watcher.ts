@@ -175,10 +175,12 @@ export class Watcher {
     await Promise.all(surplus.map((child) => this.crew.stop(child)));
   }
 
+  /** Each of the missing once: one that dies meanwhile is the respawner's business. */
   async #spawnMissing(): Promise<void> {
-    while (this.#missing() > 0 && this.#stopping === 0) {
+    for (let left = this.#missing(); left > 0; left--) {
+      if (this.#stopping > 0 || this.#respawner.gaveUp !== undefined) return;
       await this.#spawn();
-      if (this.#missing() > 0) await pause(this.#config.warmup_delay * 1_000);
+      if (left > 1) await pause(this.#config.warmup_delay * 1_000);
     }
   }
 
