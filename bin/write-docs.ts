@@ -1,0 +1,107 @@
+// npm run docs: writes the parts of docs/ that the code knows better than anybody: the table of metrics, the table of settings.
+// A test compares them, so they cannot fall behind.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { z } from "zod";
+import { discoveryMetrics, type MetricTable, wiringMetricTable } from "../lib/wiring/index.js";
+import { metricTable as edge } from "../services/edge/metrics.js";
+import { metricTable as jobmanager } from "../services/jobmanager/metrics.js";
+import { metricTable as reporter } from "../services/reporter/metrics.js";
+import { metricTable as stratum } from "../services/stratum/metrics.js";
+import { configSchema } from "./config.js";
+import { ROOT } from "./paths.js";
+
+/** File below docs/ -> its content. */
+export const documents = (): Readonly<Record<string, string>> => ({
+  "metrics.md": metrics(),
+  "configuration.md": configuration(),
+});
+
+const NOTE = "<!-- Written by `npm run docs` from the code. -->\n";
+
+function metrics(): string {
+  const tables: readonly [string, MetricTable][] = [
+    ["Wiring", wiringMetricTable],
+    ["Discovery", discoveryMetrics],
+    ["jobmanager", jobmanager],
+    ["edge", edge],
+    ["stratum", stratum],
+    ["reporter", reporter],
+  ];
+  const intro = [
+    "# Metrics",
+    NOTE,
+    "Sent to statsd when `[statsd]` is configured, with the prefix of `statsd.prefix`, and tagged (DogStatsD form) with `cluster`",
+    "and whatever `statsd.tags` says. Names are checked against these tables in the tests.",
+  ];
+  const sections = tables.flatMap(([title, table]) => [
+    `\n## ${title}\n`,
+    "| name | kind | unit | tags | meaning |",
+    "| --- | --- | --- | --- | --- |",
+    ...Object.entries(table).map(
+      ([name, { kind, unit, tags, meaning }]) =>
+        `| \`${name}\` | ${kind} | ${unit} | ${tags.join(", ")} | ${cell(meaning)} |`,
+    ),
+  ]);
+  return `${[...intro, ...sections].join("\n")}\n`;
+}
+
+interface JsonSchema {
+  readonly type?: string;
+  readonly description?: string;
+  readonly default?: unknown;
+  readonly properties?: Readonly<Record<string, JsonSchema>>;
+  readonly items?: JsonSchema;
+  readonly additionalProperties?: JsonSchema | boolean;
+  readonly anyOf?: readonly JsonSchema[];
+  readonly enum?: readonly unknown[];
+  readonly minimum?: number;
+  readonly maximum?: number;
+}
+
+function configuration(): string {
+  const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any", reused: "inline" }) as JsonSchema;
+  const rows = Object.entries(schema.properties ?? {}).flatMap(([name, property]) => describe(name, property));
+  const intro = [
+    "# Configuration",
+    NOTE,
+    "One TOML file; every key may be overridden by the environment (`redis.url` is `HEADFRAME__REDIS__URL`) and by",
+    "`--set redis.url=...`. `[]` stands for each entry of a list, `*` for a name of your choice.",
+    "",
+    "| key | accepts | default | meaning |",
+    "| --- | --- | --- | --- |",
+  ];
+  return `${[...intro, ...rows].join("\n")}\n`;
+}
+
+function describe(path: string, schema: JsonSchema): string[] {
+  const tables = [schema, ...(schema.anyOf ?? [])].flatMap((each) => inner(path, each));
+  if (tables.length > 0) return tables;
+  const fallback = schema.default === undefined ? "" : `\`${JSON.stringify(schema.default)}\``;
+  return [`| \`${path}\` | ${cell(accepts(schema))} | ${cell(fallback)} | ${cell(schema.description ?? "")} |`];
+}
+
+/** Rows of what a table or list of tables contains. */
+function inner(path: string, { properties, items, additionalProperties }: JsonSchema): string[] {
+  const named = Object.entries(properties ?? {}).flatMap(([name, property]) => describe(`${path}.${name}`, property));
+  if (named.length > 0) return named;
+  if (items?.properties || items?.anyOf) return describe(`${path}[]`, items);
+  if (typeof additionalProperties === "object") return describe(`${path}.*`, additionalProperties);
+  return [];
+}
+
+function accepts(schema: JsonSchema): string {
+  if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
+  if (schema.anyOf) return [...new Set(schema.anyOf.map(accepts))].join(" or ");
+  const bounds = [schema.minimum, schema.maximum].filter(
+    (bound) => bound !== undefined && Math.abs(bound) < Number.MAX_SAFE_INTEGER,
+  );
+  return [schema.type ?? "", bounds.length === 2 ? bounds.join(" to ") : ""].filter(Boolean).join(", ");
+}
+
+const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
+
+if (import.meta.url === `file://${process.argv[1]}`) {
+  for (const [file, text] of Object.entries(documents())) writeFileSync(join(ROOT, "docs", file), text);
+}
