@@ -5,7 +5,8 @@
 // It hosts its service as `starting` and announces itself with its first job: no caller meets a jobmanager without work.
 
 import { type Job, type JobmanagerContract, jobmanager } from "../../lib/contracts/index.js";
-import type { Implementation, OpenService } from "../../lib/wiring/index.js";
+import type { Hosted, Implementation, Log, OpenService } from "../../lib/wiring/index.js";
+import { backoffMs, pause } from "./backoff.js";
 import { Work } from "./in-work.js";
 import { Chain } from "./out-chain.js";
 import { messageOf } from "./reason.js";
@@ -16,6 +17,8 @@ export { settings } from "./settings.js";
 
 /** A daemon that is up answers within milliseconds, so usually the first job is there when `open` resolves; it always resolves. */
 const FIRST_JOB_MS = 3_000;
+const ANNOUNCE_FIRST_MS = 100;
+const ANNOUNCE_MAX_MS = 2_000;
 
 /** Resolves with the first job announced, or after 3 s without one: the daemons are then tried until one gives work. */
 export const open: OpenService<Settings> = async (house, settings) => {
@@ -42,10 +45,11 @@ export const open: OpenService<Settings> = async (house, settings) => {
   };
   const snapshots = { job: () => (newest ? [newest] : []) };
   const hosted = await house.nexus.host(jobmanager, implementation, { announce: false, snapshots });
-  const announced = firstJob
-    .then(() => hosted.announce())
-    .then(() => chain.adoptAs(hosted.instance.id))
-    .catch((error: unknown) => log.error({ reason: messageOf(error) }, "this jobmanager could not be announced"));
+  const closing = new AbortController();
+  const announced = firstJob.then(async () => {
+    await announce(hosted, log, closing.signal);
+    chain.adoptAs(hosted.instance.id);
+  });
   work.start();
   await Promise.race([announced, new Promise((resolve) => setTimeout(resolve, FIRST_JOB_MS).unref())]);
 
@@ -57,9 +61,22 @@ export const open: OpenService<Settings> = async (house, settings) => {
       await chain.drain(Math.max(0, end - performance.now()));
     },
     close: async () => {
+      closing.abort();
       await hosted.close();
       await chain.close();
       await work.close();
     },
   };
 };
+
+/** Until it is heard, or we close: discovery may be away, and a jobmanager that nobody sees is of no use. */
+async function announce(hosted: Hosted<JobmanagerContract>, log: Log, signal: AbortSignal): Promise<void> {
+  for (let attempt = 0; !signal.aborted; attempt++) {
+    try {
+      return await hosted.announce();
+    } catch (error) {
+      log.warn({ reason: messageOf(error) }, "discovery does not take this jobmanager's announcement: trying again");
+      await pause(backoffMs(attempt, ANNOUNCE_FIRST_MS, ANNOUNCE_MAX_MS), signal);
+    }
+  }
+}

@@ -28,7 +28,7 @@ export class Chain {
   readonly #ledger: Ledger;
   readonly #reporter: Client<typeof reporter>;
   readonly #jobmanagers: Client<JobmanagerContract>;
-  #adopting: NodeJS.Timeout | undefined;
+  #stopAdopting = (): void => {};
 
   constructor(
     private readonly parts: Parts,
@@ -77,13 +77,19 @@ export class Chain {
     return this.#blocks.submit(request);
   }
 
-  /** Looks after blocks that nobody follows, from now on, whenever `self` is the senior jobmanager. */
+  /** Looks after blocks that nobody follows: from now on, whenever `self` is the senior jobmanager. */
   adoptAs(self: InstanceId): void {
-    const look = (): void => {
-      if (this.#jobmanagers.instances()[0]?.id === self) void this.#adopt();
+    let senior = false;
+    const stop = this.#jobmanagers.watch(([first]) => {
+      const was = senior;
+      senior = first?.id === self;
+      if (senior && !was) void this.#adopt();
+    });
+    const timer = setInterval(() => senior && void this.#adopt(), ADOPT_EVERY_MS);
+    this.#stopAdopting = () => {
+      clearInterval(timer);
+      stop();
     };
-    this.#adopting = setInterval(look, ADOPT_EVERY_MS);
-    look();
   }
 
   async drain(timeoutMs: number): Promise<void> {
@@ -92,7 +98,7 @@ export class Chain {
 
   /** Safe twice. */
   async close(): Promise<void> {
-    clearInterval(this.#adopting);
+    this.#stopAdopting();
     this.#blocks.close();
     await this.#follow.close();
     this.#records.close();

@@ -11,7 +11,16 @@ import {
   type SubmitBlockReply,
   type WorkerName,
 } from "../../lib/contracts/index.js";
-import type { Client, InstanceId, MessageOf, OpenedHouse, PushOrigin, Running } from "../../lib/wiring/index.js";
+import type {
+  Client,
+  House,
+  InstanceId,
+  MessageOf,
+  Nexus,
+  OpenedHouse,
+  PushOrigin,
+  Running,
+} from "../../lib/wiring/index.js";
 import { metricTable, open } from "../../services/jobmanager/main.js";
 import { type DaemonSettings, type Settings, settings } from "../../services/jobmanager/settings.js";
 import { atEnd } from "./cleanup.js";
@@ -25,7 +34,7 @@ export interface Seat {
   readonly house: OpenedHouse;
   readonly running: Running;
   readonly client: Client<JobmanagerContract>;
-  /** Its own id; known once it has announced itself. */
+  /** Its own id. */
   self(): InstanceId;
   /** Pushes of this jobmanager, in order. */
   readonly jobs: Job[];
@@ -47,18 +56,23 @@ const PACE = { pollMs: 50, pulseMs: 300, followMs: 100, steadyMs: 0 };
 export async function startJobmanager(
   redis: RedisServer,
   chosen: Pick<Settings, "daemons"> & Partial<Settings>,
+  given?: OpenedHouse,
 ): Promise<Seat> {
-  const house = await openTestHouse(redis, { tables: [metricTable] });
+  const house = given ?? (await openTestHouse(redis, { tables: [metricTable] }));
   const plain = settings.parse({ network: "regtest", payout: { script: "51" }, daemons: chosen.daemons });
   const client = house.nexus.client(jobmanager);
   const jobs: Job[] = [];
   const blocks: Seat["blocks"] = [];
-  const others = new Set(client.instances().map(({ id }) => id));
   let self: InstanceId | undefined;
-  const isOurs = ({ instance: { id } }: PushOrigin): boolean => !others.has(id) && (self ??= id) === id;
+  const isOurs = ({ instance }: PushOrigin): boolean => instance.id === self;
   client.subscribe("job", { onMessage: (job, from) => isOurs(from) && jobs.push(job) });
   client.subscribe("block", { onMessage: (block, from) => isOurs(from) && blocks.push(block) });
-  const running = await open(house, { ...plain, ...PACE, ...chosen });
+  const running = await open(
+    watched(house, (id) => {
+      self = id;
+    }),
+    { ...plain, ...PACE, ...chosen },
+  );
   let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= running.close();
@@ -66,10 +80,22 @@ export async function startJobmanager(
   };
   atEnd(close);
   const id = (): InstanceId => {
-    if (self === undefined) throw new Error("this jobmanager has said nothing yet");
+    if (self === undefined) throw new Error("this jobmanager is not hosted yet");
     return self;
   };
   return { house, running, client, self: id, jobs, blocks, close };
+}
+
+/** A house that tells the id of the instance that is hosted in it. */
+function watched(house: House, onHosted: (id: InstanceId) => void): House {
+  const { nexus } = house;
+  const host: Nexus["host"] = async (contract, implementation, options) => {
+    const hosted = await nexus.host(contract, implementation, options);
+    onHosted(hosted.instance.id);
+    return hosted;
+  };
+  const { peer } = nexus;
+  return { ...house, nexus: { peer, host, client: (contract) => nexus.client(contract), close: () => nexus.close() } };
 }
 
 const WORKER = "test.rig" as WorkerName;
