@@ -2,11 +2,12 @@
 
 import type { CommandModule } from "yargs";
 import { z } from "zod";
-import { type Client, type Contract, instanceId, openHouse, WiringError } from "../../lib/wiring/index.js";
+import { type Client, type Contract, instanceId, WiringError } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { CONTRACTS } from "../contracts.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
+import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
@@ -38,24 +39,20 @@ export const call: CommandModule<object, Arguments> = {
     const contract = CONTRACTS[args.service];
     if (!contract) throw new UsageError(`there is no service ${args.service}`);
     const request = checkRequest(contract, args.method, args.request);
-    const config = readConfig(args);
-    const house = await openHouse(config.house);
-    try {
+    await visit(readConfig(args), async (house) => {
       const client = house.nexus.client(contract);
-      await client.ready(args.timeout);
-      for (const to of targets(client, args)) {
-        const reply = await client.call(args.method, request, { timeoutMs: args.timeout, ...(to ? { to } : {}) });
-        process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
+      try {
+        await client.ready(args.timeout);
+        for (const to of targets(client, args)) {
+          const reply = await client.call(args.method, request, { timeoutMs: args.timeout, ...(to ? { to } : {}) });
+          process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
+        }
+      } catch (error) {
+        if (!(error instanceof WiringError) || error.code !== "NO_INSTANCE") throw error;
+        const what = `no instance of ${args.service} is running, or none that can be reached: see \`headframe ps\``;
+        throw new Error(what, { cause: error });
       }
-    } catch (error) {
-      throw error instanceof WiringError && error.code === "NO_INSTANCE"
-        ? new Error(`no instance of ${args.service} is running, or none that can be reached: see \`headframe ps\``, {
-            cause: error,
-          })
-        : error;
-    } finally {
-      await house.close();
-    }
+    });
   },
 };
 

@@ -1,11 +1,12 @@
 // headframe ps: what discovery knows, instance by instance.
 
 import type { CommandModule } from "yargs";
-import { bySeniority, type Instance, openHouse, Registry } from "../../lib/wiring/index.js";
+import { bySeniority, type Instance, Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { toJson } from "../json.js";
 import { plainTable } from "../table.js";
 import { duration } from "../up/screen.js";
+import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -20,20 +21,20 @@ export const ps: CommandModule<object, Arguments> = {
       json: { type: "boolean", default: false, describe: "An array of instances, for programs" },
     }),
   handler: async (args) => {
-    const config = readConfig(args);
-    const house = await openHouse(config.house);
-    const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster, log: house.log });
-    try {
-      const instances = [...(await registry.list())].sort((a, b) =>
-        a.service < b.service ? -1 : a.service > b.service ? 1 : bySeniority(a, b),
-      );
-      process.stdout.write(args.json ? `${toJson(instances)}\n` : drawInstances(instances, Date.now()));
-    } finally {
-      await registry.close();
-      await house.close();
-    }
+    await visit(readConfig(args), async (house) => {
+      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+      try {
+        const instances = [...(await registry.list())].sort(byService);
+        process.stdout.write(args.json ? `${toJson(instances)}\n` : drawInstances(instances, Date.now()));
+      } finally {
+        await registry.close();
+      }
+    });
   },
 };
+
+const byService = (a: Instance, b: Instance): number =>
+  a.service < b.service ? -1 : a.service > b.service ? 1 : bySeniority(a, b);
 
 /** One line an instance; the first of each service is its senior. */
 export function drawInstances(instances: readonly Instance[], now: number): string {

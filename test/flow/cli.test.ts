@@ -1,0 +1,144 @@
+// The command line as a newcomer meets it: what it says, where it says it, and with which exit code it ends.
+
+import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { beforeEach, expect, test } from "@jest/globals";
+import { execa } from "execa";
+import { stringify } from "smol-toml";
+import { atEnd } from "../kit/cleanup.js";
+import { freePort } from "../kit/ports.js";
+import { startRedis } from "../kit/redis.js";
+
+const BIN = fileURLToPath(new URL("../../bin/headframe.js", import.meta.url));
+
+let folder: string;
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), "hf-"));
+  atEnd(() => rm(folder, { recursive: true, force: true }));
+});
+
+async function headframe(...words: string[]) {
+  const { exitCode, stdout, stderr } = await execa(process.execPath, [BIN, ...words], {
+    cwd: folder,
+    reject: false,
+    timeout: 60_000,
+    extendEnv: true,
+  });
+  return { exitCode, stdout, stderr };
+}
+
+async function config(content: object): Promise<string> {
+  const file = join(folder, "headframe.toml");
+  await writeFile(file, stringify(content));
+  return file;
+}
+
+test("the embedded default mines a real chain: what it counts agrees, and only logs are left", async () => {
+  const { exitCode, stderr } = await headframe(
+    "up",
+    "--for",
+    "6",
+    "--summary",
+    "out.json",
+    "--set",
+    "miner.hashesPerSecond=2",
+  );
+  expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: "" });
+  const summary = JSON.parse(await readFile(join(folder, "out.json"), "utf8"));
+  expect(summary).toMatchObject({ disconnects: 0, mweb: true });
+  expect(summary.blocksInChain).toBeGreaterThan(0);
+  expect(summary.blocksInChain).toBeLessThanOrEqual(summary.blocksFound);
+  expect(summary.sharesAccepted).toBeGreaterThan(0);
+  expect(summary.sharesRecorded).toBe(summary.sharesAccepted);
+  const [run, ...others] = await readdir(join(folder, "run"));
+  expect(others).toEqual([]);
+  expect(await readdir(join(folder, "run", run ?? ""))).toEqual(["logs"]);
+  const { stdout } = await execa("ps", ["-eo", "args"]);
+  expect(stdout).not.toContain(folder);
+}, 90_000);
+
+test("a wrong configuration names file, key, what was found and what is accepted, exits 2, and nothing is started", async () => {
+  const file = await config({ redis: { url: "localhost" }, stratum: { keepaliveMs: "soon" }, jobmanagr: {} });
+  const { exitCode, stderr } = await headframe("up", "--config", file);
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain(`${file}: redis.url`);
+  expect(stderr).toContain(`${file}: stratum.keepaliveMs: found "soon"; expected number`);
+  expect(stderr).toContain("jobmanagr: unknown key; did you mean jobmanager?");
+  expect(await readdir(folder)).toEqual(["headframe.toml"]);
+});
+
+test("a missing section says what it needs", async () => {
+  const redis = await startRedis();
+  const { exitCode, stderr } = await headframe(
+    "run",
+    "jobmanager",
+    "--config",
+    await config({ redis: { url: redis.url } }),
+  );
+  expect(exitCode).toBe(2);
+  expect(stderr).toContain("[jobmanager] is missing");
+});
+
+test("Redis' wrong password is said at once, with its address and without the password", async () => {
+  const redis = await startRedis({ password: "right" });
+  const url = redis.url.replace("right", "wrong");
+  const { exitCode, stderr } = await headframe("ps", "--config", await config({ redis: { url } }));
+  expect(exitCode).toBe(1);
+  expect(stderr).toMatch(/password|WRONGPASS/i);
+  expect(stderr).toContain(new URL(url).port);
+  expect(stderr).not.toContain("wrong@");
+});
+
+test("an unreachable Redis says where it was looked for", async () => {
+  const port = await freePort();
+  const url = `redis://127.0.0.1:${port}`;
+  const { exitCode, stderr } = await headframe(
+    "ps",
+    "--config",
+    await config({ redis: { url, connectTimeoutMs: 300 } }),
+  );
+  expect(exitCode).toBe(1);
+  expect(stderr).toContain(`127.0.0.1:${port}`);
+});
+
+test("ps lists instances for people and for programs", async () => {
+  const redis = await startRedis();
+  const file = await config({ redis: { url: redis.url } });
+  expect((await headframe("ps", "--config", file)).stdout).toContain("No instance is running");
+  const reporter = execa(process.execPath, [BIN, "run", "reporter", "--config", file], { cwd: folder, reject: false });
+  atEnd(async () => {
+    reporter.kill("SIGKILL");
+    await reporter;
+  });
+  const { stdout, exitCode } = await headframe("call", "reporter", "pool", "--config", file, "--timeout", "10000");
+  expect(exitCode).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ accepted: 0, recorded: 0, round: 1 });
+  expect(JSON.parse((await headframe("ps", "--json", "--config", file)).stdout)).toMatchObject([
+    { service: "reporter", pid: reporter.pid, state: "ready" },
+  ]);
+  expect((await headframe("ps", "--config", file)).stdout).toMatch(/SERVICE\s+INSTANCE\s+STATE[\s\S]*reporter/);
+  reporter.kill("SIGTERM");
+  expect((await reporter).exitCode).toBe(0);
+}, 60_000);
+
+test.each([
+  ["no command", [], "name a command"],
+  ["an unknown command", ["upp"], "Did you mean up?"],
+  ["an unknown flag", ["ps", "--jsonn"], "Unknown argument: jsonn"],
+  ["an unknown method", ["call", "reporter", "pol"], "it has recordShares"],
+  ["a request that is no JSON", ["call", "reporter", "workers", "{"], "the request is no JSON"],
+  ["a request that does not fit", ["call", "reporter", "workers", '{"limit":"x"}'], "expected number"],
+  ["a time that is none", ["up", "--for", "-1"], "--for takes a number of seconds"],
+])("%s exits 2 and says what is accepted", async (_what, words, expected) => {
+  const { exitCode, stderr } = await headframe(...words);
+  expect(stderr).toContain(expected);
+  expect(exitCode).toBe(2);
+});
+
+test.each([["up"], ["run"], ["ps"], ["call"]])("%s --help explains itself", async (command) => {
+  const { exitCode, stdout } = await headframe(command, "--help");
+  expect(exitCode).toBe(0);
+  expect(stdout).toContain("--config");
+});
