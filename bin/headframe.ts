@@ -34,5 +34,6 @@ try {
     .parseAsync();
 } catch (error) {
   process.stderr.write(`headframe: ${explain(error)}\n`);
-  process.exitCode = exitCodeOf(error);
+  // Whoever failed has closed what it opened; a Redis client's timers may last two seconds longer, and nobody should wait.
+  process.exit(exitCodeOf(error));
 }
