@@ -160,11 +160,9 @@ export class Crew {
     const late = setTimeout(() => this.#late(name, child, `within ${ready_timeout} s`), ready_timeout * 1_000);
     try {
       const { readiness } = this.shared;
-      if (ready && readiness !== undefined)
-        await readiness(name, child.pid, died.signal); // W1
-      else {
-        await pause(warmup_delay * 1_000, died.signal);
-      }
+      const asked = ready && readiness !== undefined; // W1
+      const proof = asked ? readiness(name, child.pid, died.signal) : pause(warmup_delay * 1_000, died.signal);
+      await Promise.race([proof, child.died]); // A readiness that does not heed the signal must not hold the timer.
       if (child.state !== "starting" || died.signal.aborted) return;
       child.state = "ready";
       this.events.onReady(child);

@@ -10,6 +10,7 @@ export { CircusError, type CircusErrorCode } from "./errors.js";
 export type { CircusEvent, Topic } from "./events.js";
 export { readIni } from "./include.js";
 export { type Ini, IniError, parseIni } from "./ini.js";
+export { Ledger, type Leftover } from "./ledger.js";
 
 export { type StreamConfig, WATCHER_DEFAULTS, type WatcherConfig } from "./watcher-config.js";
 export type { Change, WatcherState, WatcherStatus } from "./watcher-status.js";

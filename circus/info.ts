@@ -52,6 +52,9 @@ interface Sample {
 /** Two looks closer together than this show the earlier figure: a tick is 10 ms, so the quotient would be noise. */
 const SAMPLE_MIN_MS = 200;
 
+/** Processes that are gone leave their samples behind until then: a few hundred kB at most. */
+const SAMPLES_MAX = 4_096;
+
 /** Remembers each process's last sample; one reader per consumer, so that they don't shorten each other's interval. */
 export class InfoReader {
   #samples = new Map<number, Sample>();
@@ -100,6 +103,7 @@ export class InfoReader {
     const elapsedMs = atMs - last.atMs;
     if (last === known && elapsedMs < SAMPLE_MIN_MS) return last.cpu;
     const busyMs = ((stat.cpuTicks - last.cpuTicks) * 1_000) / TICKS_PER_SECOND;
+    if (this.#samples.size >= SAMPLES_MAX) this.#samples.clear();
     const cpu = Math.max(0, Math.round((busyMs / Math.max(elapsedMs, SAMPLE_MIN_MS)) * 1_000) / 10);
     this.#samples.set(stat.pid, { startTicks: stat.startTicks, cpuTicks: stat.cpuTicks, atMs, cpu });
     return cpu;

@@ -61,6 +61,16 @@ export class Ledger {
     return { ledger, ended };
   }
 
+  /** Ends leftovers below a directory where no manager will run any more, and removes its ledger; R3 holds. */
+  static async clear(runDirectory: string, gracefulMs: number): Promise<Leftover[]> {
+    const file = path.join(runDirectory, "circus.pids");
+    const earlier = readRecord(file);
+    if (earlier === undefined || (earlier.boot === bootId() && lives(earlier.manager))) return [];
+    const ended = await endLeftovers(earlier, gracefulMs);
+    rmSync(file, { force: true });
+    return ended;
+  }
+
   /** @param startTicks undefined: the process ended at once, there is nothing to remember. */
   add(watcher: string, pid: number, startTicks: number | undefined): void {
     if (startTicks === undefined) return;

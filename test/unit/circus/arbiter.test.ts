@@ -241,6 +241,16 @@ describe("leftovers of a manager that was killed", () => {
     ledger.close();
   });
 
+  test("can be ended from outside, for a directory that no manager will use again", async () => {
+    const run = temporaryDirectory();
+    const left = await sleeping();
+    record(run, [{ watcher: "w", ...left }]);
+    expect((await Ledger.clear(run, 2_000)).map((leftover) => leftover.pid)).toContain(left.pid);
+    expect(alive(left.pid)).toBe(false);
+    expect(readdirSync(run)).toEqual([]);
+    expect(await Ledger.clear(run, 2_000)).toEqual([]);
+  });
+
   test("of another boot are no leftovers", async () => {
     const run = temporaryDirectory();
     const other = await sleeping();
