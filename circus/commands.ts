@@ -1,4 +1,4 @@
-// Every command of the control protocol: what it needs, what it does, what it answers. See facts of the protocol in control.ts.
+// Every command of the control protocol: what it needs, what it does, what it answers. The protocol around it: control.ts.
 //
 //   properties (JSON) -> checked here, the only door -> Arbiter, Watcher -> the fields of the reply
 

@@ -157,3 +157,9 @@ function makeStream(at: Place, parts: Readonly<Record<string, unknown>>): Stream
   if (stream.class === "FileStream" && stream.filename === undefined) fail(at, "a FileStream needs a filename");
   return stream;
 }
+
+/** Options whose change needs new processes. */
+export const NEEDS_NEW_PROCESSES: ReadonlySet<string> = new Set([
+  ...["cmd", "args", "shell", "env", "working_dir", "copy_env", "use_sockets", "rlimits"],
+  ...["stdout_stream", "stderr_stream", "close_child_stdin", "close_child_stdout", "close_child_stderr"],
+]);

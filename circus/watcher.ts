@@ -15,14 +15,8 @@ import { CircusError, reasonOf } from "./errors.js";
 import type { Child, Exit } from "./process.js";
 import { Respawner } from "./respawn.js";
 import { Turns } from "./turns.js";
-import type { WatcherConfig } from "./watcher-config.js";
+import { NEEDS_NEW_PROCESSES, type WatcherConfig } from "./watcher-config.js";
 import { type Change, changeBetween, type WatcherState, type WatcherStatus } from "./watcher-status.js";
-
-/** Options whose change needs new processes. */
-const RELOADS: ReadonlySet<string> = new Set([
-  ...["cmd", "args", "shell", "env", "working_dir", "copy_env", "use_sockets", "rlimits"],
-  ...["stdout_stream", "stderr_stream", "close_child_stdin", "close_child_stdout", "close_child_stderr"],
-]);
 
 export class Watcher {
   readonly crew: Crew;
@@ -124,7 +118,7 @@ export class Watcher {
     this.#config = { ...this.#config, ...changes };
     this.shared.publish(this.name, "updated");
     return this.#inTurn(async () => {
-      const anew = Object.keys(changes).some((key) => RELOADS.has(key));
+      const anew = Object.keys(changes).some((key) => NEEDS_NEW_PROCESSES.has(key));
       if (anew && this.#status === "active") for (const child of this.crew.serving) await this.#replace(child);
       await this.#reconcile();
     });
