@@ -62,7 +62,7 @@ export const up: CommandModule<object, Arguments> = {
     const show = openShow(process.stdout);
     // Read before anything starts, so that a mistake costs no more than its message.
     const root = args.config === undefined ? RUNS : readConfig(args).runDirectory;
-    const run = await createRunDirectory(root);
+    const run = await createRunDirectory(root, (text) => show.line(text));
     const log = pino({ name: "up", level: "debug" }, pino.destination(join(run.logs, "up.log")));
     try {
       await runPool({ args, run, log, show, asked: asked.signal });

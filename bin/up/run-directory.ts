@@ -7,12 +7,16 @@
 //   D2. Old runs are pruned: RUNS_KEPT are kept.
 //   D3. A unix socket's path must fit into 107 bytes (sun_path), and be one word in HAProxy's configuration, however deep the
 //       checkout lies and whatever its folders are called: otherwise sockets/ stands in the system's folder for such things.
+//   D4. What a run that was killed -9 left behind, processes and files, is cleared away by the next one.
 
-import { mkdir, mkdtemp, readdir, readlink, rm, symlink } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readlink, realpath, rm, symlink } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
+import { Ledger } from "../../circus/index.js";
 
 const RUNS_KEPT = 10;
+/** Between SIGTERM and SIGKILL for what serves nobody any more. */
+const LEFTOVER_GRACE_MS = 3_000;
 /** Leaves room for the longest file name in it, `haproxy-master.sock.<pid>.tmp`. */
 const SOCKET_FOLDER_BYTES_MAX = 76;
 
@@ -25,9 +29,9 @@ export interface RunDirectory {
   clear(): Promise<void>;
 }
 
-export async function createRunDirectory(root: string): Promise<RunDirectory> {
+export async function createRunDirectory(root: string, tell: (text: string) => void): Promise<RunDirectory> {
   await mkdir(root, { recursive: true, mode: 0o700 });
-  await prune(root);
+  await tidy(root, tell);
   const name = `${new Date().toISOString().replace(/[-:]/g, "").replace("T", "-").slice(0, 15)}-${process.pid}`;
   const path = resolve(root, name);
   const [logs, data] = [join(path, "logs"), join(path, "data")];
@@ -42,7 +46,9 @@ export async function createRunDirectory(root: string): Promise<RunDirectory> {
 async function socketFolder(path: string): Promise<string> {
   const near = join(path, "sockets");
   if (Buffer.byteLength(near) > SOCKET_FOLDER_BYTES_MAX || /[^\w./@+-]/.test(near)) {
-    return mkdtemp(join(tmpdir(), "headframe-")); // D3
+    const far = await mkdtemp(join(tmpdir(), "headframe-")); // D3
+    await symlink(far, near); // So that the next run finds it.
+    return far;
   }
   await mkdir(near, { mode: 0o700 });
   return near;
@@ -57,10 +63,21 @@ async function clear(run: { path: string; logs: string; sockets: string; link: s
   if (current === run.name) await rm(run.link, { force: true });
 }
 
-async function prune(root: string): Promise<void> {
+/** D2, D4 */
+async function tidy(root: string, tell: (text: string) => void): Promise<void> {
   const runs = (await readdir(root)).filter((entry) => /^\d{8}-\d{6}-\d+$/.test(entry)).sort();
-  for (const old of runs.slice(0, Math.max(0, runs.length - RUNS_KEPT + 1))) {
-    if (!isAlive(Number(old.split("-")[2]))) await rm(join(root, old), { recursive: true, force: true });
+  const over = runs.filter((run) => !isAlive(Number(run.split("-")[2])));
+  for (const run of over) {
+    const path = resolve(root, run);
+    const sockets = await realpath(join(path, "sockets")).catch(() => undefined); // Gone when the run ended as it should.
+    if (sockets === undefined) continue;
+    for (const { watcher, pid } of await Ledger.clear(sockets, LEFTOVER_GRACE_MS)) {
+      tell(`ended ${watcher} (pid ${pid}), left over from a run that was killed`);
+    }
+    await clear({ path, logs: join(path, "logs"), sockets, link: join(root, "current"), name: run });
+  }
+  for (const run of over.slice(0, Math.max(0, runs.length - RUNS_KEPT + 1))) {
+    await rm(join(root, run), { recursive: true, force: true });
   }
 }
 

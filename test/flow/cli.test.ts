@@ -10,6 +10,7 @@ import { stringify } from "smol-toml";
 import { atEnd } from "../kit/cleanup.js";
 import { freePort } from "../kit/ports.js";
 import { startRedis } from "../kit/redis.js";
+import { until } from "../kit/until.js";
 
 const BIN = fileURLToPath(new URL("../../bin/headframe.js", import.meta.url));
 
@@ -58,6 +59,27 @@ test("the embedded default mines a real chain: what it counts agrees, and only l
   const { stdout } = await execa("ps", ["-eo", "args"]);
   expect(stdout).not.toContain(folder);
 }, 90_000);
+
+test("what a killed `up` left running is ended by the next one, and by nobody else", async () => {
+  const first = execa(process.execPath, [BIN, "up"], { cwd: folder, reject: false });
+  atEnd(() => first.kill("SIGKILL"));
+  let said = "";
+  first.stdout.on("data", (chunk: Buffer) => {
+    said += chunk.toString();
+  });
+  await until("it is up", 60_000, () => said.includes("all up"));
+  first.kill("SIGKILL");
+  await first;
+  const running = async () =>
+    (await execa("ps", ["-eo", "args"])).stdout.split("\n").filter((line) => line.includes(folder));
+  expect((await running()).length).toBeGreaterThan(5);
+  const second = await headframe("up", "--for", "1");
+  expect(second.exitCode).toBe(0);
+  expect(second.stdout).toMatch(/ended redis \(pid \d+\), left over from a run that was killed/);
+  expect(await running()).toEqual([]);
+  for (const run of await readdir(join(folder, "run")))
+    expect(await readdir(join(folder, "run", run))).toEqual(["logs"]);
+}, 120_000);
 
 test("a wrong configuration names file, key, what was found and what is accepted, exits 2, and nothing is started", async () => {
   const file = await config({ redis: { url: "localhost" }, stratum: { keepaliveMs: "soon" }, jobmanagr: {} });

@@ -44,7 +44,7 @@ export async function startPool(options: PoolOptionsForTest): Promise<TestPool> 
   const port = await freePort();
   const configFile = join(folder, "headframe.toml");
   await writeFile(configFile, stringify(configuration(options, port)));
-  const run = await createRunDirectory(folder);
+  const run = await createRunDirectory(folder, () => {});
   const options_ = { run, configFile, overrides: [], circusFile: undefined, embedded: undefined };
   const quiet = { log: pino({ level: "silent" }), signal: new AbortController().signal };
   const pool = await Pool.open({ ...options_, ...quiet, onStarting: () => {}, onTold: () => {} }).catch(
