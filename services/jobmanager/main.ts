@@ -41,7 +41,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
       work.poke();
       return {};
     },
-    status: () => ({ daemons: work.status(), ...(newest ? { job: newest } : {}) }),
+    status: () => ({ daemons: work.status(), ...(newest ? { job: glance(newest) } : {}) }),
   };
   const snapshots = { job: () => (newest ? [newest] : []) };
   const hosted = await house.nexus.host(jobmanager, implementation, { announce: false, snapshots });
@@ -68,6 +68,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
     },
   };
 };
+
+const glance = ({ id, height, time, templateAt }: Job) => ({ id, height, time, templateAt });
 
 /** Until it is heard, or we close: discovery may be away, and a jobmanager that nobody sees is of no use. */
 async function announce(hosted: Hosted<JobmanagerContract>, log: Log, signal: AbortSignal): Promise<void> {

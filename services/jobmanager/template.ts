@@ -23,10 +23,10 @@ const hex = (lengthMax: number) =>
     .string()
     .max(lengthMax)
     .refine(
-      (text) => text.length % 2 === 0 && /^[0-9a-f]*$/i.test(text),
+      (text) => text.length % 2 === 0 && !/[^0-9a-fA-F]/.test(text),
       "expected hex digits, an even number of them",
     );
-const hash = z.string().regex(/^[0-9a-f]{64}$/i, "expected 64 hex digits");
+const hash = z.string().regex(/^[0-9a-fA-F]{64}$/, "expected 64 hex digits");
 const uint32 = z.number().int().min(0).max(0xffff_ffff);
 
 const transaction = z.object({
@@ -45,7 +45,7 @@ export const template = z.object({
   target: hash.optional(),
   mintime: uint32,
   curtime: uint32,
-  bits: z.string().regex(/^[0-9a-f]{8}$/i, "expected 8 hex digits"),
+  bits: z.string().regex(/^[0-9a-fA-F]{8}$/, "expected 8 hex digits"),
   height: z.number().int().positive().max(0x7fff_ffff),
   rules: z.array(z.string().max(64)).max(64).default([]),
   /** Version bits that must stay set. */

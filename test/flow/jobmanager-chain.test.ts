@@ -127,7 +127,8 @@ test("the senior jobmanager follows the blocks that the reporter knows of and no
 });
 
 test("a block that a daemon refuses is rejected with the daemon's own word", async () => {
-  const seat = await seatAtBoth();
+  // One daemon: of two, one could hear of the block from the other first and say `duplicate-invalid`.
+  const seat = await startJobmanager(redis, { daemons: [at(pair.a)] });
   const job = await newestJob(seat);
   const solved = solve({ ...job, coinbase2: withMoreReward(job) });
   const reply = await submit(seat, job, solved);

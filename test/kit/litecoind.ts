@@ -14,6 +14,7 @@ import { freePorts } from "./ports.js";
 
 /** A wallet's disk writes may take long on a loaded machine; a test of slowness uses a client of its own. */
 const CALL_MS = 30_000;
+const START_ATTEMPTS = 3;
 
 export interface LitecoindPair {
   readonly a: Litecoind;
@@ -34,16 +35,23 @@ export interface PairOptions {
 
 /** Two connected nodes, A with a wallet and a chain that gives templates. */
 export async function startLitecoindPair(options: PairOptions): Promise<LitecoindPair> {
-  const [p2pA, p2pB] = await freePorts(2);
-  const a = await Litecoind.start({ ...(p2pA === undefined ? {} : { p2pPort: p2pA }) });
-  const b = await Litecoind.start({ ...(p2pB === undefined ? {} : { p2pPort: p2pB }), connectTo: a.place.p2pPort });
-  const stop = async (): Promise<void> => {
-    await Promise.all([a.close(), b.close()]);
-  };
-  atEnd(stop, options.keep);
-  const signal = AbortSignal.any([a.ended, b.ended]);
-  const { payoutAddress } = await bootRegtest(a.rpc, b.rpc, () => {}, { ...options, signal });
-  return { a, b, payoutAddress, stop };
+  for (let attempt = 1; ; attempt++) {
+    const [p2pA = 0, p2pB = 0] = await freePorts(2);
+    const a = await Litecoind.start({ p2pPort: p2pA });
+    const b = await Litecoind.start({ p2pPort: p2pB, connectTo: p2pA });
+    const stop = async (): Promise<void> => {
+      await Promise.all([a.close(), b.close()]);
+    };
+    atEnd(stop, options.keep);
+    try {
+      const signal = AbortSignal.any([a.ended, b.ended]);
+      const { payoutAddress } = await bootRegtest(a.rpc, b.rpc, () => {}, { ...options, signal });
+      return { a, b, payoutAddress, stop };
+    } catch (error) {
+      await stop();
+      if (attempt === START_ATTEMPTS) throw error; // Another test took a port in between: ask for new ones.
+    }
+  }
 }
 
 export interface StartOptions {
