@@ -5,7 +5,9 @@ import { z } from "zod";
 import { heightOf, mine } from "../../demo/regtest.js";
 import {
   type BlockRecord,
+  type ConnectionId,
   type Job,
+  jobmanager,
   nowMs,
   type ReporterContract,
   reporter,
@@ -39,6 +41,21 @@ test("a jobmanager completes the block of a job that another one made", async ()
   const reply = await submit(other, job, solved);
   expect(reply).toMatchObject({ status: "accepted", hash: solved.hash, height: job.height });
   await until("the block is in the other node's chain too", 5_000, () => isTip(solved.hash));
+});
+
+test("over the network a job is the same to the byte, and its block is taken", async () => {
+  const seat = await seatAtBoth();
+  const house = await openTestHouse(redis);
+  const client = house.nexus.client(jobmanager);
+  const jobs: Job[] = [];
+  client.subscribe("job", { onMessage: (job, from) => from.instance.id === seat.self() && jobs.push(job) });
+  const [received] = await until("the newest job came as a snapshot", 5_000, () => jobs.length > 0 && jobs);
+  expect(received).toEqual(await newestJob(seat));
+  if (!received) throw new Error("unreachable");
+  const { header, coinbase, hash } = solve(received);
+  const names = { worker: "far.away" as WorkerName, connection: "far-connection" as ConnectionId };
+  const reply = await client.call("submitBlock", { job: received.id, header, coinbase, ...names });
+  expect(reply).toMatchObject({ status: "accepted", hash, height: received.height });
 });
 
 test("the same block twice is harmless: the same answer, and nothing but `accepted` in the records", async () => {
