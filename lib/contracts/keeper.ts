@@ -1,21 +1,26 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
-//   keeper --client(+ socket) | handover | stop--> edge
-//   keeper <--ready | meta | drop | leaving | released | released-all-- edge
+//   keeper --serve | client(+ socket) | handover | stop--> edge
+//   keeper <--standby | ready | meta | drop | leaving | released | released-all-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
 // what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
 //
-//   K1. Nothing is sent to an edge before it said `ready`. Its epoch (0, 1, 2 ...) is in its environment (EdgeEpochVariable).
+//   K1. Nothing is sent to an edge before it said `ready`, or `standby`. Its epoch (a number that only grows, from 0 on) is in its
+//       environment (EdgeEpochVariable).
 //   K2. `meta` is sent as soon as the PROXY header is decoded: bytes that were read are read once, in all epochs together.
 //   K3. A hand-over loses nothing. The old edge stops reading a client, waits for its acknowledgements and writes, and sends
 //       what it read but could not finish along (`released`); only then does the keeper give the client to the new edge.
 //   K4. Either side ignores a `kind` that it does not know: the two may be of different versions.
+//   K5. An edge that was forked to stand by (EdgeStandbyVariable) loads everything, says `standby` and waits. `serve` makes it
+//       the serving edge; clients follow right behind, without another word from it.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
 /** Set by the keeper for every edge that it forks; holds the epoch in decimal. */
 export type EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
+/** Set to 1 for an edge that is to stand by (K5). */
+export type EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
 
 /** What the PROXY header said of a client (or, without one, what the socket says). */
 export interface ClientFacts {
@@ -62,11 +67,13 @@ export type KeeperSays =
       /** An earlier edge has had this client. */
       readonly adopted: boolean;
     }
+  | { /** To an edge that stands by: from now on it is the one (K5). */ readonly kind: "serve" }
   | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
   | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
 
 export type EdgeSays =
   | { /** Clients may be sent. */ readonly kind: "ready" }
+  | { /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby" }
   | { readonly kind: "meta"; readonly id: number; readonly facts: ClientFacts }
   | { /** The client is gone, or must go: close the duplicate. */ readonly kind: "drop"; readonly id: number }
   | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }

@@ -1,7 +1,9 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
-//   keeper --client(+ socket), handover, stop--> Clients
-//   keeper <--meta, drop, released ------------- Clients
+//   keeper --serve, client(+ socket), handover, stop--> Clients
+//   keeper <--meta, drop, released -------------------- Clients
+//
+//   standing-by --serve--> serving --handover--> handing-over --> done
 //
 //   H1. A hand-over goes in slices: while one slice's clients wait (some milliseconds), all others are served.
 //   H2. A client is released only after its `close moved` was taken by its backend (or that took too long), so that a backend
@@ -9,11 +11,12 @@
 //   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
 
 import type { Socket } from "node:net";
-import type { EdgeEpochVariable, EdgeSays, KeeperSays } from "../../lib/contracts/index.js";
+import type { EdgeEpochVariable, EdgeSays, EdgeStandbyVariable, KeeperSays } from "../../lib/contracts/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import type { Clients, Giver } from "./in-clients.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
+const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
 /** A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. */
 const HOLD_MS = 2_000;
 const FLUSH_MS = 500;
@@ -24,12 +27,21 @@ export interface KeeperLinkOptions {
   /** Clients at a time. H1 */
   readonly slice: number;
   readonly log: Log;
+  /** This process waits for the word to serve. */
+  readonly standby: boolean;
+  /** The word has come: clients follow in this tick. */
+  onServe(): void;
 }
 
 /** The epoch that the keeper gave this process; undefined: no keeper forked it. */
 export function keeperEpoch(): number | undefined {
   const text = process.env[EPOCH_VARIABLE];
   return process.send && text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
+/** Whether the keeper wants this process to wait until the serving edge is gone. */
+export function standsBy(): boolean {
+  return process.env[STANDBY_VARIABLE] === "1";
 }
 
 /** Resolves when it is on its way (or the channel is broken, which is H3's concern). */
@@ -46,7 +58,7 @@ export const KEEPER: Giver = {
 };
 
 export class KeeperLink {
-  #phase: "serving" | "leaving" | "handing-over" | "done" | "stopping" = "serving";
+  #phase: "standing-by" | "serving" | "leaving" | "handing-over" | "done" | "stopping";
   #left: (() => void) | undefined;
   readonly #onMessage = (message: unknown, socket: unknown) =>
     this.#hear(message as KeeperSays, socket as Socket | undefined);
@@ -55,7 +67,12 @@ export class KeeperLink {
   constructor(readonly options: KeeperLinkOptions) {
     process.on("message", this.#onMessage);
     process.on("disconnect", this.#onDisconnect);
-    void tellKeeper({ kind: "ready" });
+    this.#phase = options.standby ? "standing-by" : "serving";
+    void tellKeeper({ kind: options.standby ? "standby" : "ready" });
+  }
+
+  get standingBy(): boolean {
+    return this.#phase === "standing-by";
   }
 
   /** True: the keeper said that it ends, and the clients end with it. */
@@ -65,7 +82,7 @@ export class KeeperLink {
 
   /** Asks the keeper for a successor; resolves when every client was handed over, or after waitMs. */
   leave(waitMs: number): Promise<void> {
-    if (this.#phase === "done" || this.#phase === "stopping") return Promise.resolve();
+    if (this.standingBy || this.#phase === "done" || this.#phase === "stopping") return Promise.resolve();
     return new Promise((resolve) => {
       const timer = setTimeout(resolve, waitMs);
       this.#left = () => {
@@ -90,6 +107,11 @@ export class KeeperLink {
       case "client":
         if (socket) this.options.clients.take(socket, message);
         else void tellKeeper({ kind: "drop", id: message.id });
+        return;
+      case "serve":
+        if (!this.standingBy) return;
+        this.#phase = "serving";
+        this.options.onServe();
         return;
       case "handover":
         void this.#handOver();

@@ -8,7 +8,7 @@
 import { edge, lineBackend } from "../../lib/contracts/index.js";
 import type { OpenService } from "../../lib/wiring/index.js";
 import { Clients } from "./in-clients.js";
-import { KEEPER, KeeperLink, keeperEpoch } from "./in-keeper.js";
+import { KEEPER, KeeperLink, keeperEpoch, standsBy } from "./in-keeper.js";
 import { listen, NOBODY } from "./in-listen.js";
 import { Counters } from "./metrics.js";
 import { BackendLink, TICKS_PER_SECOND } from "./out-backend.js";
@@ -19,6 +19,7 @@ const GAUGES_MS = 1_000;
 
 export const open: OpenService<Settings> = async (house, settings) => {
   const epoch = keeperEpoch();
+  const standby = epoch !== undefined && standsBy();
   const counters = new Counters(house.metrics);
   const { count } = counters;
   const hooks = {
@@ -38,14 +39,22 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const hosted = await house.nexus.host(
     edge,
     { status: () => ({ ...switchboard.status(), counters: counters.totals }) },
-    { meta: { backend: settings.backend, epoch: String(epoch ?? 0) } },
+    { announce: !standby, meta: { backend: settings.backend, epoch: String(epoch ?? 0) } },
   );
   const keeper =
     epoch === undefined
       ? undefined
-      : new KeeperLink({ clients, backends, slice: settings.handoverSlice, log: house.log });
+      : new KeeperLink({
+          clients,
+          backends,
+          slice: settings.handoverSlice,
+          log: house.log,
+          standby,
+          onServe: () => void hosted.announce(), // Clients do not wait for it.
+        });
   const server = keeper || !settings.listen ? undefined : await listen(settings.listen, clients);
   const gauges = setInterval(() => {
+    if (keeper?.standingBy) return; // Its zeros would stand beside the serving edge's figures.
     const { connections, unacknowledgedLines } = switchboard.status();
     house.metrics.gauge("edge.connections", connections);
     house.metrics.gauge("edge.unacknowledgedLines", unacknowledgedLines);

@@ -7,8 +7,10 @@
 //   P2. One edge serves. During a hand-over a second one gives its clients back, and takes none.
 //   P3. At most `clientsMax` clients are kept: the next one is closed at once and counted.
 //   P4. An edge that dies is followed by another after a delay that doubles from 20 ms to 5 s while edges die young.
+//   P5. Where one stands by (standby.ts) it follows at once, and the delay is that of the next one to stand by.
 
 import type { Carried, ClientFacts, EdgeSays, KeeperSays, Origin } from "../../lib/contracts/index.js";
+import { Standby } from "./standby.js";
 
 /** A client's connection; what it is beyond this, only the doors and the edges know. */
 export interface KeptSocket {
@@ -26,7 +28,7 @@ export interface EdgePort<Socket> {
 
 export interface KeeperHooks<Socket> {
   /** Starts an edge; what it says and its end come back through `heard` and `ended`. */
-  fork(epoch: number): EdgePort<Socket>;
+  fork(epoch: number, standby: boolean): EdgePort<Socket>;
   /** Calls back once, later. Returns the way to call it off. */
   later(ms: number, what: () => void): () => void;
   nowMs(): number;
@@ -38,6 +40,8 @@ export interface KeeperLimits {
   readonly clientsMax: number;
   /** A hand-over that takes longer is ended by killing the old edge: its clients stay, what it had read is lost. */
   readonly handoverMs: number;
+  /** Whether an edge is kept standing by (P5). */
+  readonly standby: boolean;
 }
 
 interface Kept<Socket> {
@@ -64,6 +68,7 @@ export class Keeper<Socket extends KeptSocket> {
   #serving: EdgePort<Socket> | undefined;
   #starting: EdgePort<Socket> | undefined;
   #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void } | undefined;
+  readonly #standby: Standby<Socket>;
   #servingSinceMs = 0;
   #backoffMs = BACKOFF_FIRST_MS;
   #stopping = false;
@@ -73,7 +78,13 @@ export class Keeper<Socket extends KeptSocket> {
   constructor(
     readonly hooks: KeeperHooks<Socket>,
     readonly limits: KeeperLimits,
-  ) {}
+  ) {
+    this.#standby = new Standby(limits.standby, {
+      fork: () => this.#fork(true),
+      later: hooks.later,
+      log: hooks.log,
+    });
+  }
 
   get size(): number {
     return this.#clients.size;
@@ -81,12 +92,12 @@ export class Keeper<Socket extends KeptSocket> {
 
   start(): void {
     if (this.#stopping || this.#starting) return;
-    const edge = this.hooks.fork(this.#nextEpoch++);
+    this.#standby.dismiss(); // What it has loaded may be older than what starts now.
+    const edge = this.#fork(false);
     this.#starting = edge;
     this.hooks.later(READY_MS, () => {
       if (this.#starting === edge) edge.signal("SIGKILL");
     });
-    this.hooks.log("edge started", { epoch: edge.epoch, edgePid: edge.pid, clients: this.size });
   }
 
   /** Planned: starts a new edge, which takes over once it is ready. Nothing happens while one is being started. */
@@ -111,7 +122,12 @@ export class Keeper<Socket extends KeptSocket> {
   heard(edge: EdgePort<Socket>, message: EdgeSays): void {
     switch (message.kind) {
       case "ready":
-        this.#ready(edge);
+        if (edge === this.#standby.edge)
+          this.#stands(edge); // It knows nothing of standing by, and does so all the same.
+        else this.#ready(edge);
+        break;
+      case "standby":
+        this.#stands(edge);
         break;
       case "drop":
         this.#drop(message.id);
@@ -135,25 +151,30 @@ export class Keeper<Socket extends KeptSocket> {
   ended(edge: EdgePort<Socket>, how: string): void {
     this.hooks.log("edge ended", { epoch: edge.epoch, how, clients: this.size });
     for (const kept of this.#clients.values()) if (kept.at === edge.epoch) kept.at = undefined;
-    if (edge === this.#leaving?.edge) {
+    if (this.#standby.ended(edge)) {
+      if (this.#serving) this.#standby.prepare();
+      else if (!this.#starting) this.#startLater();
+    } else if (edge === this.#leaving?.edge) {
       this.#leaving.callOff();
       this.#leaving = undefined;
       this.#giveAll(); // Whatever it did not release.
     } else if (edge === this.#serving) {
       this.#serving = undefined;
       if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
-      if (!this.#starting) this.#startLater();
-    } else {
+      if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
+    } else if (edge === this.#starting) {
       this.#starting = undefined;
-      if (this.#serving) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
-      else this.#startLater();
+      if (this.#serving) {
+        this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
+        this.#standby.prepare();
+      } else this.#startLater();
     }
   }
 
   /** Tells every edge to end, or ends it. The clients are closed by `closeAll`, once the edges had the chance to say goodbye. */
   stop(signal: "SIGTERM" | "SIGKILL" = "SIGTERM"): void {
     this.#stopping = true;
-    for (const edge of [this.#serving, this.#starting, this.#leaving?.edge]) {
+    for (const edge of [this.#serving, this.#starting, this.#leaving?.edge, this.#standby.edge]) {
       edge?.tell({ kind: "stop" });
       edge?.signal(signal);
     }
@@ -167,11 +188,38 @@ export class Keeper<Socket extends KeptSocket> {
     if (edge !== this.#starting) return;
     this.#starting = undefined;
     const old = this.#serving;
+    this.#serves(edge);
+    if (old) this.#handOver(old); // P2
+    this.#giveAll();
+    this.#standby.prepare();
+  }
+
+  #stands(edge: EdgePort<Socket>): void {
+    this.#standby.stands(edge);
+    if (!this.#serving && !this.#starting) this.#promote(); // The serving one died while this one was loading.
+  }
+
+  /** P5. False: nobody stands by. */
+  #promote(): boolean {
+    const edge = this.#stopping ? undefined : this.#standby.take();
+    if (!edge) return false;
+    edge.tell({ kind: "serve" });
+    this.#serves(edge);
+    this.#giveAll();
+    this.#standby.prepare(this.#nextBackoffMs());
+    return true;
+  }
+
+  #serves(edge: EdgePort<Socket>): void {
     this.#serving = edge;
     this.#servingSinceMs = this.hooks.nowMs();
     this.hooks.log("edge ready", { epoch: edge.epoch, clients: this.size });
-    if (old) this.#handOver(old); // P2
-    this.#giveAll();
+  }
+
+  #fork(standby: boolean): EdgePort<Socket> {
+    const edge = this.hooks.fork(this.#nextEpoch++, standby);
+    this.hooks.log("edge started", { epoch: edge.epoch, edgePid: edge.pid, standby, clients: this.size });
+    return edge;
   }
 
   #handOver(old: EdgePort<Socket>): void {
@@ -211,8 +259,13 @@ export class Keeper<Socket extends KeptSocket> {
   /** P4 */
   #startLater(): void {
     if (this.#stopping) return;
-    this.hooks.later(this.#backoffMs, () => this.start());
-    this.#backoffMs = Math.min(this.#backoffMs * 2, BACKOFF_MAX_MS);
+    this.hooks.later(this.#nextBackoffMs(), () => this.start());
+  }
+
+  #nextBackoffMs(): number {
+    const ms = this.#backoffMs;
+    this.#backoffMs = Math.min(ms * 2, BACKOFF_MAX_MS);
+    return ms;
   }
 
   #drop(id: number): void {

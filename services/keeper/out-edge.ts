@@ -15,16 +15,19 @@ export interface EdgeListener {
   ended(edge: EdgePort<Socket>, how: string): void;
 }
 
-/** @param command The edge's command line: program, then arguments. Never empty. */
+/**
+ * @param command The edge's command line: program, then arguments. Never empty.
+ * @param environment Added to the keeper's own.
+ */
 export function forkEdge(
   command: readonly string[],
-  epochVariable: string,
+  environment: Readonly<Record<string, string>>,
   epoch: number,
   listener: EdgeListener,
 ): EdgePort<Socket> {
   const [program = process.execPath, ...args] = command;
   const child = spawn(program, args, {
-    env: { ...process.env, [epochVariable]: String(epoch) },
+    env: { ...process.env, ...environment },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced",
   });

@@ -1,5 +1,5 @@
 import { EventEmitter } from "node:events";
-import { expect, test } from "@jest/globals";
+import { describe, expect, test } from "@jest/globals";
 import type { ClientFacts, EdgeSays, KeeperSays } from "../../lib/contracts/index.js";
 import { parseDoor } from "../../services/keeper/in-clients.js";
 import { type EdgePort, Keeper } from "../../services/keeper/keeper.js";
@@ -27,7 +27,7 @@ interface FakeEdge extends EdgePort<FakeSocket> {
 }
 
 /** A keeper with edges that do what the test says, on a clock of its own. */
-function setup(clientsMax = 10) {
+function setup(clientsMax = 10, standby = false) {
   const edges: FakeEdge[] = [];
   const timers: { atMs: number; what: () => void }[] = [];
   let nowMs = 0;
@@ -54,7 +54,7 @@ function setup(clientsMax = 10) {
       nowMs: () => nowMs,
       log: () => {},
     },
-    { clientsMax, handoverMs: 1_000 },
+    { clientsMax, handoverMs: 1_000, standby },
   );
   const wait = (ms: number) => {
     nowMs += ms;
@@ -168,6 +168,101 @@ test("an edge that never gets ready is killed", () => {
   const { edge, wait } = setup();
   wait(60_000);
   expect(edge(0).signals).toEqual(["SIGKILL"]);
+});
+
+describe("with an edge that stands by", () => {
+  const STANDBY_AFTER_MS = 500;
+  const withStandby = () => {
+    const it = setup(10, true);
+    it.says(0, { kind: "ready" });
+    it.wait(STANDBY_AFTER_MS);
+    expect(it.edges).toHaveLength(2);
+    return it;
+  };
+
+  test("it gets no client before the serving one is gone, and then all of them, in the same tick", () => {
+    const { keeper, accept, edge, says } = withStandby();
+    says(1, { kind: "standby" });
+    accept();
+    accept();
+    expect(edge(1).told).toEqual([]);
+    keeper.ended(edge(0), "SIGKILL");
+    expect(edge(1).told.map(({ kind }) => kind)).toEqual(["serve", "client", "client"]);
+  });
+
+  test("the serving one dies while it is loading: it takes over as soon as it has loaded, and no other is started", () => {
+    const { keeper, accept, edge, edges, says, wait } = withStandby();
+    accept();
+    keeper.ended(edge(0), "SIGKILL");
+    wait(1_000);
+    expect(edges).toHaveLength(2);
+    says(1, { kind: "standby" });
+    expect(clientsTold(edge(1))).toHaveLength(1);
+  });
+
+  test("both die: another one is started, as without it", () => {
+    const { keeper, accept, edge, edges, says, wait } = withStandby();
+    accept();
+    keeper.ended(edge(0), "SIGKILL");
+    keeper.ended(edge(1), "SIGKILL");
+    wait(20);
+    expect(edges).toHaveLength(3);
+    says(2, { kind: "ready" });
+    expect(clientsTold(edge(2))).toHaveLength(1);
+  });
+
+  test("a planned hand-over goes to a fresh edge: the one that stood by may be of another version", () => {
+    const { keeper, edge, edges, says, wait } = withStandby();
+    says(1, { kind: "standby" });
+    keeper.replace();
+    expect(edge(1).signals).toEqual(["SIGTERM"]);
+    keeper.ended(edge(1), "exit code 0");
+    expect(edges).toHaveLength(3);
+    says(2, { kind: "ready" });
+    expect(edge(0).told).toEqual([{ kind: "handover" }]);
+    says(0, { kind: "released-all" });
+    keeper.ended(edge(0), "exit code 0");
+    wait(STANDBY_AFTER_MS);
+    expect(edges).toHaveLength(4); // And the next one to stand by is as new.
+  });
+
+  test("it dies while it stands by: the next one comes after pauses that double up to five seconds", () => {
+    const { keeper, edge, edges, wait } = withStandby();
+    for (const [i, ms] of [1_000, 2_000, 4_000, 5_000, 5_000].entries()) {
+      keeper.ended(edge(i + 1), "exit code 1");
+      wait(ms - 1);
+      expect(edges).toHaveLength(i + 2);
+      wait(1);
+      expect(edges).toHaveLength(i + 3);
+    }
+  });
+
+  test("edges that die young get their successors ever more slowly, whoever stood by", () => {
+    const { keeper, edge, edges, says, wait } = withStandby();
+    let pauseMs = 0;
+    for (let epoch = 1; epoch <= 10; epoch++) {
+      says(epoch, { kind: "standby" });
+      keeper.ended(edge(epoch - 1), "SIGSEGV");
+      for (pauseMs = 0; edges.length === epoch + 1; pauseMs += 100) wait(100);
+    }
+    expect(pauseMs).toBe(5_000);
+  });
+
+  test("an edge that knows nothing of standing by serves all the same", () => {
+    const { keeper, accept, edge, says } = withStandby();
+    accept();
+    says(1, { kind: "ready" });
+    expect(edge(0).told.map(({ kind }) => kind)).toEqual(["client"]); // No hand-over.
+    keeper.ended(edge(0), "SIGKILL");
+    expect(clientsTold(edge(1))).toHaveLength(1);
+  });
+
+  test("a stop ends it, too", () => {
+    const { keeper, edge, says } = withStandby();
+    says(1, { kind: "standby" });
+    keeper.stop();
+    expect(edge(1).signals).toEqual(["SIGTERM"]);
+  });
 });
 
 test("clients beyond the bound are closed at once and counted", () => {
