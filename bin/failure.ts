@@ -3,6 +3,7 @@
 //   0 done   1 it failed (try again, or see the message)   2 wrong usage or configuration: nothing was started
 
 import { ConfigError } from "../lib/config/index.js";
+import { KeyFileError } from "../lib/wiring/index.js";
 import { MissingSection } from "./services.js";
 
 /** The command line itself is wrong. */
@@ -10,8 +11,10 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-export const exitCodeOf = (error: unknown): 1 | 2 =>
-  error instanceof UsageError || error instanceof ConfigError || error instanceof MissingSection ? 2 : 1;
+/** What a person must correct before a start. */
+const WRONG = [UsageError, ConfigError, MissingSection, KeyFileError];
+
+export const exitCodeOf = (error: unknown): 1 | 2 => (WRONG.some((kind) => error instanceof kind) ? 2 : 1);
 
 const CAUSES_MAX = 8;
 

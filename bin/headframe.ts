@@ -5,6 +5,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { packageVersion } from "../lib/wiring/index.js";
 import { call } from "./commands/call.js";
+import { keys } from "./commands/keys.js";
 import { ps } from "./commands/ps.js";
 import { run } from "./commands/run.js";
 import { up } from "./commands/up.js";
@@ -20,6 +21,7 @@ try {
     .command(run)
     .command(ps)
     .command(call)
+    .command(keys)
     .demandCommand(1, "name a command, such as `headframe up`")
     .recommendCommands()
     .strict()

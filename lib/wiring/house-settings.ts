@@ -2,6 +2,7 @@
 
 import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { isKey } from "./rpc/z85.js";
 import { clusterName } from "./state/keys.js";
 
 const url = z
@@ -43,6 +44,28 @@ const statsd = z
   })
   .describe("Where measurements go; without it they stay in the process.");
 
+const publicKey = z.string().refine(isKey, "expected a public key of 40 characters (Z85)");
+
+const curve = z.strictObject({
+  keyFile: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe("File with this host's keys, made by `headframe keys FILE`; default: a new pair for each process."),
+  allow: z
+    .array(publicKey)
+    .max(1_000)
+    .default([])
+    .describe("Public keys that may call this process and be called by it, besides its own."),
+  allowFile: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe("The same as a file, one key a line; changes count from the next connection on."),
+});
+
 const log = z.strictObject({
   level: z
     .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
@@ -64,7 +87,10 @@ export const houseSettings = z.strictObject({
   redis: redis.prefault({}),
   statsd: statsd.optional(),
   log: log.prefault({}).describe("What is written to stderr, as JSON lines."),
-  curve: z.boolean().default(false).describe("Encrypt between instances (CURVE): true when they cross machines."),
+  curve: z
+    .union([z.boolean(), curve])
+    .default(false)
+    .describe("Encrypt between instances (CURVE) when they cross machines; true: without a list of keys."),
 });
 export type HouseSettings = z.output<typeof houseSettings>;
 

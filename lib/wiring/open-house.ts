@@ -3,7 +3,7 @@
 //   metrics, log -> redis (probed: refused with a reason) -> discovery -> nexus
 
 import { pino } from "pino";
-import { curveKeyPair } from "zeromq";
+import { openCurve } from "./curve-keys.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
 import type { House, Log } from "./house.js";
@@ -33,10 +33,12 @@ export interface OpenedHouse extends House {
 /**
  * Opens a house. Afterwards an absent Redis is never fatal.
  *
+ * @throws {KeyFileError} when its CURVE keys cannot be used.
  * @throws {RedisRefused} when a Redis cannot be used: at once for wrong credentials, else after redis.connectTimeoutMs.
  */
 export async function openHouse(settings: HouseSettings, options: OpenHouseOptions = {}): Promise<OpenedHouse> {
   const log = openLog(settings);
+  const curve = openCurve(settings.curve, log); // Before anything is open: a mistake there costs no more than its message.
   const redis = await openRedis(redisUrls(settings), { timeoutMs: settings.redis.connectTimeoutMs, log });
   const { strict = false, tables = [], beats } = options;
   const { tags, ...statsd } = settings.statsd ?? { tags: {} };
@@ -48,9 +50,10 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   });
   const { cluster, host } = settings;
   const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
-  // A pair for each process start: instances publish their public keys through discovery.
-  const curve = settings.curve ? { curve: curveKeyPair() } : {};
-  const nexus = await openNexus({ discovery, version: packageVersion, bind: host, log, metrics, ...curve });
+  const nexus = await openNexus({
+    ...{ discovery, version: packageVersion, bind: host, log, metrics },
+    ...(curve && { curve }),
+  });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await nexus.close();

@@ -164,9 +164,24 @@ export class Links implements LinkOwner {
       );
       return;
     }
+    if (curve?.allowed && !curve.allowed.admits(any.curveKey ?? "")) {
+      this.#stranger(neighbour, any);
+      return;
+    }
     this.#serial += 1;
     const address: LinkAddress = { endpoint: neighbour.endpoint, curveKey: any.curveKey, serial: this.#serial };
     neighbour.link = new Link(address, this.#parts, this);
+  }
+
+  /** Whoever can write to discovery could name an address of his own: we speak only to keys that are on our list. */
+  #stranger(neighbour: Neighbour, instance: Instance): void {
+    const { log, tally } = this.#parts;
+    tally.count("wiring.keys_refused", { side: "instance" });
+    if (neighbour.failures === 0) {
+      const { id, curveKey } = instance;
+      log.warn({ instance: id, key: curveKey }, "no link: the instance's key is not on the list of allowed keys");
+    }
+    this.#retry(neighbour); // The list may change.
   }
 
   up(link: Link): void {

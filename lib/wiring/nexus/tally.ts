@@ -58,6 +58,12 @@ export const wiringMetricTable = {
     tags: ["where"],
     meaning: "Frames or messages that were refused: not ours, broken, or too large.",
   },
+  "wiring.keys_refused": {
+    kind: "count",
+    unit: "handshakes",
+    tags: ["side"],
+    meaning: "Keys that are not on the list: of callers (caller), of instances that we did not call (instance).",
+  },
   "wiring.peers": { kind: "gauge", unit: "processes", tags: [], meaning: "Processes connected to ours." },
 } as const satisfies MetricTable;
 

@@ -15,11 +15,13 @@ import type { HostedService } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
 import { type Curve, routerCurve } from "./curve.js";
+import { Doorman } from "./doorman.js";
 import { FrameError, FrameWriter, KIND, PROTOCOL_VERSION, readFrame } from "./frames.js";
 import type { Flusher } from "./outbox.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
 import { WorkRoom } from "./work.js";
+import { post } from "./zap.js";
 
 /** After a disconnect; ZeroMQ may take a moment to forget the route. */
 const PROBES_MS = [0, 5, 50];
@@ -51,11 +53,15 @@ export class Server {
   readonly #hosted = new Map<string, HostedService>();
   readonly #room = new WorkRoom();
   readonly #timers = new Set<() => void>();
+  #leavePost: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
   /** Resolves when the socket is bound. */
   static async open(parts: ServerParts): Promise<Server> {
     const server = new Server(parts);
+    const { curve, self } = parts;
+    // Before the socket is bound: nobody slips in.
+    if (curve?.allowed) server.#leavePost = await post(self, new Doorman(curve.allowed, parts));
     await server.#socket.bind(`tcp://${parts.bind}:*`);
     void server.#receive();
     server.#watch();
@@ -63,7 +69,7 @@ export class Server {
   }
 
   private constructor(parts: ServerParts) {
-    const { limits, curve } = parts;
+    const { limits, curve, self } = parts;
     this.#parts = parts;
     this.#socket = new Router({
       mandatory: true,
@@ -73,7 +79,7 @@ export class Server {
       heartbeatInterval: limits.heartbeatMs / 4,
       heartbeatTimeout: limits.heartbeatMs,
       maxMessageSize: limits.messageBytesMax + limits.frameBytes + 1_024,
-      ...routerCurve(curve),
+      ...routerCurve(curve, self),
     });
     this.#sender = new Sender<Parts>(this.#socket, ([route], error) => {
       this.#end(
@@ -121,6 +127,7 @@ export class Server {
     this.#sessions.clear();
     await this.#sender.idle();
     this.#socket.close();
+    await this.#leavePost?.();
   }
 
   async #receive(): Promise<void> {
