@@ -83,6 +83,11 @@ export class Pool {
     return (await this.#read()).config;
   }
 
+  /** To reload it, or to ask it. */
+  async haproxy(): Promise<Haproxy> {
+    return (await this.#read()).haproxy;
+  }
+
   processes(): readonly ProcessRow[] {
     return (this.#arbiter?.status() ?? []).flatMap((watcher) =>
       watcher.processes.map((child) => ({

@@ -1,0 +1,242 @@
+// The ledger: what the pool promised each client, held against what it did. Pure; every check can fail (its tests break each).
+//
+//   clients --Seen--> see()        faults --Felt--> felt()        the share log --identities--> settle() -> Broken[]
+//
+// Each check names the promise that it is about, and whatever helps to find the cause: client, moment, faults that were felt.
+
+import type { Kind } from "./kinds.js";
+import type { AnswerSeen, EndSeen, JobSeen, Seen, SessionSeen, SilenceSeen, StrangeSeen } from "./seen.js";
+import { Stalls } from "./stalls.js";
+
+/** A fault as it was carried out. */
+export interface Felt {
+  readonly number: number;
+  readonly kind: Kind;
+  readonly target: string;
+  readonly fromMs: number;
+  /** Undefined: it goes on. */
+  untilMs: number | undefined;
+}
+
+export type Promised = "C1" | "C2" | "C3" | "C4" | "S1" | "S2" | "J1" | "L1";
+
+export interface Broken {
+  readonly promise: Promised;
+  readonly what: string;
+  readonly client?: number;
+  readonly atMs?: number;
+  /** Faults that were felt at that moment. */
+  readonly faults: readonly string[];
+}
+
+/** What the ledger counted. */
+export interface Counts {
+  answers: number;
+  shares: number;
+  accepted: number;
+  stale: number;
+  refused: number;
+  unanswered: number;
+  disconnected: number;
+  sessions: number;
+  resumed: number;
+  recorded: number;
+  lost: number;
+  double: number;
+  strange: number;
+}
+
+/** A fault is felt for this long after its end: processes start, connections come back. */
+export const FELT_MS = 3_000;
+/** A line that was on its way when the edge was killed. */
+const ON_ITS_WAY_MS = 250;
+const STALE = 21;
+const DUPLICATE = 22;
+/** Broken promises kept with their details; beyond, they are counted. */
+const DETAILS_MAX = 1_000;
+
+interface Live {
+  readonly extranonce1: string;
+}
+
+export class Ledger {
+  readonly counts: Counts = {
+    ...{ answers: 0, shares: 0, accepted: 0, stale: 0, refused: 0, unanswered: 0, disconnected: 0 },
+    ...{ sessions: 0, resumed: 0, recorded: 0, lost: 0, double: 0, strange: 0 },
+  };
+  readonly stalls = new Stalls();
+  readonly broken: Broken[] = [];
+  /** All, those without details included. */
+  brokenCount = 0;
+  readonly #felt: Felt[] = [];
+  readonly #live = new Map<number, Live>();
+  /** Extranonce1 -> the client that lives under it. */
+  readonly #holders = new Map<string, number>();
+  readonly #heights = new Map<number, number>();
+  /** Identity -> the answer that was `true`. */
+  readonly #accepted = new Map<string, { readonly client: number; readonly askedMs: number; readonly atMs: number }>();
+
+  felt(fault: Felt): void {
+    this.#felt.push(fault);
+  }
+
+  see(seen: Seen): void {
+    if (seen.kind === "session") this.#session(seen);
+    else if (seen.kind === "end") this.#end(seen);
+    else if (seen.kind === "job") this.#job(seen);
+    else if (seen.kind === "answer") this.#answer(seen);
+    else if (seen.kind === "silence") this.#silence(seen);
+    else this.#strange(seen);
+  }
+
+  /** An instance that was broken did not come back in time. */
+  notBack(what: string, atMs: number): void {
+    this.#breaks("C1", what, undefined, atMs);
+  }
+
+  /** After all is said: what became of the shares. @param log Identities as they stand in the share log. */
+  settle(log: Iterable<string>): void {
+    const found = new Map<string, number>();
+    for (const identity of log) {
+      this.counts.recorded += 1;
+      const times = (found.get(identity) ?? 0) + 1;
+      found.set(identity, times);
+      if (times !== 2) continue;
+      this.counts.double += 1;
+      const of = this.#accepted.get(identity);
+      this.#breaks("S1", `share ${identity} stands in the log more than once`, of?.client, of?.askedMs, of?.atMs);
+    }
+    for (const [identity, { client, askedMs, atMs }] of this.#accepted) {
+      if (found.has(identity)) continue;
+      this.counts.lost += 1;
+      this.#breaks("S1", `share ${identity} was answered true and is not in the log`, client, askedMs, atMs);
+    }
+  }
+
+  #session({ client, extranonce1, before, atMs }: SessionSeen): void {
+    this.counts.sessions += 1;
+    if (before !== undefined) this.counts.resumed += 1;
+    if (before !== undefined && before !== extranonce1)
+      this.#breaks(
+        "C4",
+        `came back with its session id for extranonce1 ${before} and got ${extranonce1}`,
+        client,
+        atMs,
+      );
+    const holder = this.#holders.get(extranonce1);
+    if (holder !== undefined && holder !== client)
+      this.#breaks("C4", `got extranonce1 ${extranonce1}, under which client ${holder} lives`, client, atMs);
+    this.#live.set(client, { extranonce1 });
+    this.#holders.set(extranonce1, client);
+  }
+
+  #end({ client, by, why, atMs }: EndSeen): void {
+    const live = this.#live.get(client);
+    if (live && this.#holders.get(live.extranonce1) === client) this.#holders.delete(live.extranonce1);
+    this.#live.delete(client);
+    this.#heights.delete(client);
+    if (by === "us") return;
+    this.counts.disconnected += 1;
+    this.#breaks(this.#disconnecting(atMs), `was disconnected (${why})`, client, atMs);
+  }
+
+  #job({ client, job, height, atMs }: JobSeen): void {
+    const before = this.#heights.get(client) ?? 0;
+    if (height < before)
+      this.#breaks("J1", `was told job ${job} of height ${height} after one of height ${before}`, client, atMs);
+    this.#heights.set(client, height);
+  }
+
+  #answer(answer: AnswerSeen): void {
+    const { client, method, askedMs, atMs, share, refused } = answer;
+    this.counts.answers += 1;
+    this.#stall(client, `for the answer to ${method}`, askedMs, atMs);
+    if (share) this.counts.shares += 1;
+    if (refused) this.#refused(answer, refused);
+    else if (share && this.#accepted.has(share.identity))
+      this.#breaks("S2", `share ${share.identity} was answered true twice`, client, askedMs, atMs);
+    else if (share) {
+      this.counts.accepted += 1;
+      this.#accepted.set(share.identity, { client, askedMs, atMs });
+    }
+  }
+
+  #refused({ client, method, askedMs, atMs, share }: AnswerSeen, { code, text }: { code: number; text: string }): void {
+    // A new tip makes shares stale; the client has been told of it, since what a backend says keeps its order.
+    if (code === STALE && share && (this.#heights.get(client) ?? 0) > share.height) {
+      this.counts.stale += 1;
+      return;
+    }
+    this.counts.refused += 1;
+    const promise = code === STALE ? "J1" : code === DUPLICATE ? "S2" : "S1";
+    const which = share ? `an honest share of height ${share.height}` : `an honest ${method}`;
+    this.#breaks(promise, `${which} was refused: ${code} ${text}`, client, askedMs, atMs);
+  }
+
+  #silence({ client, method, askedMs, laterMs, share }: SilenceSeen): void {
+    this.counts.unanswered += 1;
+    if (share) this.counts.shares += 1;
+    const untilMs = laterMs ?? Number.POSITIVE_INFINITY;
+    const excused = this.#felt.some(
+      ({ kind, fromMs }) => kind.losesLines && fromMs >= askedMs - ON_ITS_WAY_MS && fromMs <= untilMs,
+    );
+    if (laterMs !== undefined) this.#stall(client, `after the lost ${method}`, askedMs, laterMs);
+    if (!excused) this.#breaks("L1", `${method} got no answer`, client, askedMs, laterMs);
+  }
+
+  #strange({ client, atMs, line, why }: StrangeSeen): void {
+    this.counts.strange += 1;
+    this.#breaks("L1", `heard a line of which ${why}: ${line}`, client, atMs);
+  }
+
+  #stall(client: number, what: string, fromMs: number, untilMs: number): void {
+    const waitedMs = untilMs - fromMs;
+    const felt = this.#feltBetween(fromMs, untilMs);
+    this.stalls.add(waitedMs, new Set(felt.map(({ kind }) => kind.name)));
+    const limitMs = stallMaxMs(felt);
+    if (waitedMs <= limitMs) return;
+    const promise = felt.some(({ kind }) => kind.family === "edge") ? "C2" : "C1";
+    this.#breaks(
+      promise,
+      `waited ${Math.round(waitedMs)} ms ${what}, more than ${limitMs} ms`,
+      client,
+      fromMs,
+      untilMs,
+    );
+  }
+
+  #disconnecting(atMs: number): Promised {
+    const families = new Set(this.#feltBetween(atMs, atMs).map(({ kind }) => kind.family));
+    if (families.has("edge")) return "C2";
+    return families.has("haproxy") || families.has("redis") ? "C3" : "C1";
+  }
+
+  #feltBetween(fromMs: number, untilMs: number): Felt[] {
+    return this.#felt.filter(
+      (fault) => fault.fromMs <= untilMs && (fault.untilMs ?? Number.POSITIVE_INFINITY) + FELT_MS >= fromMs,
+    );
+  }
+
+  #breaks(promise: Promised, what: string, client?: number, fromMs?: number, untilMs = fromMs): void {
+    this.brokenCount += 1;
+    if (this.broken.length >= DETAILS_MAX) return;
+    const felt = fromMs === undefined ? [] : this.#feltBetween(fromMs, untilMs ?? fromMs);
+    const faults = felt.map(({ number, kind, target }) => `#${number} ${kind.name} ${target}`);
+    const who = client === undefined ? {} : { client };
+    this.broken.push({ promise, what, ...who, ...(fromMs === undefined ? {} : { atMs: fromMs }), faults });
+  }
+}
+
+/** Without any fault, C1's second holds as well. */
+const STALL_MAX_MS = 1_000;
+
+/** What a client may wait while these are felt. */
+export function stallMaxMs(felt: readonly Felt[]): number {
+  let most = STALL_MAX_MS;
+  let lastingMs = 0;
+  for (const { kind, fromMs, untilMs } of felt) {
+    most = Math.max(most, kind.stallMaxMs);
+    if (kind.lasting) lastingMs += (untilMs ?? Number.POSITIVE_INFINITY) - fromMs;
+  }
+  return most + lastingMs;
+}

@@ -1,0 +1,94 @@
+// What a run found: as one table for people, as JSON for programs.
+
+import Table from "cli-table3";
+import type { Done } from "./faults.js";
+import type { Counts, Ledger } from "./ledger.js";
+import type { Fault } from "./schedule.js";
+import type { Percentiles } from "./stalls.js";
+
+export interface Result {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly clients: number;
+  readonly lines: number;
+  readonly faults: number;
+  readonly leftOut: number;
+  readonly counts: Counts;
+  readonly stall: Percentiles;
+  readonly byKind: readonly { readonly kind: string; readonly faults: number; readonly stall: Percentiles }[];
+  readonly broken: Ledger["broken"];
+  readonly brokenCount: number;
+  /** What each fault was, in the order of the schedule. */
+  readonly schedule: readonly { number: number; kind: string; atMs: number; target: number; forMs: number }[];
+  readonly logs: string;
+}
+
+export interface Found {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly clients: number;
+  readonly lines: number;
+  readonly schedule: readonly Fault[];
+  readonly done: Done;
+  readonly ledger: Ledger;
+  readonly logs: string;
+}
+
+export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
+  const byKind = [...done.done].sort().map(([kind, faults]) => ({ kind, faults, stall: ledger.stalls.of(kind) }));
+  return {
+    ...run,
+    faults: byKind.reduce((sum, { faults }) => sum + faults, 0),
+    leftOut: done.leftOut.length,
+    counts: ledger.counts,
+    stall: ledger.stalls.all,
+    byKind,
+    broken: ledger.broken,
+    brokenCount: ledger.brokenCount,
+    schedule: schedule.map(({ kind, ...fault }) => ({ ...fault, kind: kind.name })),
+  };
+}
+
+/** Broken promises told in words. */
+const TOLD_MAX = 20;
+
+export function render(result: Result): string {
+  const { counts } = result;
+  const stalls = new Table({ head: ["fault", "times", "answers", "p50 ms", "p99 ms", "max ms"], style: PLAIN });
+  for (const { kind, faults, stall } of result.byKind) stalls.push([kind, faults, ...columns(stall)]);
+  stalls.push(["all", result.faults, ...columns(result.stall)]);
+  const totals = new Table({ style: PLAIN });
+  const rows: [string, number][] = [
+    ["clients", result.clients],
+    ["lines heard", result.lines],
+    ["shares submitted", counts.shares],
+    ["answered true", counts.accepted],
+    ["stale", counts.stale],
+    ["refused", counts.refused],
+    ["unanswered", counts.unanswered],
+    ["recorded", counts.recorded],
+    ["disconnected", counts.disconnected],
+    ["lost", counts.lost],
+    ["double", counts.double],
+  ];
+  for (const [name, value] of rows) totals.push({ [name]: value });
+  return [stalls.toString(), totals.toString(), verdict(result)].join("\n");
+}
+
+const PLAIN = { head: [], border: [] };
+const columns = ({ count, p50, p99, max }: Percentiles): number[] => [count, p50, p99, max];
+
+function verdict({ broken, brokenCount, seed, logs }: Result): string {
+  if (brokenCount === 0) return `seed ${seed}: every promise held`;
+  const by = new Map<string, number>();
+  for (const { promise } of broken) by.set(promise, (by.get(promise) ?? 0) + 1);
+  const kinds = [...by].map(([promise, times]) => `${promise} (${times})`).join(", ");
+  const told = broken.slice(0, TOLD_MAX).map(({ promise, what, client, atMs, faults }) => {
+    const who = client === undefined ? "" : `client ${client} `;
+    const when = atMs === undefined ? "" : ` at ${new Date(atMs).toISOString().slice(11, 23)}`;
+    const during = faults.length > 0 ? `; felt: ${faults.join(", ")}` : "";
+    return `  ${promise} ${who}${what}${when}${during}`;
+  });
+  const more = brokenCount > TOLD_MAX ? [`  ... and ${brokenCount - TOLD_MAX} more`] : [];
+  return [`seed ${seed}: BROKEN: ${kinds}; the logs are in ${logs}`, ...told, ...more].join("\n");
+}

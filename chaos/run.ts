@@ -1,0 +1,127 @@
+// One run: stage, crowd, faults, quiet, judgement.
+//
+//   Stage.open -> Crowd.open -> all mine -> faults while tips come -> quiet -> pause -> every answer is in -> close -> the log
+//
+// Bounded: whatever hangs, the run ends within its seconds and LIMIT_MS, and everything it started ends with it.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { Redis } from "ioredis";
+import { NUMBERS, until, whole } from "./acts.js";
+import { Crowd } from "./crowd.js";
+import type { Chain } from "./daemon.js";
+import { carryOut } from "./faults.js";
+import { Ledger } from "./ledger.js";
+import { type Result, resultOf } from "./report.js";
+import { drawSchedule } from "./schedule.js";
+import { Seed } from "./seed.js";
+import { Stage } from "./stage.js";
+
+export interface RunOptions {
+  readonly seed: number;
+  readonly seconds: number;
+  readonly clients: number;
+  readonly kinds?: readonly string[] | undefined;
+  /** Where run directories go; default: run/chaos. */
+  readonly root?: string | undefined;
+  tell(text: string): void;
+}
+
+/** Between two shares of a client. */
+const EVERY_MS = 1_000;
+/** Start, quiet and end of a run together. */
+const LIMIT_MS = 180_000;
+const CLIENTS_READY_MS = 60_000;
+const QUIET_MS = 60_000;
+/** Without a question that waits, for this long. */
+const CALM_MS = 1_000;
+const LOG_MS = 60_000;
+const TIP_MS = [2_000, 6_000] as const;
+/** So that tips and faults come from numbers of their own. */
+const TIPS_APART = 0x7f4a_7c15;
+const PAGE = 5_000;
+
+/** @throws when the machine itself fails, or the run exceeds its time. What the pool did wrong is in the result. */
+export async function run(options: RunOptions): Promise<Result> {
+  const { seed, seconds, clients, tell } = options;
+  const over = new AbortController();
+  const watchdog = setTimeout(() => over.abort(new Error("the run took too long")), seconds * 1_000 + LIMIT_MS);
+  const ledger = new Ledger();
+  const { signal } = over;
+  const shares = Math.ceil((clients * (seconds * 1_000 + LIMIT_MS)) / EVERY_MS);
+  const stage = await Stage.open({ clients, shares, root: options.root, signal, onTold: tell });
+  let crowd: Crowd | undefined;
+  try {
+    crowd = Crowd.open({ port: stage.port, clients, everyMs: EVERY_MS, see: (seen) => ledger.see(seen) });
+    await mining(crowd, clients, signal);
+    tell(`${clients} clients mine`);
+    const schedule = drawSchedule(new Seed(seed), options);
+    const tips = new AbortController();
+    const advancing = advance(stage.chain, new Seed(seed ^ TIPS_APART), AbortSignal.any([signal, tips.signal]));
+    const from = performance.now();
+    const done = await carryOut(schedule, { stage, ledger, signal, tell });
+    await delay(Math.max(0, seconds * 1_000 - (performance.now() - from)), undefined, { signal });
+    await quiet(stage, crowd, ledger, signal);
+    tips.abort();
+    await advancing;
+    const { lines } = crowd;
+    await crowd.close();
+    crowd = undefined;
+    ledger.settle(await readLog(stage, ledger, signal));
+    return resultOf({ seed, seconds, clients, lines, schedule, done, ledger, logs: stage.run.logs });
+  } finally {
+    clearTimeout(watchdog);
+    await crowd?.close();
+    await stage.close();
+  }
+}
+
+async function mining(crowd: Crowd, clients: number, signal: AbortSignal): Promise<void> {
+  await until(`all ${clients} clients mine`, signal, () => crowd.mining === clients, CLIENTS_READY_MS);
+}
+
+async function advance(chain: Chain, seed: Seed, signal: AbortSignal): Promise<void> {
+  while (!signal.aborted) {
+    await delay(seed.int(...TIP_MS), undefined, { signal }).catch(() => {}); // The end of the run.
+    if (!signal.aborted) chain.advance();
+  }
+}
+
+/** All instances are back, then nobody asks, then nobody waits for an answer. What does not become quiet shows in the judgement. */
+async function quiet(stage: Stage, crowd: Crowd, ledger: Ledger, signal: AbortSignal): Promise<void> {
+  const all = () => Object.keys(NUMBERS).every((service) => whole(stage, service));
+  try {
+    await until("every instance is back", signal, all, QUIET_MS);
+    crowd.pause();
+    let calmFrom = performance.now();
+    const calm = () => {
+      if (crowd.waiting > 0) calmFrom = performance.now();
+      return performance.now() - calmFrom > CALM_MS;
+    };
+    await until("every question has its answer", signal, calm, QUIET_MS);
+  } catch (error) {
+    signal.throwIfAborted();
+    ledger.notBack(error instanceof Error ? error.message : String(error), performance.timeOrigin + performance.now());
+  }
+}
+
+/** Every identity in the share log, once nothing is added to it any more. */
+async function readLog(stage: Stage, ledger: Ledger, signal: AbortSignal): Promise<string[]> {
+  const redis = new Redis(stage.redis.url);
+  const key = "hf:{chaos}:shares";
+  try {
+    // What was answered true may be in a spool: it has time to be written, and all of it counts.
+    const complete = async () => (await redis.xlen(key)) >= ledger.counts.accepted;
+    await until("the log holds every share", signal, complete, LOG_MS).catch(() => signal.throwIfAborted());
+    await delay(CALM_MS, undefined, { signal });
+    const identities: string[] = [];
+    for (let from = "-"; ; ) {
+      const page = await redis.xrange(key, from, "+", "COUNT", PAGE);
+      for (const [, fields] of page) identities.push(fields[fields.indexOf("id") + 1] ?? "");
+      const last = page.at(-1)?.[0];
+      if (last === undefined || page.length < PAGE) return identities;
+      from = `(${last}`;
+    }
+  } finally {
+    redis.disconnect();
+  }
+}
