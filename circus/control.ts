@@ -12,10 +12,11 @@
 
 import type { Router } from "zeromq";
 import type { Arbiter } from "./arbiter.js";
-import { COMMANDS, type Outcome, UNSUPPORTED_COMMANDS } from "./commands.js";
+import { COMMANDS, UNSUPPORTED_COMMANDS } from "./commands.js";
 import { pause } from "./crew.js";
 import { type Binding, bindRouter } from "./endpoint.js";
 import { CircusError, reasonOf } from "./errors.js";
+import type { Outcome } from "./properties.js";
 
 export const ERRNO = { json: 1, unknown: 2, message: 3, os: 4, command: 5, data: 6 } as const;
 

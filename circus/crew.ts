@@ -19,8 +19,16 @@ import type { Sockets } from "./sockets.js";
 import { replaceVariables } from "./variables.js";
 import type { StreamConfig, WatcherConfig } from "./watcher-config.js";
 
-/** Resolves when the process is ready to serve. `signal` aborts when it died. A rejection means: it will not be. */
-export type Readiness = (watcher: string, pid: number, signal: AbortSignal) => Promise<void>;
+/**
+ * Resolves when the process is ready to serve. `signal` aborts when it died. A rejection means: it will not be.
+ * `waitsFor` may be told what is still missing, for the report when the time is over.
+ */
+export type Readiness = (
+  watcher: string,
+  pid: number,
+  signal: AbortSignal,
+  waitsFor: (what: string) => void,
+) => Promise<void>;
 
 /** The certificate that a process, and everything in its group, is gone. */
 export interface Death extends Exit {
@@ -157,14 +165,24 @@ export class Crew {
   async #prove({ name, ready, ready_timeout, warmup_delay }: WatcherConfig, child: Child): Promise<void> {
     const died = new AbortController();
     void child.died.then(() => died.abort());
-    const late = setTimeout(() => this.#late(name, child, `within ${ready_timeout} s`), ready_timeout * 1_000);
+    let missing = "";
+    const waitsFor = (what: string): void => {
+      missing = `; it waits for ${what}`;
+    };
+    const late = setTimeout(
+      () => this.#late(name, child, `within ${ready_timeout} s${missing}`),
+      ready_timeout * 1_000,
+    );
     try {
       const { readiness } = this.shared;
       const asked = ready && readiness !== undefined; // W1
-      const proof = asked ? readiness(name, child.pid, died.signal) : pause(warmup_delay * 1_000, died.signal);
+      const proof = asked
+        ? readiness(name, child.pid, died.signal, waitsFor)
+        : pause(warmup_delay * 1_000, died.signal);
       await Promise.race([proof, child.died]); // A readiness that does not heed the signal must not hold the timer.
       if (child.state !== "starting" || died.signal.aborted) return;
       child.state = "ready";
+      if (asked) this.shared.publish(name, "ready", { process_pid: child.pid });
       this.events.onReady(child);
     } catch (error) {
       if (!died.signal.aborted) this.#late(name, child, `(${reasonOf(error)})`);

@@ -1,7 +1,7 @@
 // What the manager tells everyone who listens: Circus's events and stats on PUB sockets.
 //
 //   watcher.NAME.spawn {process_pid, time}     .reap {process_pid, time, exit_code}     .kill {process_pid, time}
-//   watcher.NAME.{start,stop,reload,updated,add,remove} {time}
+//   watcher.NAME.{start,stop,reload,updated,add,remove} {time}     .ready {process_pid, time}: ours, when it serves
 //
 //   A PUB socket drops what a slow listener cannot take: nothing that must not be lost depends on it. `time` is seconds
 //   since the epoch, as a float; NAME is in lower case with `_` for spaces; exit_code is negative for a death by signal.
@@ -9,7 +9,7 @@
 import type { Publisher } from "zeromq";
 import { type Binding, bindPublisher } from "./endpoint.js";
 
-export type Topic = "spawn" | "reap" | "kill" | "start" | "stop" | "reload" | "updated" | "add" | "remove";
+export type Topic = "spawn" | "ready" | "reap" | "kill" | "start" | "stop" | "reload" | "updated" | "add" | "remove";
 
 export interface CircusEvent {
   readonly watcher: string;

@@ -5,8 +5,9 @@
 //   H1. A process that ends unasked is replaced on its exit event; backoff.ts says after which wait, and when to give up. A
 //       watcher that gave up says why in its status, and leaves alone what still runs.
 //   H2. reload replaces one process at a time: the new one is ready before the old one is stopped, so there are never fewer
-//       than before. A new one that does not become ready is ended, and the reload stops there. A singleton, of which
-//       there must not be two, is stopped first. With send_hup the processes stay and get a SIGHUP.
+//       than before. A new one that does not become ready is ended, and the reload stops there: the old one stays. Options
+//       that came with the reload are taken back then, and so are the processes that had them already. A singleton, of
+//       which there must not be two, is stopped first. With send_hup the processes stay and get a SIGHUP.
 //   H3. Commands to one watcher run one after the other; `stop` does not wait behind a start or reload, it ends them.
 //   H4. With max_age a process is replaced, like by reload, when it has lived max_age plus a random part of max_age_variance.
 
@@ -14,9 +15,16 @@ import { Crew, pause, type Shared } from "./crew.js";
 import { CircusError, reasonOf } from "./errors.js";
 import type { Child, Exit } from "./process.js";
 import { Respawner } from "./respawn.js";
+import { Retirement } from "./retirement.js";
+import { rollOver } from "./rolling.js";
 import { Turns } from "./turns.js";
 import { NEEDS_NEW_PROCESSES, type WatcherConfig } from "./watcher-config.js";
 import { type Change, changeBetween, type WatcherState, type WatcherStatus } from "./watcher-status.js";
+
+export interface ReloadOptions {
+  readonly pid?: number | undefined;
+  readonly changes?: Partial<WatcherConfig>;
+}
 
 export class Watcher {
   readonly crew: Crew;
@@ -26,7 +34,7 @@ export class Watcher {
   readonly #turns = new Turns(() => this.name);
   #stopping = 0;
   readonly #respawner: Respawner;
-  readonly #retirements = new Map<number, NodeJS.Timeout>();
+  readonly #retirement = new Retirement();
   readonly #waiting = new Set<() => void>();
 
   constructor(
@@ -90,16 +98,31 @@ export class Watcher {
     });
   }
 
-  /** H2. @throws {CircusError} REFUSED when stopped, NOT_READY when a new process did not become ready. */
-  reload(): Promise<Change> {
+  /**
+   * H2.
+   *
+   * @param options.pid Only this process. @param options.changes Options that the new processes have, checked by the caller.
+   * @throws {CircusError} REFUSED when stopped, NOT_FOUND, NOT_READY when a new process did not become ready.
+   */
+  reload({ pid, changes = {} }: ReloadOptions = {}): Promise<Change> {
     return this.#inTurn(async () => {
       if (this.#status !== "active")
         throw new CircusError("REFUSED", `${this.name} is ${this.#status}; start it first`);
-      for (const child of this.crew.serving) {
-        if (this.#config.send_hup) child.signal("SIGHUP");
-        else await this.#replace(child);
-      }
+      const targets = pid === undefined ? this.crew.serving : [this.#serving(pid)];
+      if (this.#config.send_hup) for (const child of targets) child.signal("SIGHUP");
+      else await this.#replaceAll(targets, changes);
       this.shared.publish(this.name, "reload");
+      await this.#reconcile();
+    });
+  }
+
+  /** Ends one process for good: there is one fewer from now on. @throws {CircusError} NOT_FOUND. */
+  retire(pid: number): Promise<Change> {
+    return this.#inTurn(async () => {
+      const child = this.#serving(pid);
+      this.#config = { ...this.#config, numprocesses: Math.max(0, this.#config.numprocesses - 1) };
+      this.shared.publish(this.name, "updated");
+      await this.crew.stop(child);
       await this.#reconcile();
     });
   }
@@ -113,13 +136,20 @@ export class Watcher {
     });
   }
 
-  /** Takes new options, checked by the caller, and does what they need: more or fewer processes, or new ones. */
+  /**
+   * Takes new options, checked by the caller, and does what they need: more or fewer processes, or new ones.
+   *
+   * @throws {CircusError} NOT_READY when new processes are needed and do not become ready: nothing has changed then (H2).
+   */
   set(changes: Partial<WatcherConfig>): Promise<Change> {
-    this.#config = { ...this.#config, ...changes };
-    this.shared.publish(this.name, "updated");
+    const pairs = Object.entries(changes);
+    const anew = Object.fromEntries(pairs.filter(([key]) => NEEDS_NEW_PROCESSES.has(key)));
+    const rest = Object.fromEntries(pairs.filter(([key]) => !NEEDS_NEW_PROCESSES.has(key)));
+    this.#config = { ...this.#config, ...rest };
     return this.#inTurn(async () => {
-      const anew = Object.keys(changes).some((key) => NEEDS_NEW_PROCESSES.has(key));
-      if (anew && this.#status === "active") for (const child of this.crew.serving) await this.#replace(child);
+      if (this.#status !== "active") this.#config = { ...this.#config, ...anew };
+      else if (Object.keys(anew).length > 0) await this.#replaceAll(this.crew.serving, anew);
+      this.shared.publish(this.name, "updated");
       await this.#reconcile();
     });
   }
@@ -184,14 +214,7 @@ export class Watcher {
 
   async #spawn(): Promise<Child> {
     const child = await this.crew.spawn();
-    const { max_age, max_age_variance } = this.#config;
-    if (max_age > 0) {
-      const ageMs = (max_age + this.shared.random() * max_age_variance) * 1_000;
-      this.#retirements.set(
-        child.pid,
-        setTimeout(() => this.#retire(child), ageMs),
-      ); // H4
-    }
+    this.#retirement.plan(child.pid, this.#config, this.shared.random(), () => this.#retire(child)); // H4
     return child;
   }
 
@@ -201,8 +224,27 @@ export class Watcher {
     });
   }
 
-  async #replace(child: Child): Promise<void> {
-    if (child.asked || child.state === "gone" || this.#status !== "active") return;
+  /** H2 */
+  #replaceAll(children: readonly Child[], changes: Partial<WatcherConfig>): Promise<void> {
+    const before = this.#config;
+    return rollOver(children, {
+      replace: (child) => this.#replace(child),
+      change: () => {
+        this.#config = { ...before, ...changes };
+      },
+      takeBack: () => {
+        this.#config = before;
+      },
+      changes: Object.keys(changes).length > 0,
+      onTrouble: (child, error) => {
+        this.shared.log.error({ watcher: this.name, pid: child.pid }, `not taken back: ${reasonOf(error)}`);
+      },
+    });
+  }
+
+  /** @returns the process in its place; none when there was nothing to replace. */
+  async #replace(child: Child): Promise<readonly Child[]> {
+    if (child.asked || child.state === "gone" || this.#status !== "active") return [];
     if (this.#config.singleton) await this.crew.stop(child);
     this.#late = undefined;
     const fresh = await this.#spawn();
@@ -216,6 +258,13 @@ export class Watcher {
       throw error;
     }
     if (!this.#config.singleton) await this.crew.stop(child);
+    return [fresh];
+  }
+
+  #serving(pid: number): Child {
+    const child = this.crew.serving.find((it) => it.pid === pid);
+    if (child === undefined) throw new CircusError("NOT_FOUND", `process ${pid} not found in '${this.name}'`);
+    return child;
   }
 
   #diedEarly(child: Child): CircusError {
@@ -248,8 +297,7 @@ export class Watcher {
   }
 
   #ended(child: Child, exit: Exit): void {
-    clearTimeout(this.#retirements.get(child.pid));
-    this.#retirements.delete(child.pid);
+    this.#retirement.forget(child.pid);
     if (!child.asked) {
       const how = exit.signal === null ? `exit code ${exit.exitCode}` : `signal ${exit.signal}`;
       this.shared.log.warn({ watcher: this.name, pid: child.pid, tail: child.tail.lines }, `ended unasked: ${how}`);

@@ -187,7 +187,8 @@ describe("reload", () => {
     expect(change?.started).toHaveLength(3);
     expect(fewest).toBe(3);
     const steps = events.slice(events.findIndex((event) => event.topic === "start") + 1).map((event) => event.topic);
-    expect(steps).toEqual(["spawn", "kill", "reap", "spawn", "kill", "reap", "spawn", "kill", "reap", "reload"]);
+    const one = ["spawn", "ready", "kill", "reap"];
+    expect(steps).toEqual([...one, ...one, ...one, "reload"]);
   });
 
   test("stops at a new process that does not become ready; the old one stays", async () => {
@@ -199,6 +200,47 @@ describe("reload", () => {
     good = false;
     await expect(arbiter.watcher("w")?.reload()).rejects.toMatchObject({ code: "NOT_READY" });
     expect(pids("w")).toEqual(before);
+  });
+
+  test("the reason says what the new process still waited for", async () => {
+    let good = true;
+    const { arbiter } = await startArbiter(shell("w", SLEEP, "ready = true\nready_timeout = 0.2"), {
+      readiness: async (_watcher, _pid, _signal, waitsFor) => {
+        if (good) return;
+        waitsFor("its first job");
+        await new Promise(() => undefined);
+      },
+    });
+    good = false;
+    await expect(arbiter.watcher("w")?.reload()).rejects.toThrow(/within 0.2 s; it waits for its first job/);
+  });
+
+  test("with options that break a later process, those that had them already are taken back", async () => {
+    const { arbiter, pids } = await startArbiter(shell("w", "exec sleep 1000", "ready = true\nnumprocesses = 3"), {
+      readiness: (_watcher, pid) => {
+        return pids("w").indexOf(pid) >= 0 && arbiter.watcher("w")?.config.cmd.includes("2000") && spawned++ > 0
+          ? Promise.reject(new Error("it answers nonsense"))
+          : Promise.resolve();
+      },
+    });
+    let spawned = 0;
+    const before = pids("w");
+    const changes = { cmd: "exec sleep 2000" };
+    await expect(arbiter.watcher("w")?.reload({ changes })).rejects.toThrow("it answers nonsense");
+    expect(pids("w")).toHaveLength(3);
+    expect(pids("w").filter((pid) => before.includes(pid))).toHaveLength(2);
+    const lines = await Promise.all(pids("w").map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8")));
+    expect(lines.filter((line) => line.includes("2000"))).toEqual([]);
+    expect(arbiter.watcher("w")?.config.cmd).toBe("exec sleep 1000");
+  });
+
+  test("of one process leaves the others alone", async () => {
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "numprocesses = 3"));
+    const [, second, ...before] = pids("w");
+    const change = await arbiter.watcher("w")?.reload({ pid: second });
+    expect(change?.stopped).toEqual([second]);
+    expect(pids("w")).toEqual(expect.arrayContaining(before));
+    await expect(arbiter.watcher("w")?.reload({ pid: 1 })).rejects.toMatchObject({ code: "NOT_FOUND" });
   });
 
   test("a singleton never has two processes", async () => {
@@ -220,6 +262,14 @@ describe("reload", () => {
     await until("the SIGHUP has come", 2_000, () => readFileSync(file, "utf8") === "hup\n");
     expect(pids("w")).toEqual(before);
   });
+});
+
+test("a process that retires is not replaced: there is one fewer", async () => {
+  const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "numprocesses = 3"));
+  const [first, second, third] = pids("w");
+  await arbiter.watcher("w")?.retire(Number(second));
+  expect(pids("w")).toEqual([first, third]);
+  expect(arbiter.watcher("w")?.config.numprocesses).toBe(2);
 });
 
 test("max_age replaces a process, the new one first", async () => {

@@ -1,0 +1,24 @@
+// Retirement: a process that has reached its age is to be replaced (options max_age, max_age_variance).
+
+export interface AgeOptions {
+  /** Seconds; 0: none is too old. */
+  readonly max_age: number;
+  /** Seconds; a random part of it is added, so that processes started together do not go together. */
+  readonly max_age_variance: number;
+}
+
+export class Retirement {
+  readonly #timers = new Map<number, NodeJS.Timeout>();
+
+  /** @param random From 0 to 1, exclusive. */
+  plan(pid: number, { max_age, max_age_variance }: AgeOptions, random: number, retire: () => void): void {
+    if (max_age <= 0) return;
+    this.#timers.set(pid, setTimeout(retire, (max_age + random * max_age_variance) * 1_000));
+  }
+
+  /** The process has ended. */
+  forget(pid: number): void {
+    clearTimeout(this.#timers.get(pid));
+    this.#timers.delete(pid);
+  }
+}
