@@ -19,6 +19,10 @@
 
 /** Set by the keeper for every edge that it forks; holds the epoch in decimal. */
 export type EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
+
+/** Where the keeper listens, as `unix:/path` and `HOST:PORT`, one space between two. */
+export type KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
+
 /** Set to 1 for an edge that is to stand by (K5). */
 export type EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
 

@@ -11,12 +11,21 @@
 //   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
 
 import type { Socket } from "node:net";
-import type { EdgeEpochVariable, EdgeSays, EdgeStandbyVariable, KeeperSays } from "../../lib/contracts/index.js";
+import type {
+  EdgeEpochVariable,
+  EdgeSays,
+  EdgeStandbyVariable,
+  KeeperDoorsVariable,
+  KeeperSays,
+} from "../../lib/contracts/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import type { Clients, Giver } from "./in-clients.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
 const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
+const DOORS_VARIABLE: KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
+/** What discovery takes for one field. */
+const META_CHARACTERS_MAX = 256;
 /** A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. */
 const HOLD_MS = 2_000;
 const FLUSH_MS = 500;
@@ -37,6 +46,19 @@ export interface KeeperLinkOptions {
 export function keeperEpoch(): number | undefined {
   const text = process.env[EPOCH_VARIABLE];
   return process.send && text !== undefined && /^\d{1,6}$/.test(text) ? Number(text) : undefined;
+}
+
+/**
+ * For HAProxy's controller: where the keeper is found. Only doors at which a PROXY header is believed: elsewhere HAProxy's header
+ * would be taken for a client's line.
+ */
+export function keeperMeta(trustedProxies: readonly string[]): { keeper?: string } {
+  const doors = (process.env[DOORS_VARIABLE] ?? "").split(" ").filter((door) => door !== "");
+  const trustsUnix = trustedProxies.includes("unix");
+  const trustsOthers = trustedProxies.some((range) => range !== "unix");
+  const told = doors.filter((door) => (door.startsWith("unix:") ? trustsUnix : trustsOthers));
+  while (told.join(" ").length > META_CHARACTERS_MAX) told.pop();
+  return told.length === 0 ? {} : { keeper: told.join(" ") };
 }
 
 /** Whether the keeper wants this process to wait until the serving edge is gone. */

@@ -6,9 +6,10 @@
 // its clients over to a successor; killed, the keeper gives them to the next one.
 
 import { edge, lineBackend } from "../../lib/contracts/index.js";
-import type { OpenService } from "../../lib/wiring/index.js";
+import type { InstanceId, OpenService } from "../../lib/wiring/index.js";
+import type { Connection } from "./connection.js";
 import { Clients } from "./in-clients.js";
-import { KEEPER, KeeperLink, keeperEpoch, standsBy } from "./in-keeper.js";
+import { KEEPER, KeeperLink, keeperEpoch, keeperMeta, standsBy } from "./in-keeper.js";
 import { listen, NOBODY } from "./in-listen.js";
 import { Counters } from "./metrics.js";
 import { BackendLink, TICKS_PER_SECOND } from "./out-backend.js";
@@ -16,6 +17,8 @@ import { type Settings, switchboardLimits } from "./settings.js";
 import { Switchboard } from "./switchboard.js";
 
 const GAUGES_MS = 1_000;
+/** Bytes of a line in the log: enough to find what is wrong with it, too few to fill a disk. */
+const POISON_SHOWN = 1_024;
 
 export const open: OpenService<Settings> = async (house, settings) => {
   const epoch = keeperEpoch();
@@ -23,9 +26,15 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const counters = new Counters(house.metrics);
   const { count } = counters;
   const hooks = {
-    wake: (id: Parameters<BackendLink["wake"]>[0]) => backends.wake(id),
+    wake: (id: InstanceId) => backends.wake(id),
+    probe: (id: InstanceId) => backends.probe(id),
     count,
     nowMs: () => performance.now(),
+    expelled: ({ facts, lines }: Connection) =>
+      house.log.error(
+        { ...facts, line: Buffer.from(lines[0]?.bytes ?? []).toString("latin1").slice(0, POISON_SHOWN) },
+        `a client was closed: each ${settings.backend} instance that got its line died of it; keep the line for its developers`,
+      ),
   };
   const switchboard = new Switchboard(epoch ?? 0, switchboardLimits(settings, TICKS_PER_SECOND), hooks);
   const client = house.nexus.client(lineBackend(settings.backend));
@@ -39,7 +48,10 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const hosted = await house.nexus.host(
     edge,
     { status: () => ({ ...switchboard.status(), counters: counters.totals }) },
-    { announce: !standby, meta: { backend: settings.backend, epoch: String(epoch ?? 0) } },
+    {
+      announce: !standby,
+      meta: { backend: settings.backend, epoch: String(epoch ?? 0), ...keeperMeta(settings.trustedProxies) },
+    },
   );
   const keeper =
     epoch === undefined

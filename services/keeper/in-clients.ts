@@ -45,6 +45,12 @@ export function parseDoor(text: string, mode: number): Door {
   return { name, at: { host, port: Number(port) } };
 }
 
+/** `unix:/path` or `HOST:PORT`, as parseDoor reads it. */
+export function placeOf({ at }: Door): string {
+  if ("path" in at) return `unix:${at.path}`;
+  return `${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}`;
+}
+
 /** Resolves once the door is open. @throws {Error} EADDRINUSE and friends, in words. */
 export async function openDoor(door: Door, accept: (socket: Socket, origin: Origin) => void): Promise<Server> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>

@@ -12,13 +12,14 @@
 
 import type { Server, Socket } from "node:net";
 import { parseArgs } from "node:util";
-import type { EdgeEpochVariable, EdgeStandbyVariable } from "../../lib/contracts/index.js";
-import { openDoor, parseDoor } from "./in-clients.js";
+import type { EdgeEpochVariable, EdgeStandbyVariable, KeeperDoorsVariable } from "../../lib/contracts/index.js";
+import { openDoor, parseDoor, placeOf } from "./in-clients.js";
 import { Keeper } from "./keeper.js";
 import { forkEdge } from "./out-edge.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
 const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
+const DOORS_VARIABLE: KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
 /** An edge that does not end by itself within this time is killed, so that a stop always ends. */
 const STOP_MS = 5_000;
 const STOP_LOOK_MS = 20;
@@ -61,7 +62,11 @@ async function main(): Promise<void> {
     {
       fork(epoch, standby) {
         running.add(epoch);
-        const environment = { [EPOCH_VARIABLE]: String(epoch), [STANDBY_VARIABLE]: standby ? "1" : "0" };
+        const environment = {
+          [EPOCH_VARIABLE]: String(epoch),
+          [STANDBY_VARIABLE]: standby ? "1" : "0",
+          [DOORS_VARIABLE]: doors.map(placeOf).join(" "),
+        };
         return forkEdge(command, environment, epoch, {
           heard: (edge, message) => keeper.heard(edge, message),
           ended: (edge, how) => {
