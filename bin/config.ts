@@ -3,7 +3,7 @@
 //   --config FILE, or $HEADFRAME_CONFIG, or the pool that runs here (run/current/headframe.toml)
 
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import type { Options } from "yargs";
 import { z } from "zod";
 import { settings as minerSettings } from "../demo/miner/settings.js";
@@ -73,6 +73,13 @@ export function findConfig(given: string | undefined): string | undefined {
 export function readConfig(options: ConfigOptions): Config {
   const file = findConfig(options.config);
   const parsed = loadConfig(configSchema, { file, environment: process.env, overrides: options.set });
-  const { jobmanager, stratum, reporter, edge, haproxy, miner, runDirectory, ...house } = parsed;
+  const { jobmanager, stratum, edge, haproxy, miner, runDirectory, ...house } = parsed;
+  const reporter = spoolIn(runDirectory, parsed.reporter);
   return { house, jobmanager, stratum, reporter, edge, haproxy, miner, runDirectory, file };
+}
+
+/** Not in the folder of one run: what waits there belongs to the next one, too. */
+function spoolIn(runDirectory: string, reporter: Parsed["reporter"]): Parsed["reporter"] {
+  const { spool } = reporter;
+  return { ...reporter, spool: { ...spool, directory: resolve(spool.directory ?? join(runDirectory, "spool")) } };
 }

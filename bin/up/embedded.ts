@@ -70,7 +70,8 @@ export async function prepareEmbedded(run: RunDirectory, tell: (text: string) =>
   let booted: Promise<void> | undefined;
   const boot = async () => {
     const { payoutAddress } = await bootRegtest(rpcA, rpcB, tell, { mweb: true });
-    const text = configuration({ redis, daemons: [a, b], payoutAddress, stratumPort, rigs: 4 });
+    const spool = join(run.data, "spool"); // Of this run only, as its Redis.
+    const text = configuration({ redis, daemons: [a, b], payoutAddress, stratumPort, rigs: 4, spool });
     await writeFile(configFile, text, { mode: 0o600 });
   };
   const answers = (rpc: DaemonRpc, signal: AbortSignal) =>
@@ -117,6 +118,7 @@ function configuration(it: {
   payoutAddress: string;
   stratumPort: number;
   rigs: number;
+  spool: string;
 }): string {
   return stringify({
     redis: { url: redisUrl(it.redis) },
@@ -130,6 +132,7 @@ function configuration(it: {
         cookieFile: cookieFile(place.datadir),
       })),
     },
+    reporter: { spool: { directory: it.spool } },
     haproxy: { listeners: [{ name: "default", host: "127.0.0.1", port: it.stratumPort }] },
     miner: { port: it.stratumPort, rigs: it.rigs },
   });

@@ -4,7 +4,7 @@
 //
 //   R1. A share's identity is the sha256d of its header. Each identity is recorded once, whichever backend or reporter:
 //       the same (connection, line) again is `redelivered` (answered true), any other claim to it is `duplicate` (code 22).
-//   R2. `recorded` is said only when the share stands in the log.
+//   R2. `recorded` is said only when the share stands in the log, or on the reporter's disk for as long as Redis is away.
 
 import { z } from "zod";
 import { defineContract, method, push } from "../wiring/index.js";
@@ -30,6 +30,10 @@ export const share = z.object({
   block: z.boolean(),
 });
 export type Share = z.output<typeof share>;
+
+/** A share by what makes it the same share again. */
+export const claim = share.pick({ identity: true, connection: true, line: true, height: true });
+export type Claim = z.output<typeof claim>;
 
 export const shareOutcome = z.enum(["recorded", "redelivered", "duplicate"]);
 export type ShareOutcome = z.output<typeof shareOutcome>;
@@ -91,6 +95,16 @@ export const reporter = defineContract({
       idempotent: true,
       timeoutMs: 5_000,
     }),
+    /**
+     * Whether these very lines brought these shares into the log (or the spool): a line that is delivered again after a new tip
+     * was perhaps answered already. In the order of the claims.
+     */
+    known: method({
+      request: z.object({ claims: z.array(claim).min(1).max(SHARES_MAX) }),
+      reply: z.object({ known: z.array(z.boolean()).max(SHARES_MAX) }),
+      idempotent: true,
+      timeoutMs: 5_000,
+    }),
     /** Counts, for statistics only: a lost call loses counts, never money. */
     recordRejects: method({
       request: z.object({
@@ -108,6 +122,27 @@ export const reporter = defineContract({
       idempotent: true,
       timeoutMs: 5_000,
     }),
+    /** Of the instance that answers; works while Redis is away. */
+    status: method({
+      request: z.object({}),
+      reply: z.object({
+        /** Where shares go now. */
+        recording: z.enum(["redis", "spool"]),
+        /** Why they go to the spool. */
+        trouble: z.string().max(1_024).optional(),
+        /** Absent: none is configured. */
+        spool: z
+          .object({
+            /** Shares and blocks that wait for Redis. */
+            length: z.number().int(),
+            bytes: z.number().int(),
+            bytesMax: z.number().int(),
+            oldestAt: epochMs.optional(),
+          })
+          .optional(),
+      }),
+      idempotent: true,
+    }),
     pool: method({
       request: z.object({}),
       reply: windows.extend({
@@ -119,6 +154,8 @@ export const reporter = defineContract({
         workersActive: z.number().int(),
         blocks: z.number().int(),
         round: z.number().int(),
+        /** Shares that wait in the spool of the instance that answers; not in the figures above. */
+        spooled: z.number().int(),
       }),
       idempotent: true,
     }),

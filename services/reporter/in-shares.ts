@@ -1,27 +1,29 @@
 // In: the reporter's contract, answered.
 //
-//   stratum --recordShares--> Batcher --> ShareStore.record --> outcomes, and the recorded ones to live viewers
+//   stratum --recordShares--> Batcher --> Recording --> Redis, or the spool --> outcomes
 //
-//   P1. `recorded` is answered only after the script that wrote it has returned.
+//   P1. A share is answered only when it stands in Redis or on disk (recording.ts C1).
 //   P2. A caller that gave up while its shares waited costs Redis nothing.
 
-import type { BlockRecord, ReporterContract, Share, ShareOutcome } from "../../lib/contracts/index.js";
+import type { BlockRecord, Claim, ReporterContract, Share, ShareOutcome } from "../../lib/contracts/index.js";
 import { type CallContext, type Implementation, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import { Batcher } from "./batch.js";
 import type { Readings } from "./out-readings.js";
-import type { CreditedShare, ShareStore } from "./out-redis.js";
+import type { ShareStore } from "./out-redis.js";
+import { type Backlog, type BlockOutcome, type BlockReport, type CreditedShare, claimOf } from "./ports.js";
+import type { Recording } from "./recording.js";
 
 export interface SharesOptions {
-  readonly store: ShareStore;
+  readonly store: Pick<ShareStore, "reject" | "claimants">;
+  readonly recording: Recording;
+  readonly spool: Backlog | undefined;
+  readonly spoolBytesMax: number;
   readonly readings: Readings;
   readonly metrics: Metrics;
-  /** Live viewers; called after the fact, never waits. */
-  onRecorded(shares: Share[]): void;
-  onBlock(block: BlockRecord): void;
 }
 
 export function answerShares(options: SharesOptions): Implementation<ReporterContract> {
-  const { store, readings, metrics } = options;
+  const { store, recording, spool, readings, metrics } = options;
   const batcher = new Batcher<CreditedShare, ShareOutcome>((shares) => recordBatch(options, shares));
 
   const counted = async <T>(method: string, doing: Promise<T>): Promise<T> => {
@@ -41,20 +43,31 @@ export function answerShares(options: SharesOptions): Implementation<ReporterCon
       metrics.gauge("reporter.queue", batcher.waiting);
       return { outcomes: await counted("recordShares", outcomes) };
     },
+    async known({ claims }) {
+      return { known: await counted("known", knownOf(options, claims)) };
+    },
     async recordRejects({ rejects }) {
       for (const { reason, count } of rejects) metrics.count("reporter.rejects", count, { reason });
       if (rejects.length > 0) await counted("recordRejects", store.reject(rejects));
       return {};
     },
     async recordBlock(report) {
-      const { changed, round } = await counted("recordBlock", store.block(report));
-      if (changed) {
-        metrics.count("reporter.blocks", 1, { status: report.status });
-        options.onBlock(round === undefined ? report : { ...report, round });
-      }
-      return round === undefined ? {} : { round };
+      const outcome = await counted("recordBlock", recording.block(report));
+      return outcome?.round === undefined ? {} : { round: outcome.round };
     },
-    pool: () => counted("pool", readings.pool()),
+    status: () => ({
+      recording: recording.mode === "direct" ? "redis" : "spool",
+      ...(recording.trouble === undefined ? {} : { trouble: recording.trouble.slice(0, TROUBLE_MAX) }),
+      ...(spool && {
+        spool: {
+          length: spool.length,
+          bytes: spool.bytes,
+          bytesMax: options.spoolBytesMax,
+          ...(spool.oldestAt === undefined ? {} : { oldestAt: spool.oldestAt as Share["at"] }),
+        },
+      }),
+    }),
+    pool: async () => ({ ...(await counted("pool", readings.pool())), spooled: spool?.length ?? 0 }),
     async workers(request) {
       return { workers: await counted("workers", readings.workers(request)) };
     },
@@ -67,22 +80,38 @@ export function answerShares(options: SharesOptions): Implementation<ReporterCon
   };
 }
 
+/** As the contract says. */
+const TROUBLE_MAX = 1_024;
+
 /** P2. Before anything was done, so nothing was recorded. */
 function refuseIfGone({ signal }: CallContext): void {
   if (signal.aborted) throw new WiringError("EXPIRED", "the caller gave up before its shares were looked at");
 }
 
 async function recordBatch(
-  { store, metrics, onRecorded }: SharesOptions,
+  { recording, metrics }: SharesOptions,
   credited: readonly CreditedShare[],
 ): Promise<ShareOutcome[]> {
   const begun = performance.now();
-  const outcomes = await store.record(credited);
+  const outcomes = await recording.shares(credited);
   metrics.timing("reporter.batch", performance.now() - begun);
   const tally = new Map<ShareOutcome, number>();
   for (const outcome of outcomes) tally.set(outcome, (tally.get(outcome) ?? 0) + 1);
   for (const [outcome, count] of tally) metrics.count("reporter.shares", count, { outcome });
-  const recorded = credited.filter((_, i) => outcomes[i] === "recorded").map(({ share }) => share);
-  if (recorded.length > 0) onRecorded(recorded);
   return outcomes;
+}
+
+/** What waits in the spool is known without Redis. */
+async function knownOf({ store, spool }: SharesOptions, claims: readonly Claim[]): Promise<boolean[]> {
+  const here = claims.map((it) => spool?.claimOf(it.identity) === claimOf(it));
+  const asked = claims.filter((_, i) => !here[i]);
+  const claimants = asked.length > 0 ? await store.claimants(asked) : [];
+  const there = new Set(asked.filter((it, i) => claimants[i] === claimOf(it)));
+  return claims.map((it, i) => here[i] === true || there.has(it));
+}
+
+/** What live viewers are told of a block. Undefined: old news. */
+export function toldOf(report: BlockReport, { changed, round }: BlockOutcome): BlockRecord | undefined {
+  if (!changed) return undefined;
+  return round === undefined ? report : { ...report, round };
 }

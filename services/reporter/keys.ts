@@ -26,6 +26,10 @@ export interface ShareKeys {
   roundWorkers(number: number): string;
   /** Hash: hashes by worker, "" for all of them. `width` of the bucket in seconds. */
   bucket(widthMs: number, start: number): string;
+  /** Hash: who brought each identity of a height, `connection|line` by its 32 bytes. */
+  seen(height: number): string;
+  /** Number of a spool's last record that is in the log. */
+  spool(id: string): string;
 }
 
 export function shareKeys(cluster: string): ShareKeys {
@@ -44,5 +48,7 @@ export function shareKeys(cluster: string): ShareKeys {
     roundOf: (number) => `${prefix}round:${number}`,
     roundWorkers: (number) => `${prefix}round:${number}:workers`,
     bucket: (widthMs, start) => `${prefix}rate:${widthMs}:${start}`,
+    seen: (height) => `${prefix}seen:${height}`,
+    spool: (id) => `${prefix}spool:${id}`,
   };
 }

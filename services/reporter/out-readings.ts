@@ -39,7 +39,7 @@ export class Readings {
     this.#keys = shareKeys(cluster);
   }
 
-  async pool(): Promise<ReplyOf<ReporterContract, "pool">> {
+  async pool(): Promise<Omit<ReplyOf<ReporterContract, "pool">, "spooled">> {
     const now = this.nowMs();
     const [totals, logLength, added, active, round, rates] = await available(
       "read the pool's figures",

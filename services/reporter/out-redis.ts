@@ -6,9 +6,10 @@
 // is no master; anything else is a bug and stays what it is.
 
 import { z } from "zod";
-import type { BlockRecord, RejectReason, Share, ShareOutcome } from "../../lib/contracts/index.js";
+import type { Claim, ShareOutcome } from "../../lib/contracts/index.js";
 import { type House, type ScriptArgument, WiringError } from "../../lib/wiring/index.js";
 import { type ShareKeys, shareKeys } from "./keys.js";
+import type { BlockOutcome, BlockReport, CreditedShare, Ledger, Reject, SpoolMark } from "./ports.js";
 import { block } from "./scripts/block.js";
 import { record } from "./scripts/record.js";
 import { reject } from "./scripts/reject.js";
@@ -17,19 +18,7 @@ import { COARSE, FINE } from "./window.js";
 
 export type SharesRedis = House["redis"]["shares"];
 
-/** A share and the hashes that it stands for on average. */
-export interface CreditedShare {
-  readonly share: Share;
-  readonly hashes: number;
-}
-
-export interface Reject {
-  readonly worker: string;
-  readonly reason: RejectReason;
-  readonly count: number;
-}
-
-export class ShareStore {
+export class ShareStore implements Ledger {
   readonly keys: ShareKeys;
 
   constructor(
@@ -43,21 +32,32 @@ export class ShareStore {
   /**
    * Records each identity once. One script call.
    *
+   * @param mark The shares come from a spool: what this spool had recorded before is left out.
    * @returns an outcome for each share, in order.
    * @throws {WiringError} UNAVAILABLE: some or all may have been recorded; recording them again is harmless.
    */
-  async record(shares: readonly CreditedShare[]): Promise<ShareOutcome[]> {
+  async record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]> {
     const { log, totals, workers, round, prefix } = this.keys;
     const { archive, logLength, logLengthMax, identityTtlMs, workerTtlMs } = this.settings;
     const length = archive ? logLengthMax : logLength; // With an archive it is the archiver that trims to logLength.
     const args: ScriptArgument[] = [prefix, length, identityTtlMs, workerTtlMs];
     for (const { widthMs, keepMs } of [FINE, COARSE]) args.push(widthMs, keepMs);
-    for (const credited of shares) pushShare(args, credited);
+    args.push(mark ? SPOOL_MARK_MS : 0);
+    shares.forEach((credited, i) => {
+      pushShare(args, credited, mark?.numbers[i] ?? 0);
+    });
+    const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none")];
     const letters = z
       .string()
       .length(shares.length)
-      .parse(await available("record shares", record.run(this.redis, [log, totals, workers, round], args)));
+      .parse(await available("record shares", record.run(this.redis, keys, args)));
     return Array.from(letters, (letter) => OUTCOMES[letter] ?? "duplicate");
+  }
+
+  /** `connection|line` of whoever brought these identities into the log; null: nobody. @throws {WiringError} UNAVAILABLE. */
+  async claimants(claims: readonly Pick<Claim, "identity" | "height">[]): Promise<(string | null)[]> {
+    const asking = claims.map((it) => this.redis.hget(this.keys.seen(it.height), bytesOf(it.identity))); // One pipeline.
+    return available("look up shares", Promise.all(asking));
   }
 
   /** @throws {WiringError} UNAVAILABLE: they may have been counted. */
@@ -73,9 +73,7 @@ export class ShareStore {
    * @returns whether anything changed, and the number of the round that this block closed.
    * @throws {WiringError} UNAVAILABLE: it may have been recorded; recording it again is harmless.
    */
-  async block(
-    it: Omit<BlockRecord, "round">,
-  ): Promise<{ readonly changed: boolean; readonly round: number | undefined }> {
+  async block(it: BlockReport): Promise<BlockOutcome> {
     const { blocks, round, totals } = this.keys;
     const args = [
       this.keys.roundPrefix,
@@ -98,11 +96,16 @@ const OUTCOMES: Readonly<Record<string, ShareOutcome>> = { r: "recorded", a: "re
 
 const blockReply = z.tuple([z.number(), z.string()]);
 
-function pushShare(args: ScriptArgument[], { share, hashes }: CreditedShare): void {
-  const identity = Buffer.from(share.identity.buffer, share.identity.byteOffset, share.identity.byteLength);
+/** How long Redis remembers how far a spool was recorded: longer than any host is away and comes back with its disk. */
+const SPOOL_MARK_MS = 30 * 86_400_000;
+
+function pushShare(args: ScriptArgument[], { share, hashes }: CreditedShare, number: number): void {
+  const identity = bytesOf(share.identity);
   args.push(identity, identity.toString("hex"), share.height, share.connection, share.line, share.worker);
-  args.push(share.difficulty, hashes, share.achieved, share.job, share.at, share.block ? 1 : 0);
+  args.push(share.difficulty, hashes, share.achieved, share.job, share.at, share.block ? 1 : 0, number);
 }
+
+const bytesOf = (it: Uint8Array): Buffer => Buffer.from(it.buffer, it.byteOffset, it.byteLength);
 
 /** What Redis says when it is there but cannot do it now. */
 const NOT_NOW = /\b(LOADING|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF)\b/;

@@ -31,6 +31,35 @@ const archive = z
   .describe("What is done with records before they leave the log; without it they are dropped.");
 export type ArchiveSettings = z.output<typeof archive>;
 
+const spool = z
+  .strictObject({
+    directory: z
+      .string()
+      .min(1)
+      .max(4_096)
+      .optional()
+      .describe(
+        "Folder on a disk of this host where shares wait while Redis is away; the same one for all reporters of an installation. Default: `spool` in runDirectory.",
+      ),
+    bytesMax: z
+      .number()
+      .int()
+      .min(0)
+      .max(1_099_511_627_776)
+      .default(268_435_456)
+      .describe(
+        "Of one reporter, on disk and about as much in memory, in bytes; a share takes some 200. Full: shares stay unanswered. 0: no spool.",
+      ),
+    patienceMs: z
+      .number()
+      .int()
+      .min(50)
+      .max(60_000)
+      .default(1_000)
+      .describe("A Redis that has not answered after this counts as away, in milliseconds."),
+  })
+  .describe("Where shares go while Redis does not take them, so that miners are answered all the same.");
+
 export const settings = z
   .strictObject({
     logLength: z
@@ -47,6 +76,7 @@ export const settings = z
       .max(200_000_000)
       .default(4_000_000)
       .describe("With an archive that fails, the log grows to this and then drops its oldest records."),
+    spool: spool.prefault({}),
     archive: archive.optional(),
     archiveEveryMs: z
       .number()

@@ -208,6 +208,8 @@ async function hostReporter(house: House, known: readonly BlockRecord[] = []): P
     blocks: () => ({ blocks: [...known] }),
     recordShares: unused,
     recordRejects: unused,
+    known: unused,
+    status: unused,
     pool: unused,
     workers: unused,
     rounds: unused,

@@ -43,7 +43,7 @@ export async function startPool(options: PoolOptionsForTest): Promise<TestPool> 
   atEnd(() => rm(folder, { recursive: true, force: true }));
   const port = await freePort();
   const configFile = join(folder, "headframe.toml");
-  await writeFile(configFile, stringify(configuration(options, port)));
+  await writeFile(configFile, stringify({ runDirectory: folder, ...configuration(options, port) }));
   const run = await createRunDirectory(folder, () => {});
   const options_ = { run, configFile, overrides: [], circusFile: undefined, embedded: undefined };
   const quiet = { log: pino({ level: "silent" }), signal: new AbortController().signal };

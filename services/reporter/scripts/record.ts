@@ -3,13 +3,17 @@
 // One script, because the check of an identity and everything that counts it must be one step: two backends may bring the
 // same share at once, and a reporter may die between any two commands. What is in the log is counted, and nothing else is.
 //
-//   KEYS[1] log (stream)   KEYS[2] totals   KEYS[3] workers   KEYS[4] open round
+//   KEYS[1] log (stream)   KEYS[2] totals   KEYS[3] workers   KEYS[4] open round   KEYS[5] how far this spool was recorded
 //   ARGV[1] prefix of all other keys (same hash tag: same slot)
 //   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
 //   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
-//   ARGV[9...] a share each: identity (32 bytes), its hex, height, connection, line, worker, difficulty, hashes, achieved,
-//              job, at, block (0 or 1)
+//   ARGV[9] ttl ms of KEYS[5]; 0: these come from no spool
+//   ARGV[10...] a share each: identity (32 bytes), its hex, height, connection, line, worker, difficulty, hashes, achieved,
+//              job, at, block (0 or 1), number of its record in the spool (0: none)
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
+//
+// A spool's records are numbered and recorded in order, so one number says which of them are in the log. It outlives the
+// identities: a spool that is found on a disk weeks later, half recorded, adds only the other half.
 //
 // Times are the backend's; one that lies ahead of Redis' clock counts as now, and what is older than a bucket is kept is left
 // out of the hashrates (it was spooled too long to say anything about the present).
@@ -17,7 +21,7 @@
 import { Script } from "../../../lib/wiring/index.js";
 
 /** Arguments before the shares. */
-export const RECORD_HEAD = 8;
+export const RECORD_HEAD = 9;
 
 export const record = new Script(
   "reporter/record",
@@ -25,6 +29,8 @@ export const record = new Script(
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local prefix = ARGV[1]
+local markTtl, mark, before = tonumber(ARGV[9]), 0, 0
+if markTtl > 0 then before = tonumber(redis.call('GET', KEYS[5]) or '0') end
 local round = redis.call('GET', KEYS[4])
 if not round then
   round = '1'
@@ -48,13 +54,17 @@ local function fill(width, keep, at, worker, hashes)
   bucket.sums[''] = (bucket.sums[''] or 0) + hashes
 end
 
-for i = ${RECORD_HEAD + 1}, #ARGV, 12 do
+for i = ${RECORD_HEAD + 1}, #ARGV, 13 do
   local identity, hex, height, connection, line, worker = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
   local difficulty, hashes, achieved, job, at, block = ARGV[i+6], ARGV[i+7], ARGV[i+8], ARGV[i+9], ARGV[i+10], ARGV[i+11]
+  local number = tonumber(ARGV[i+12])
+  mark = math.max(mark, number)
   local seen = prefix .. 'seen:' .. height
   local claim = connection .. '|' .. line
   heights[seen] = true
-  if redis.call('HSETNX', seen, identity, claim) == 1 then
+  if number > 0 and number <= before then
+    outcomes[#outcomes + 1] = 'a'
+  elseif redis.call('HSETNX', seen, identity, claim) == 1 then
     redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'worker', worker, 'difficulty', difficulty, 'achieved', achieved,
       'job', job, 'height', height, 'connection', connection, 'line', line, 'at', at, 'block', block, 'id', hex)
     local when = math.min(tonumber(at), now)
@@ -77,6 +87,7 @@ for i = ${RECORD_HEAD + 1}, #ARGV, 12 do
 end
 
 for seen in pairs(heights) do redis.call('PEXPIRE', seen, ARGV[3]) end
+if mark > before then redis.call('SET', KEYS[5], string.format('%.0f', mark), 'PX', ARGV[9]) end
 if count == 0 then return table.concat(outcomes) end
 
 for worker, entry in pairs(workers) do

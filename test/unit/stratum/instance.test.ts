@@ -64,8 +64,14 @@ async function openPool({ nexus }: OpenedHouse) {
         return "recorded";
       }),
     }),
+    known: ({ claims }) => ({
+      known: claims.map(
+        (it) => identities.get(Buffer.from(it.identity).toString("hex")) === `${it.connection} ${it.line}`,
+      ),
+    }),
     recordRejects: () => ({}),
     recordBlock: () => ({}),
+    status: nothing,
     pool: nothing,
     workers: nothing,
     blocks: nothing,

@@ -1,0 +1,69 @@
+// What the reporter's parts hand to each other, so that the pure ones need not know the ones that touch disk and Redis.
+
+import type { BlockRecord, RejectReason, Share, ShareOutcome } from "../../lib/contracts/index.js";
+
+/** A share and the hashes that it stands for on average. */
+export interface CreditedShare {
+  readonly share: Share;
+  readonly hashes: number;
+}
+
+export interface Reject {
+  readonly worker: string;
+  readonly reason: RejectReason;
+  readonly count: number;
+}
+
+/** What became of a block, as a jobmanager tells it. */
+export type BlockReport = Omit<BlockRecord, "round">;
+
+export interface BlockOutcome {
+  /** False: old news. */
+  readonly changed: boolean;
+  /** The round that this block closed, now or before. */
+  readonly round: number | undefined;
+}
+
+/** One write of the spool: recorded by one call of Redis when its time comes. */
+export type SpoolRecord =
+  | { readonly kind: "shares"; readonly shares: readonly CreditedShare[] }
+  | { readonly kind: "block"; readonly block: BlockReport };
+
+/** Where a spooled share stands: Redis remembers how far each spool was recorded, so that nothing in it counts twice. */
+export interface SpoolMark {
+  readonly spool: string;
+  /** Of each share's record in its spool, in the order of the shares; counts from 1 and never falls. */
+  readonly numbers: readonly number[];
+}
+
+/** The oldest part of the spool. */
+export type Chunk =
+  | { readonly kind: "shares"; readonly shares: readonly CreditedShare[]; readonly mark: SpoolMark }
+  | { readonly kind: "block"; readonly block: BlockReport };
+
+/** Redis (out-redis.ts). */
+export interface Ledger {
+  /** @throws {Error} some or all may have been recorded; recording them again is harmless. */
+  record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]>;
+  block(report: BlockReport): Promise<BlockOutcome>;
+}
+
+/** The disk (out-spool.ts). */
+export interface Backlog {
+  /** Shares and blocks that wait. */
+  readonly length: number;
+  readonly bytes: number;
+  /** When the oldest of its files was begun; undefined: it is empty. Wall clock, ms. */
+  readonly oldestAt: number | undefined;
+  /** `connection|line` of whoever brought this identity while it waits here. */
+  claimOf(identity: Uint8Array): string | undefined;
+  /** Resolves when it is safe on the disk. @throws {WiringError} UNAVAILABLE: full, or the disk did not take it; nothing is kept. */
+  append(record: SpoolRecord): Promise<void>;
+  /** The oldest chunk, at least one record, more of them up to sharesMax. Undefined: empty. */
+  next(sharesMax: number): Promise<Chunk | undefined>;
+  /** This chunk is recorded: it leaves the spool, if it is the one that next() gave last. */
+  done(chunk: Chunk): Promise<void>;
+}
+
+/** How a claim to an identity is written, here and in Redis: the same line again is no duplicate. */
+export const claimOf = ({ connection, line }: Pick<Share, "connection" | "line">): string => `${connection}|${line}`;

@@ -1,0 +1,310 @@
+// Recording: into Redis, or into the spool while Redis does not take it. Pure but for its timers.
+//
+//   direct --Redis failed, or said nothing for patienceMs--> spooling --everything flushed--> handover --> direct
+//                                                               ^------- Redis failed again --------'
+//
+//   C1. What is answered stands in Redis or on disk. With neither, the call fails as UNAVAILABLE and nothing is answered.
+//   C2. Once the spool is in use everything goes through it until it is empty, so the log has the order in which shares came. The
+//       last chunk is flushed while new calls wait for it (handover), or a busy pool would never get back.
+//       While Redis works off the spool, calls are taken half as fast as it does: a spool that grows faster than it is flushed
+//       would never end. (Redis records tens of thousands a second, so only a flood of shares notices.)
+//   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, by its identities and lines,
+//       and found `redelivered` when it is flushed. (Redis forgets identities after identityTtlMs: an outage longer than that may
+//       record the one batch that was under way when it began a second time.)
+//   C4. Without a spool, failures of Redis are the caller's.
+
+import type { ShareOutcome } from "../../lib/contracts/index.js";
+import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
+import {
+  type Backlog,
+  type BlockOutcome,
+  type BlockReport,
+  type CreditedShare,
+  claimOf,
+  type Ledger,
+  type SpoolRecord,
+} from "./ports.js";
+
+export interface RecordingOptions {
+  readonly ledger: Ledger;
+  readonly spool: Backlog | undefined;
+  /** A Redis that has not answered after this counts as away, if there is a spool. */
+  readonly patienceMs: number;
+  readonly log: Log;
+  readonly metrics: Metrics;
+  /** Shares that now stand in the log; after the fact, never waits. */
+  onRecorded(shares: readonly CreditedShare[]): void;
+  onBlock(report: BlockReport, outcome: BlockOutcome): void;
+}
+
+/** direct: the spool is empty. spooling: everything goes to disk. handover: new calls wait for the last chunk. */
+type Mode =
+  | { readonly kind: "direct" }
+  | { readonly kind: "spooling"; readonly sinceMs: number }
+  | { readonly kind: "handover"; readonly sinceMs: number; readonly over: Signal };
+
+/** Shares of one flush: as many as one batch of direct calls (batch.ts), during which Redis does nothing else. */
+const FLUSH_MAX = 1_024;
+const RETRY_FIRST_MS = 50;
+/** Redis is used again within a second of its return. */
+const RETRY_MAX_MS = 1_000;
+
+export class Recording {
+  #mode: Mode = { kind: "direct" };
+  #flushing: Promise<void> | undefined;
+  #wake: (() => void) | undefined;
+  #writing = 0;
+  /** Shares that may be spooled now: no end while Redis is away (C2). */
+  #allowance = Number.POSITIVE_INFINITY;
+  #progress = signal();
+  #closed = false;
+  /** What Redis said last, so that it is logged once. */
+  #trouble: string | undefined;
+
+  constructor(private readonly options: RecordingOptions) {
+    if (options.spool && options.spool.length > 0) this.#spool(0);
+  }
+
+  get mode(): Mode["kind"] {
+    return this.#mode.kind;
+  }
+
+  /** Why Redis does not take shares; undefined: it does. */
+  get trouble(): string | undefined {
+    return this.#trouble;
+  }
+
+  /** Something appeared in the spool that is not ours: it is flushed. */
+  found(): void {
+    if (this.#mode.kind === "direct" && !this.#closed) this.#spool(0);
+  }
+
+  /** One call at a time. @throws {WiringError} UNAVAILABLE, C1. @throws what Redis said, C4. */
+  async shares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
+    for (;;) {
+      const direct = await this.#direct(() => this.options.ledger.record(credited));
+      if (!direct && this.#allowance > 0) return this.#keepShares(credited);
+      if (!direct) {
+        await this.#progress.heard;
+        continue;
+      }
+      this.options.onRecorded(credited.filter((_, i) => direct.value[i] === "recorded"));
+      return direct.value;
+    }
+  }
+
+  /** @returns undefined when it is spooled: its round is known later. @throws as shares(). */
+  async block(report: BlockReport): Promise<BlockOutcome | undefined> {
+    const direct = await this.#direct(() => this.options.ledger.block(report));
+    if (!direct) {
+      await this.#keep({ kind: "block", block: report });
+      return undefined;
+    }
+    this.options.onBlock(report, direct.value);
+    return direct.value;
+  }
+
+  /** Resolves when everything is flushed, or after timeoutMs. */
+  async drain(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const late = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, timeoutMs);
+    });
+    await Promise.race([this.#flushing, late]);
+    clearTimeout(timer);
+  }
+
+  /** Ends the flushing after the chunk under way. Safe twice. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    this.#wake?.();
+    await this.#flushing;
+  }
+
+  /** Undefined: to be spooled. */
+  async #direct<T>(attempt: () => Promise<T>): Promise<{ readonly value: T } | undefined> {
+    while (this.#mode.kind === "handover") await this.#mode.over.heard;
+    if (this.#mode.kind === "spooling") return undefined;
+    const { spool, patienceMs } = this.options;
+    if (!spool) return { value: await attempt() }; // C4
+    try {
+      return { value: await within(patienceMs, attempt()) };
+    } catch (error) {
+      this.#report(error);
+      if (!this.#closed && this.mode === "direct") this.#spool(RETRY_FIRST_MS);
+      return undefined;
+    }
+  }
+
+  /** The same identity by the same line is the same share (C3), by another one it is none. */
+  async #keepShares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
+    const fresh = new Map<string, CreditedShare>();
+    const outcomes = credited.map((it): ShareOutcome => {
+      const name = Buffer.from(it.share.identity).toString("latin1");
+      const first = fresh.get(name);
+      const claim = this.options.spool?.claimOf(it.share.identity) ?? (first && claimOf(first.share));
+      if (claim !== undefined) return claim === claimOf(it.share) ? "redelivered" : "duplicate";
+      fresh.set(name, it);
+      return "recorded";
+    });
+    this.#allowance -= fresh.size;
+    if (fresh.size > 0) await this.#keep({ kind: "shares", shares: [...fresh.values()] });
+    return outcomes;
+  }
+
+  async #keep(record: SpoolRecord): Promise<void> {
+    const { spool } = this.options;
+    if (!spool) throw new WiringError("UNAVAILABLE", "there is no spool");
+    this.#writing += 1;
+    try {
+      await spool.append(record);
+    } finally {
+      this.#writing -= 1;
+    }
+    this.found(); // Redis may have been back in the very moment in which this went to the disk.
+  }
+
+  /** @param afterMs When Redis has just failed it is not asked again at once. */
+  #spool(afterMs: number): void {
+    this.#mode = { kind: "spooling", sinceMs: performance.now() };
+    this.#flushing ??= this.#flushUntilEmpty(afterMs).finally(() => {
+      this.#flushing = undefined;
+    });
+  }
+
+  async #flushUntilEmpty(afterMs: number): Promise<void> {
+    let retryMs = RETRY_FIRST_MS;
+    if (afterMs > 0) await this.#pause(afterMs);
+    while (!this.#closed) {
+      try {
+        if (await this.#flush()) break;
+        retryMs = RETRY_FIRST_MS;
+      } catch (error) {
+        this.#report(error);
+        this.#allow(Number.POSITIVE_INFINITY);
+        await this.#pause(retryMs * (0.5 + Math.random() / 2));
+        retryMs = Math.min(2 * retryMs, RETRY_MAX_MS);
+      }
+    }
+    this.#allow(Number.POSITIVE_INFINITY);
+  }
+
+  #allow(shares: number): void {
+    this.#allowance = shares;
+    this.#progress.say();
+    this.#progress = signal();
+  }
+
+  /** One chunk; when Redis was quick about it and little is left, the rest (C2). True: the spool is no longer in use. */
+  async #flush(): Promise<boolean> {
+    const { spool, patienceMs } = this.options;
+    if (!spool || this.#mode.kind !== "spooling") return true;
+    const begun = performance.now();
+    await this.#flushChunk(spool);
+    if (performance.now() - begun > patienceMs || spool.length > FLUSH_MAX) return false;
+    const { sinceMs } = this.#mode;
+    const over = signal();
+    this.#mode = { kind: "handover", sinceMs, over };
+    try {
+      while (spool.length > 0 || this.#writing > 0) {
+        const flushed = await within(patienceMs, this.#flushChunk(spool));
+        if (!flushed) await this.#pause(1); // A write is on its way to the disk.
+      }
+      this.#mode = { kind: "direct" };
+      this.#recovered(sinceMs);
+      return true;
+    } catch (error) {
+      this.#mode = { kind: "spooling", sinceMs };
+      throw error;
+    } finally {
+      over.say();
+    }
+  }
+
+  /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
+  async #flushChunk(spool: Backlog): Promise<boolean> {
+    const { ledger, metrics, onRecorded, onBlock } = this.options;
+    const chunk = await spool.next(FLUSH_MAX);
+    if (!chunk) return false;
+    if (chunk.kind === "block") {
+      const outcome = await ledger.block(chunk.block);
+      await spool.done(chunk);
+      onBlock(chunk.block, outcome);
+      return true;
+    }
+    const { shares, mark } = chunk;
+    const outcomes = shares.length > 0 ? await ledger.record(shares, mark) : [];
+    await spool.done(chunk);
+    const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;
+    this.#allow(Math.min(left + shares.length / 2, FLUSH_MAX)); // C2
+    const tally = { recorded: 0, redelivered: 0, duplicate: 0 };
+    for (const outcome of outcomes) tally[outcome] += 1;
+    for (const outcome of ["recorded", "redelivered"] as const)
+      if (tally[outcome] > 0) metrics.count("reporter.spool.flushed", tally[outcome], { outcome });
+    if (tally.duplicate > 0) metrics.count("reporter.spool.late_duplicates", tally.duplicate);
+    onRecorded(shares.filter((_, i) => outcomes[i] === "recorded"));
+    return true;
+  }
+
+  /** Once for each kind of trouble until Redis takes shares again. */
+  #report(error: unknown): void {
+    const text = error instanceof Error ? error.message : String(error);
+    const why = causeOf(text);
+    if (this.#trouble !== undefined && causeOf(this.#trouble) === why) return;
+    this.#trouble = text;
+    this.options.metrics.count("reporter.outages", 1, { why });
+    this.options.log.error({ err: error, why }, `shares go to the spool: ${text}`);
+  }
+
+  #recovered(sinceMs: number): void {
+    const seconds = Math.round((performance.now() - sinceMs) / 100) / 10;
+    if (this.#trouble !== undefined) this.options.log.info({ seconds }, "Redis takes shares again; the spool is empty");
+    this.#trouble = undefined;
+  }
+
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, ms);
+      this.#wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
+  }
+}
+
+interface Signal {
+  readonly heard: Promise<void>;
+  say(): void;
+}
+
+function signal(): Signal {
+  let say = () => {};
+  const heard = new Promise<void>((resolve) => {
+    say = resolve;
+  });
+  return { heard, say };
+}
+
+type Trouble = "away" | "slow" | "full" | "refused";
+
+const SLOW = "has not answered within";
+
+function causeOf(text: string): Trouble {
+  if (text.includes(SLOW)) return "slow";
+  if (/\bOOM\b/.test(text)) return "full";
+  return text.startsWith("[UNAVAILABLE]") ? "away" : "refused";
+}
+
+async function within<T>(patienceMs: number, doing: Promise<T>): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    const why = `Redis for shares ${SLOW} ${patienceMs} ms (reporter.spool.patienceMs)`;
+    timer = setTimeout(() => reject(new WiringError("UNAVAILABLE", why)), patienceMs);
+  });
+  try {
+    return await Promise.race([doing, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

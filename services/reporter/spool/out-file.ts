@@ -1,0 +1,264 @@
+// One file of the spool: records are added at its end and leave at its front, and it is gone when it is empty.
+//
+//   CLUSTER.ID.OWNER.spool:   heading | record | record | record ...          F1, F2: frames.ts
+//                                        ^ next to be recorded   ^ end: only ever added to
+//
+//   F3. Whoever takes a file over renames it first. So an owner that finds its file under its name after a write was synced
+//       knows that any later taker reads that write; one that does not find it (SpoolTaken) has promised nothing and begins
+//       another file. Hence a wrong guess about an owner's life costs nothing.
+//   F4. A file that failed to take a write is never written again: what its end holds is not known for sure.
+//   F5. What leaves at the front stays on disk until the file is gone; Redis knows how far it was recorded (scripts/record).
+
+import { randomBytes } from "node:crypto";
+import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
+import { join } from "node:path";
+import type { SpoolRecord } from "../ports.js";
+import { type Ending, FrameReader, frame } from "./frames.js";
+import { packHeading, packRecord, unpackHeading, unpackRecord } from "./record.js";
+
+/** Another process took this file over. */
+export class SpoolTaken extends Error {
+  override readonly name = "SpoolTaken";
+}
+
+export interface Place {
+  readonly directory: string;
+  readonly cluster: string;
+  /** In the names of our files. */
+  readonly owner: string;
+}
+
+interface Entry {
+  readonly offset: number;
+  readonly length: number;
+  /** Counts from 1. */
+  readonly number: number;
+  /** Shares in it; a block counts as one. */
+  readonly size: number;
+}
+
+/** A name that nobody owns: closed in good order. */
+const FREE = "free";
+const NAME = /^(.+)\.([0-9a-f]{16})\.([\d-]+|free)\.spool$/;
+
+export class SpoolFile {
+  readonly #waiting: Entry[] = [];
+  #nextNumber = 1;
+  #length = 0;
+  #sealed = false;
+  #ending: Ending = "clean";
+  #openedAt = Date.now();
+
+  private constructor(
+    private readonly place: Place,
+    private readonly handle: FileHandle,
+    private readonly inode: bigint,
+    readonly id: string,
+    private size: number,
+  ) {}
+
+  /** A fresh one, whose name survives a power cut. @throws {Error} the disk's. */
+  static async create(place: Place): Promise<SpoolFile> {
+    const id = randomBytes(8).toString("hex");
+    const path = join(place.directory, nameOf(place.cluster, id, place.owner));
+    const handle = await open(path, "wx+", 0o600);
+    try {
+      const heading = frame(packHeading({ id, cluster: place.cluster, openedAt: Date.now() }));
+      await writeAll(handle, heading, 0);
+      await handle.sync();
+      await syncFolder(place.directory);
+      const { ino } = await handle.stat({ bigint: true });
+      return new SpoolFile(place, handle, ino, id, heading.length);
+    } catch (error) {
+      await handle.close().catch(() => {});
+      await unlink(path).catch(() => {}); // It holds nothing.
+      throw error;
+    }
+  }
+
+  /**
+   * Takes a file over and reads what it holds; nothing can be added to it.
+   *
+   * @returns undefined when somebody else was faster.
+   * @throws {Error} the disk's, or when it is no spool.
+   */
+  static async adopt(
+    place: Place,
+    { name, id }: Listed,
+    onRecord: (record: SpoolRecord) => void,
+  ): Promise<SpoolFile | undefined> {
+    const path = join(place.directory, nameOf(place.cluster, id, place.owner));
+    try {
+      await rename(join(place.directory, name), path); // F3
+    } catch (error) {
+      return ignoreMissing(error);
+    }
+    const handle = await open(path, "r");
+    try {
+      const { ino, size } = await handle.stat({ bigint: true });
+      const file = new SpoolFile(place, handle, ino, id, Number(size));
+      await file.#load(onRecord);
+      return file;
+    } catch (error) {
+      await handle.close();
+      throw error;
+    }
+  }
+
+  /** Shares and blocks that wait. */
+  get length(): number {
+    return this.#length;
+  }
+
+  get bytes(): number {
+    return this.size;
+  }
+
+  /** Wall clock, ms. */
+  get openedAt(): number {
+    return this.#openedAt;
+  }
+
+  /** How it ended when it was taken over; `damaged` also when a record cannot be read back. */
+  get ending(): Ending {
+    return this.#ending;
+  }
+
+  /** Nothing more can be added (F4). */
+  get sealed(): boolean {
+    return this.#sealed;
+  }
+
+  /** Resolves when it is safe on disk and ours (F3). @throws {SpoolTaken} @throws {Error} the disk's. */
+  async append(record: SpoolRecord): Promise<void> {
+    const bytes = frame(packRecord(record));
+    const offset = this.size;
+    try {
+      await writeAll(this.handle, bytes, offset);
+      await this.handle.datasync();
+      await this.#mustBeOurs();
+    } catch (error) {
+      this.#sealed = true; // F4
+      await this.handle.truncate(offset).catch(() => {}); // Gives a full disk its bytes back.
+      throw error;
+    }
+    this.size += bytes.length;
+    this.#enter(offset, bytes.length, record);
+  }
+
+  /** The oldest records, at least one, more up to sharesMax shares; undefined for one that the disk does not give back. */
+  async read(sharesMax: number): Promise<{ readonly number: number; readonly record: SpoolRecord | undefined }[]> {
+    const read = [];
+    let size = 0;
+    for (const entry of this.#waiting) {
+      size += entry.size;
+      if (read.length > 0 && size > sharesMax) break;
+      read.push({ number: entry.number, record: await this.#readOne(entry) });
+    }
+    return read;
+  }
+
+  /** So many records are recorded, or lost. */
+  drop(count: number): void {
+    for (const { size } of this.#waiting.splice(0, count)) this.#length -= size;
+  }
+
+  /** It is empty: it goes. One that is damaged stays under another name, for a person to look at. */
+  async remove(): Promise<void> {
+    this.#sealed = true;
+    await this.handle.close();
+    const path = this.#path(this.place.owner);
+    const gone = this.#ending === "damaged" ? rename(path, `${path}.damaged`) : unlink(path);
+    await gone.catch(ignoreMissing);
+  }
+
+  /** Leaves it to the next reporter that looks. */
+  async release(): Promise<void> {
+    this.#sealed = true;
+    await this.handle.close();
+    await rename(this.#path(this.place.owner), this.#path(FREE)).catch(ignoreMissing);
+  }
+
+  #path(owner: string): string {
+    return join(this.place.directory, nameOf(this.place.cluster, this.id, owner));
+  }
+
+  /** F3 */
+  async #mustBeOurs(): Promise<void> {
+    const there = await stat(this.#path(this.place.owner), { bigint: true }).catch(ignoreMissing);
+    if (there?.ino !== this.inode) throw new SpoolTaken(`spool ${this.id} was taken over by another process`);
+  }
+
+  #enter(offset: number, length: number, record: SpoolRecord): void {
+    const size = record.kind === "shares" ? record.shares.length : 1;
+    this.#waiting.push({ offset, length, number: this.#nextNumber++, size });
+    this.#length += size;
+  }
+
+  async #readOne({ offset, length }: Entry): Promise<SpoolRecord | undefined> {
+    const { buffer, bytesRead } = await this.handle.read(Buffer.alloc(length), 0, length, offset);
+    const [found] = new FrameReader().push(buffer.subarray(0, bytesRead));
+    if (found) return unpackRecord(found.payload);
+    this.#ending = "damaged";
+    return undefined;
+  }
+
+  async #load(onRecord: (record: SpoolRecord) => void): Promise<void> {
+    this.#sealed = true;
+    const reader = new FrameReader();
+    let headed = false;
+    for await (const piece of this.handle.createReadStream({ start: 0, autoClose: false })) {
+      for (const { offset, length, payload } of reader.push(piece)) {
+        if (headed) {
+          const record = unpackRecord(payload);
+          this.#enter(offset, length, record);
+          onRecord(record);
+        } else this.#openedAt = unpackHeading(payload).openedAt;
+        headed = true;
+      }
+    }
+    this.#ending = reader.ending();
+  }
+}
+
+export interface Listed {
+  readonly name: string;
+  readonly id: string;
+  /** Undefined: nobody. */
+  readonly owner: string | undefined;
+}
+
+/** The installation's spools in this folder, whoever has them. */
+export async function listSpools({ directory, cluster }: Place): Promise<Listed[]> {
+  const names = await readdir(directory);
+  return names.flatMap((name) => {
+    const [, of, id, owner] = NAME.exec(name) ?? [];
+    if (of !== cluster || id === undefined) return [];
+    return [{ name, id, owner: owner === FREE ? undefined : owner }];
+  });
+}
+
+const nameOf = (cluster: string, id: string, owner: string): string => `${cluster}.${id}.${owner}.spool`;
+
+/** A short write is no error to the system: it says how much it took. */
+async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Promise<void> {
+  for (let at = 0; at < bytes.length; ) {
+    const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
+    at += bytesWritten;
+  }
+}
+
+async function syncFolder(directory: string): Promise<void> {
+  const folder = await open(directory, "r");
+  try {
+    await folder.sync();
+  } finally {
+    await folder.close();
+  }
+}
+
+const isMissing = (error: unknown): boolean => error instanceof Error && "code" in error && error.code === "ENOENT";
+
+function ignoreMissing(error: unknown): undefined {
+  if (!isMissing(error)) throw error;
+}

@@ -1,0 +1,78 @@
+// Frames on disk: what was written whole is read back, what was torn is dropped, what was damaged is told from that.
+
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import type { SpoolRecord } from "../../../services/reporter/ports.js";
+import { FrameReader, frame } from "../../../services/reporter/spool/frames.js";
+import { packRecord, unpackRecord } from "../../../services/reporter/spool/record.js";
+import { aShare } from "./shares.js";
+
+const payloads = fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { minLength: 1, maxLength: 8 });
+
+function read(file: Buffer, pieceBytes = file.length || 1) {
+  const reader = new FrameReader();
+  const found = [];
+  for (let at = 0; at < file.length; at += pieceBytes) found.push(...reader.push(file.subarray(at, at + pieceBytes)));
+  return { found, ending: reader.ending() };
+}
+
+test("whatever was written is read back, in pieces of any size", () => {
+  fc.assert(
+    fc.property(payloads, fc.integer({ min: 1, max: 400 }), (all, pieceBytes) => {
+      const { found, ending } = read(Buffer.concat(all.map(frame)), pieceBytes);
+      expect(found.map(({ payload }) => Buffer.from(payload).toString("hex"))).toEqual(
+        all.map((payload) => Buffer.from(payload).toString("hex")),
+      );
+      expect(ending).toBe("clean");
+    }),
+  );
+});
+
+test("a file cut anywhere gives back every whole record and calls the rest torn", () => {
+  fc.assert(
+    fc.property(payloads, fc.nat(), (all, seed) => {
+      const file = Buffer.concat(all.map(frame));
+      const cut = seed % file.length;
+      const { found, ending } = read(file.subarray(0, cut));
+      let whole = 0;
+      for (let at = 0; at + 12 + (all[whole]?.length ?? 0) <= cut; whole++) at += 12 + (all[whole]?.length ?? 0);
+      expect(found).toHaveLength(whole);
+      expect(ending).toBe(
+        file.subarray(0, cut).length === found.reduce((sum, it) => sum + it.length, 0) ? "clean" : "torn",
+      );
+    }),
+  );
+});
+
+test("a last write of which only the length got through, or nothing but zeros, is torn; more behind it is damage", () => {
+  const [one, two] = [frame(Buffer.from("one")), frame(Buffer.from("two"))];
+  const halfWritten = Buffer.concat([two.subarray(0, 12), Buffer.alloc(two.length - 12)]);
+  expect(read(Buffer.concat([one, halfWritten]))).toMatchObject({ found: [{ offset: 0 }], ending: "torn" });
+  expect(read(Buffer.concat([one, Buffer.alloc(4_096)]))).toMatchObject({ found: [{ offset: 0 }], ending: "torn" });
+  expect(read(Buffer.concat([one, halfWritten, two]))).toMatchObject({ found: [{ offset: 0 }], ending: "damaged" });
+});
+
+test("shares and blocks come back from their bytes as they were", () => {
+  const { worker, at: foundAt } = aShare(0);
+  const records: SpoolRecord[] = [
+    { kind: "shares", shares: [1, 2, 3].map((seed) => ({ share: aShare(seed, { block: seed === 2 }), hashes: 7.5 })) },
+    {
+      kind: "block",
+      block: { hash: "ab".repeat(32), height: 7, worker, status: "accepted", confirmations: 1, foundAt, reason: "why" },
+    },
+  ];
+  for (const record of records) {
+    const back = unpackRecord(packRecord(record));
+    expect(JSON.stringify(back)).toBe(JSON.stringify(plain(record)));
+  }
+});
+
+/** With Buffers, as msgpack gives bytes back. */
+function plain(record: SpoolRecord): unknown {
+  if (record.kind === "block") return record;
+  const shares = record.shares.map(({ share, hashes }) => ({
+    share: { ...share, identity: Buffer.from(share.identity) },
+    hashes,
+  }));
+  return { ...record, shares };
+}

@@ -1,0 +1,260 @@
+// The spool against a real Redis that goes away and a real disk: what was answered `true` is in the log once.
+
+import { appendFile, mkdir, mkdtemp, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { beforeEach, describe, expect, test } from "@jest/globals";
+import { type ReporterContract, reporter, type Share } from "../../../lib/contracts/index.js";
+import type { Client, OpenedHouse, Running } from "../../../lib/wiring/index.js";
+import { open } from "../../../services/reporter/main.js";
+import { metricTable } from "../../../services/reporter/metrics.js";
+import { settings } from "../../../services/reporter/settings.js";
+import { atEnd } from "../../kit/cleanup.js";
+import { openTestHouse } from "../../kit/house.js";
+import { type RedisServer, startRedis } from "../../kit/redis.js";
+import { until } from "../../kit/until.js";
+import { aShare, HASHES_PER_DIFFICULTY } from "./shares.js";
+
+let redis: RedisServer;
+let directory: string;
+
+beforeEach(async () => {
+  redis = await startRedis({ args: ["--appendonly", "yes", "--appendfsync", "always"] });
+  directory = await mkdtemp(join(tmpdir(), "headframe-spool-"));
+  atEnd(() => rm(directory, { recursive: true, force: true }));
+});
+
+interface Started {
+  readonly client: Client<ReporterContract>;
+  readonly running: Running;
+  readonly house: OpenedHouse;
+}
+
+/** A house with its own reporter, called directly. */
+async function start(spool: object = {}, more: object = {}): Promise<Started> {
+  const house = await openTestHouse(redis, { tables: [metricTable] });
+  const plain = { ...more, spool: { directory, patienceMs: 300, ...spool } };
+  const running = await open(house, settings.parse(plain));
+  atEnd(() => running.close());
+  const client = house.nexus.client(reporter);
+  await client.ready(5_000);
+  return { client, running, house };
+}
+
+async function record({ client }: Started, ...shares: Share[]): Promise<string> {
+  const { outcomes } = await client.call("recordShares", { shares, hashesPerDifficulty: HASHES_PER_DIFFICULTY });
+  return outcomes.join(" ");
+}
+
+const status = ({ client }: Started) => client.call("status", {});
+const flushed = (it: Started) =>
+  until("the spool is flushed", 10_000, async () => {
+    const { recording, spool } = await status(it);
+    return recording === "redis" && spool?.length === 0;
+  });
+
+/** Lines in the order of the log. */
+async function logged(): Promise<number[]> {
+  const entries = await (await redis.asking()).xrange("hf:{test}:shares", "-", "+");
+  return entries.map(([, fields]) => Number(fields[fields.indexOf("line") + 1]));
+}
+
+const files = async () => (await readdir(directory)).filter((name) => name.endsWith(".spool"));
+const line = (number: number) => aShare(number, { line: number });
+
+describe("while Redis is away", () => {
+  test("S1: shares are answered from the disk and stand in the log once, in order, when Redis is back", async () => {
+    const it = await start();
+    expect(await record(it, line(1))).toBe("recorded");
+    await redis.stop();
+    expect(await record(it, line(2), line(3))).toBe("recorded recorded");
+    expect(await record(it, line(4))).toBe("recorded");
+    expect(await status(it)).toMatchObject({ recording: "spool", spool: { length: 3 } });
+    expect(await files()).toHaveLength(1);
+    await redis.start();
+    await flushed(it);
+    expect(await record(it, line(5))).toBe("recorded");
+    expect(await logged()).toEqual([1, 2, 3, 4, 5]);
+    expect(await files()).toEqual([]);
+    expect((await status(it)).trouble).toBeUndefined();
+  });
+
+  test("S2: a duplicate in the spool is a duplicate, and the same line again is redelivered", async () => {
+    const it = await start();
+    await redis.stop();
+    expect(await record(it, line(1), line(1), aShare(1, { line: 9 }))).toBe("recorded redelivered duplicate");
+    expect(await record(it, line(1))).toBe("redelivered");
+    expect(await record(it, aShare(1, { connection: "c2" }), line(2))).toBe("duplicate recorded");
+    await redis.start();
+    await flushed(it);
+    expect(await record(it, line(1), aShare(1, { line: 9 }))).toBe("redelivered duplicate");
+    expect(await logged()).toEqual([1, 2]);
+  });
+
+  test("S1: the same share through two reporters is in the log once, and the late duplicate is counted", async () => {
+    const [one, two] = [await start(), await start()];
+    await redis.stop();
+    expect(await record(one, line(1))).toBe("recorded");
+    expect(await record(two, aShare(1, { line: 2 }), line(3))).toBe("recorded recorded");
+    await redis.start();
+    await Promise.all([flushed(one), flushed(two)]);
+    expect(await logged()).toHaveLength(2);
+    const late = [one, two].map(({ house }) => house.metrics.counters()["reporter.spool.late_duplicates"] ?? 0);
+    expect(late.reduce((a, b) => a + b)).toBe(1);
+  });
+
+  test("a block found meanwhile ends its round where it was found", async () => {
+    const it = await start();
+    await record(it, line(1));
+    await redis.stop();
+    await record(it, line(2));
+    const { worker, at: foundAt } = aShare(0);
+    const block = {
+      hash: "ab".repeat(32),
+      height: 100,
+      worker,
+      status: "accepted",
+      confirmations: 1,
+      foundAt,
+    } as const;
+    expect(await it.client.call("recordBlock", block)).toEqual({});
+    await record(it, line(3));
+    await redis.start();
+    await flushed(it);
+    const { rounds } = await it.client.call("rounds", { limit: 5 });
+    expect(rounds).toMatchObject([
+      { round: 2, shares: 1 },
+      { round: 1, shares: 2, block: block.hash },
+    ]);
+  });
+
+  test("a Redis that stands still counts as away after patienceMs, and what it did meanwhile counts once", async () => {
+    const it = await start();
+    await record(it, line(1));
+    redis.freeze();
+    const begun = performance.now();
+    expect(await record(it, line(2))).toBe("recorded");
+    expect(performance.now() - begun).toBeLessThan(1_500);
+    expect(await record(it, line(3))).toBe("recorded");
+    redis.thaw();
+    await flushed(it);
+    expect(await logged()).toEqual([1, 2, 3]);
+  });
+
+  test("under load the spool is emptied and Redis used again, and nothing is lost or counted twice on the way", async () => {
+    const it = await start();
+    let next = 1;
+    let stop = false;
+    const answered: number[] = [];
+    const load = Array.from({ length: 8 }, async () => {
+      while (!stop) {
+        const lines = Array.from({ length: 20 }, () => next++);
+        const outcomes = await record(it, ...lines.map(line));
+        expect(new Set(outcomes.split(" "))).toEqual(new Set(["recorded"]));
+        answered.push(...lines);
+      }
+    });
+    for (let outage = 0; outage < 3; outage++) {
+      const before = answered.length;
+      await redis.stop();
+      await until("the load goes on without Redis", 5_000, () => answered.length > before + 500);
+      await redis.start();
+      await until("Redis is used again", 10_000, async () => (await status(it)).recording === "redis");
+    }
+    stop = true;
+    await Promise.all(load);
+    await flushed(it);
+    expect((await logged()).sort((a, b) => a - b)).toEqual(answered.sort((a, b) => a - b));
+  }, 60_000);
+});
+
+describe("a reporter that ends", () => {
+  test("leaves its spool to the next one, which flushes it before anything new", async () => {
+    const one = await start();
+    await redis.stop();
+    await record(one, line(1), line(2));
+    await one.running.close();
+    expect((await files())[0]).toMatch(/^test\.[0-9a-f]{16}\.free\.spool$/);
+    await redis.start();
+    const two = await start();
+    expect(await record(two, line(3))).toBe("recorded");
+    await flushed(two);
+    expect(await logged()).toEqual([1, 2, 3]);
+  });
+
+  test("S1: killed while Redis was away, with its last write torn, loses nothing that was answered", async () => {
+    const one = await start();
+    await redis.stop();
+    await record(one, line(1));
+    await record(one, line(2));
+    const [name = ""] = await files();
+    const copy = await readFile(join(directory, name)); // As kill -9 leaves it.
+    await one.running.close();
+    await rm(directory, { recursive: true });
+    await mkdir(directory);
+    const orphan = name.replace(/\.\d+-/, ".4194999-"); // No such process.
+    await writeFile(join(directory, orphan), copy);
+    await appendFile(join(directory, orphan), copy.subarray(20, 90)); // A torn write.
+    await redis.start();
+    const two = await start();
+    await flushed(two);
+    expect(await logged()).toEqual([1, 2]);
+    expect(await files()).toEqual([]);
+  });
+
+  test("an orphan that was flushed in part before, long ago, adds only the other part", async () => {
+    const one = await start();
+    await redis.stop();
+    await record(one, line(1));
+    await record(one, line(2));
+    const [name = ""] = await files();
+    const whole = await readFile(join(directory, name));
+    await redis.start();
+    await flushed(one);
+    await (await redis.asking()).del("hf:{test}:share:seen:100"); // Its identities are forgotten by now.
+    await writeFile(join(directory, name.replace(/\.\d+-/, ".4194999-")), whole);
+    const two = await start();
+    await flushed(two);
+    expect(await logged()).toEqual([1, 2]);
+  });
+
+  test("a live reporter's spool is left alone by others; were it taken all the same, nothing is lost", async () => {
+    const one = await start();
+    await redis.stop();
+    await record(one, line(1));
+    const [name = ""] = await files();
+    await rename(join(directory, name), join(directory, name.replace(/\.\d+-/, ".4194999-"))); // Somebody takes it.
+    expect(await record(one, line(2))).toBe("recorded");
+    expect(await files()).toHaveLength(2);
+    await redis.start();
+    const two = await start();
+    await Promise.all([flushed(one), flushed(two)]);
+    expect((await logged()).sort()).toEqual([1, 2]);
+  });
+});
+
+describe("bounds", () => {
+  test("a full spool leaves shares unanswered as UNAVAILABLE, and takes them again when there is room", async () => {
+    const it = await start({ bytesMax: 2_000 });
+    await redis.stop();
+    let taken = 0;
+    const fill = async () => {
+      for (;;) {
+        await it.client.call("recordShares", { shares: [line(taken + 1)], hashesPerDifficulty: 1 }, { timeoutMs: 300 });
+        taken += 1;
+      }
+    };
+    await expect(fill()).rejects.toMatchObject({ code: "UNAVAILABLE", retryable: true });
+    expect(taken).toBeGreaterThan(3);
+    expect((await status(it)).spool?.bytes).toBeLessThan(2_400);
+    await redis.start();
+    await flushed(it);
+    expect(await record(it, line(taken + 1))).toBe("recorded");
+    expect(await logged()).toHaveLength(taken + 1);
+  });
+
+  test("a folder that is no folder is refused at the start, in words", async () => {
+    await writeFile(join(directory, "file"), "");
+    await expect(start({ directory: join(directory, "file", "spool") })).rejects.toThrow(/reporter\.spool\.directory/);
+  });
+});
