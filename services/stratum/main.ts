@@ -6,6 +6,7 @@
 
 import { jobmanager, reporter, stratum } from "../../lib/contracts/index.js";
 import { JobStore, type OpenService } from "../../lib/wiring/index.js";
+import { announceWithWork } from "./announce.js";
 import { Broadcast, SWEEP_EVERY_MS } from "./broadcast.js";
 import { Desk } from "./desk.js";
 import { InJobs } from "./in-jobs.js";
@@ -21,6 +22,9 @@ import { atMost } from "./wait.js";
 
 export { metricTable } from "./metrics.js";
 export { type Settings, settings } from "./settings.js";
+
+/** A jobmanager that is up has told its job by then; `open` resolves in any case. */
+const FIRST_JOB_MS = 3_000;
 
 export const open: OpenService<Settings> = async (house, settings) => {
   const { nexus, log, metrics } = house;
@@ -49,6 +53,11 @@ export const open: OpenService<Settings> = async (house, settings) => {
   });
   const lines = new InLines(desk);
   const broadcast = new Broadcast(desk, lines, () => jobs.freshAtMs);
+  const closing = new AbortController();
+  let onFirstJob = (): void => {};
+  const firstJob = new Promise<void>((resolve) => {
+    onFirstJob = resolve;
+  });
   const jobStore = new JobStore(house.redis.state, house.cluster);
   const jobs = new InJobs({
     settings,
@@ -57,7 +66,10 @@ export const open: OpenService<Settings> = async (house, settings) => {
     tally,
     jobmanager: clients.jobmanager,
     load: (id) => jobStore.load(id),
-    onNotice: (offered, maskBefore) => broadcast.announce(offered === "tip", maskBefore),
+    onNotice: (offered, maskBefore) => {
+      onFirstJob();
+      broadcast.announce(offered === "tip", maskBefore);
+    },
   });
   const hosted = await nexus.host(
     stratum,
@@ -65,8 +77,12 @@ export const open: OpenService<Settings> = async (house, settings) => {
       events: ({ events }, { caller }) => lines.events(events, caller),
       status: () => ({ connections: lines.connections.size, counters: tally.counters() }),
     },
-    { onPeerGone: (peer) => lines.edgeGone(peer) },
+    { announce: false, onPeerGone: (peer) => lines.edgeGone(peer) },
   );
+  const announced = announceWithWork({
+    ...{ hosted, jobmanagers: clients.jobmanager, firstJob, log },
+    signal: closing.signal,
+  });
   const timers = [
     setInterval(() => broadcast.sweep(), SWEEP_EVERY_MS),
     setInterval(() => void lines.touch(state), TOUCH_EVERY_MS),
@@ -78,6 +94,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
 
   async function drain(timeoutMs: number): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
+    closing.abort(); // Nobody is invited any more.
     rest();
     await hosted.drain(timeoutMs); // Edges give new lines to others from here on.
     const done = Promise.all([lines.idle(), blocks.idle(), shares.sendRejects()]);
@@ -87,6 +104,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
   }
 
   async function close(): Promise<void> {
+    closing.abort();
     rest();
     for (const part of [jobs, shares, blocks]) part.close();
     out.flush();
@@ -96,12 +114,13 @@ export const open: OpenService<Settings> = async (house, settings) => {
     await Promise.all([clients.jobmanager.close(), clients.reporter.close()]);
   }
 
-  let closing: Promise<void> | undefined;
+  await atMost(FIRST_JOB_MS, announced);
+  let closed: Promise<void> | undefined;
   return {
     drain,
     close() {
-      closing ??= close();
-      return closing;
+      closed ??= close();
+      return closed;
     },
   };
 };
