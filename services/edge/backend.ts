@@ -5,6 +5,7 @@
 //   B1. Events go out in the order in which they were told; the next batch is made only after the last one was settled.
 //   B2. Connections that moved away take their untold events along: nobody hears a line after `close moved`.
 //   B3. The queue needs no bound of its own: it holds at most the lines that the connections hold, an open and a close each.
+//   B4. A backend of which nothing is heard is silent: alive for its socket, and of no use to clients.
 
 import {
   type ClientEvent,
@@ -31,13 +32,36 @@ export class Backend {
   suspectUntilMs = 0;
   /** It leaves: gets no new lines, keeps its connections until their lines are acknowledged or this moment has come. */
   drainUntilMs: number | undefined;
+  /** B4. Until it is heard again. */
+  silent = false;
+  #quietTicks = 0;
   #queue: ClientEvent[] = [];
   #inFlight: readonly ClientEvent[] | undefined;
 
   constructor(readonly id: InstanceId) {}
 
   usable(nowMs: number): boolean {
-    return this.listed === "ready" && this.joined && this.drainUntilMs === undefined && nowMs >= this.suspectUntilMs;
+    const serves = this.listed === "ready" && this.joined && this.drainUntilMs === undefined;
+    return serves && !this.silent && nowMs >= this.suspectUntilMs;
+  }
+
+  /** Heard lately: in this tick, or the one before. */
+  get lively(): boolean {
+    return this.#quietTicks <= 2;
+  }
+
+  /** A sign of life: whatever it says. */
+  heard(): void {
+    this.silent = false;
+    this.#quietTicks = 0;
+  }
+
+  /**
+   * Ticks since it was last heard; counted here, so that a time in which this very process stood still does not count.
+   * To be called at each tick.
+   */
+  listen(): number {
+    return this.#quietTicks++;
   }
 
   /** True: there is something to send. */
@@ -59,6 +83,7 @@ export class Backend {
     const { facts, state } = connection;
     connection.owner = this;
     connection.handle = handle;
+    connection.sent = 0;
     connection.taken = 0;
     this.connections.set(handle, connection);
     this.#queue.push({
@@ -130,6 +155,10 @@ export class Backend {
       count++;
     }
     this.#inFlight = this.#queue.splice(0, count);
+    for (const event of this.#inFlight) {
+      const connection = event.kind === "line" ? this.connections.get(event.handle) : undefined;
+      if (connection && event.kind === "line") connection.sent = event.number;
+    }
     return this.#inFlight;
   }
 

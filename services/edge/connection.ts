@@ -21,13 +21,15 @@ export interface ClientPort {
 export interface HeldLine {
   readonly number: LineNumber;
   readonly bytes: Uint8Array;
+  /** Backends that were lost with it (trial.ts). */
+  strikes?: number;
 }
 
 /** What a line costs beside its bytes, roughly, in memory and on the wire. */
 const LINE_OVERHEAD_BYTES = 96;
 /** Groups a connection may be in at once; backends use one or two. */
 export const GROUPS_MAX = 16;
-const NUMBERS_PER_EPOCH = 2 ** 32;
+export const NUMBERS_PER_EPOCH = 2 ** 32;
 
 /** Bytes that a held line counts. */
 export function costOf(line: HeldLine): number {
@@ -43,7 +45,8 @@ export class Connection {
   /** Its name at `owner`: a new one for every owner, so that nothing an earlier owner says can be taken for the present one's. */
   handle = 0 as Handle;
   state: Uint8Array | undefined;
-  /** Newest line that the owner is known to have taken. */
+  /** Newest line that was sent to the owner, and newest that it is known to have taken. */
+  sent = 0;
   taken = 0;
   /** The port wants to hear of acknowledgements. */
   waiting = false;

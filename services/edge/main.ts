@@ -32,7 +32,12 @@ export const open: OpenService<Settings> = async (house, settings) => {
     nowMs: () => performance.now(),
     expelled: ({ facts, lines }: Connection) =>
       house.log.error(
-        { ...facts, line: Buffer.from(lines[0]?.bytes ?? []).toString("latin1").slice(0, POISON_SHOWN) },
+        {
+          ...facts,
+          line: Buffer.from(lines[0]?.bytes ?? [])
+            .toString("latin1")
+            .slice(0, POISON_SHOWN),
+        },
         `a client was closed: each ${settings.backend} instance that got its line died of it; keep the line for its developers`,
       ),
   };

@@ -58,6 +58,12 @@ export const metricTable = {
     tags: [],
     meaning: "Connections closed for a wrong, late or missing PROXY header.",
   },
+  "edge.closedPoison": {
+    kind: "count",
+    unit: "connections",
+    tags: [],
+    meaning: "Clients closed because every backend died of their line.",
+  },
   "edge.refused": {
     kind: "count",
     unit: "connections",
@@ -83,6 +89,12 @@ export const metricTable = {
     unit: "calls",
     tags: [],
     meaning: "Batches of lines whose fate is unknown; they were sent again.",
+  },
+  "edge.backendSilences": {
+    kind: "count",
+    unit: "times",
+    tags: [],
+    meaning: "A backend that was connected and answered nothing lost its clients to another one.",
   },
   "edge.overloaded": { kind: "count", unit: "calls", tags: [], meaning: "Batches that a backend refused for now." },
   "edge.lateWrites": {

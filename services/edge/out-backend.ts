@@ -7,6 +7,7 @@
 //       Two at once could be taken in the wrong order when the first is refused.
 //   O2. OVERLOADED: the same batch again, after 5 ms doubling to 500 ms. DRAINING: not again. Anything else: nobody knows, so the
 //       switchboard has it done again, elsewhere if it can.
+//   O3. Every answer, a refusal too, is a sign of life. Where none is due, an empty `events` call asks for one.
 
 import type { ClientEvent, LineBackendContract } from "../../lib/contracts/index.js";
 import { type Client, type InstanceId, type Subscription, WiringError } from "../../lib/wiring/index.js";
@@ -33,6 +34,8 @@ export class BackendLink {
   readonly #timer: NodeJS.Timeout;
   /** Instances whose send loop runs, or will at the end of this tick. */
   readonly #sending = new Set<InstanceId>();
+  /** Instances that a probe is on its way to. */
+  readonly #probing = new Set<InstanceId>();
   #closed = false;
 
   constructor(readonly options: BackendLinkOptions) {
@@ -41,7 +44,7 @@ export class BackendLink {
       onMessage: ({ outs }, { instance }) => switchboard.apply(instance.id, outs),
       onGap: ({ id }) => switchboard.gap(id),
       onJoin: ({ id }) => switchboard.joined(id),
-      onLeave: ({ id }) => switchboard.left(id),
+      onLeave: ({ id }, reason) => switchboard.left(id, reason === "gone"),
     });
     this.#unwatch = client.watch((instances) => switchboard.listed(instances));
     this.#timer = setInterval(() => switchboard.tick(), 1_000 / TICKS_PER_SECOND);
@@ -52,6 +55,13 @@ export class BackendLink {
     if (this.#sending.has(id) || this.#closed) return;
     this.#sending.add(id);
     setImmediate(() => this.#send(id));
+  }
+
+  /** O3. One at a time; whether it is answered is heard by the switchboard. */
+  probe(id: InstanceId): void {
+    if (this.#probing.has(id) || this.#closed) return;
+    this.#probing.add(id);
+    void this.#call(id, []).finally(() => this.#probing.delete(id));
   }
 
   /** Resolves when everything told was sent and answered, or after waitMs. */
@@ -94,14 +104,16 @@ export class BackendLink {
 
   /** O2 */
   async #call(id: InstanceId, events: readonly ClientEvent[]): Promise<"taken" | "later" | "refused" | "failed"> {
-    const { client, eventsTimeoutMs, count } = this.options;
+    const { client, switchboard, eventsTimeoutMs, count } = this.options;
     try {
       await client.call("events", { events: events as ClientEvent[] }, { to: id, timeoutMs: eventsTimeoutMs });
+      switchboard.heard(id);
       return "taken";
     } catch (error) {
       if (!(error instanceof WiringError)) throw error;
       if (error.code === "DRAINING") return "refused";
       if (error.code !== "OVERLOADED") return "failed";
+      switchboard.heard(id);
       count("edge.overloaded");
       return "later";
     }

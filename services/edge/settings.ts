@@ -56,6 +56,10 @@ export const settings = z.strictObject({
   suspectMs: milliseconds
     .default(3_000)
     .describe("Milliseconds without clients for a backend that failed without leaving."),
+  silenceMs: milliseconds
+    .min(200)
+    .default(500)
+    .describe("Milliseconds without a sign of life after which a backend's clients go to another one that answers."),
   eventsTimeoutMs: milliseconds
     .default(2_000)
     .describe("Milliseconds that a backend has to take a batch of lines before it counts as failed."),
@@ -81,6 +85,7 @@ export function switchboardLimits(settings: Settings, ticksPerSecond: number) {
     heldBytesMax: settings.heldBytesMax,
     drainMs: settings.drainMs,
     suspectMs: settings.suspectMs,
+    silenceTicks: Math.ceil((settings.silenceMs * ticksPerSecond) / 1_000),
     rebalancePerTick: Math.ceil(settings.rebalancePerSecond / ticksPerSecond),
   };
 }

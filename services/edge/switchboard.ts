@@ -7,17 +7,19 @@
 //       state and all unacknowledged lines, in order, before any newer one.
 //   S2. Only the present owner's writes count: a handle belongs to one ownership, and dies with it.
 //   S3. A backend that drains keeps its connections until their lines are acknowledged (at most drainMs), one that is lost
-//       loses them at once, and one that failed in between (a time-out, a gap) is told `close moved` for all it had.
+//       loses them at once, and one that failed in between (a time-out, a gap, silence) is told `close moved` for all it had.
 //   S4. No backend: clients and their lines wait, within the bounds of S5.
 //   S5. A client with linesMax unacknowledged lines, or bytesMax of them, has no room; all together hold at most heldBytesMax
 //       (one line each above it).
+//   S6. A line that every backend dies of ends its own connection, and no other (trial.ts).
 
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import type { Instance, InstanceId } from "../../lib/wiring/index.js";
 import { Backend } from "./backend.js";
 import { leastLoaded, surplus } from "./balance.js";
-import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine } from "./connection.js";
+import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine, NUMBERS_PER_EPOCH } from "./connection.js";
 import type { MetricName } from "./metrics.js";
+import { Trials } from "./trial.js";
 
 export interface SwitchboardLimits {
   readonly linesMax: number;
@@ -25,6 +27,8 @@ export interface SwitchboardLimits {
   readonly heldBytesMax: number;
   readonly drainMs: number;
   readonly suspectMs: number;
+  /** A backend of which nothing was heard for so many ticks loses its connections, where another one is heard. */
+  readonly silenceTicks: number;
   /** Connections moved from the most to the least loaded backend at each tick; 0: never. */
   readonly rebalancePerTick: number;
 }
@@ -32,6 +36,10 @@ export interface SwitchboardLimits {
 export interface SwitchboardHooks {
   /** There are events for this backend. */
   wake(id: InstanceId): void;
+  /** Anything at all must be heard of this backend: have it answer something. */
+  probe(id: InstanceId): void;
+  /** S6, for the log. Its oldest line is the one. */
+  expelled(connection: Connection): void;
   count(name: MetricName, by?: number): void;
   nowMs(): number;
 }
@@ -44,14 +52,18 @@ export class Switchboard {
   readonly #homeless = new Set<Connection>();
   readonly #starved = new Set<Connection>();
   readonly #backends = new Map<InstanceId, Backend>();
-  #nextHandle = 1;
+  readonly #trials = new Trials();
+  /** Only grows, over the restarts of the edge too: of two ownerships of one connection the later one has the greater handle. */
+  #nextHandle: number;
   #heldBytes = 0;
 
   constructor(
     readonly epoch: number,
     readonly limits: SwitchboardLimits,
     readonly hooks: SwitchboardHooks,
-  ) {}
+  ) {
+    this.#nextHandle = epoch * NUMBERS_PER_EPOCH + 1;
+  }
 
   open(
     facts: ClientFacts,
@@ -101,6 +113,7 @@ export class Switchboard {
     this.#homeless.delete(connection);
     this.#starved.delete(connection);
     this.#free(connection.heldBytes);
+    this.#settled(connection);
     if (!owner) return;
     owner.close(connection, reason);
     this.hooks.wake(owner.id);
@@ -125,15 +138,21 @@ export class Switchboard {
     const backend = this.#backend(id);
     if (backend.connections.size > 0) this.#scatter(backend, true); // A second beginning: something was lost before it.
     backend.joined = true;
+    backend.heard();
     this.#housePeople();
   }
 
-  /** Its `out` stream has ended: nothing it was given will be answered. */
-  left(id: InstanceId): void {
+  /** Its `out` stream has ended: nothing it was given will be answered. @param died Without a goodbye. */
+  left(id: InstanceId, died: boolean): void {
     const backend = this.#backend(id);
     backend.joined = false;
-    if (backend.listed === undefined) this.#remove(backend);
-    else this.#scatter(backend, false);
+    if (backend.listed === undefined) this.#backends.delete(backend.id);
+    this.#scatter(backend, false, died);
+  }
+
+  /** It has answered something, whatever. */
+  heard(id: InstanceId): void {
+    this.#backends.get(id)?.heard();
   }
 
   /** Some of its `out` messages were lost: everything it has is asked again, there or elsewhere. S3 */
@@ -155,6 +174,7 @@ export class Switchboard {
   apply(id: InstanceId, outs: readonly Out[]): void {
     const backend = this.#backends.get(id);
     if (!backend) return;
+    backend.heard();
     for (const out of outs) {
       if (out.kind === "write") this.#write(backend, out);
       else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes);
@@ -193,9 +213,11 @@ export class Switchboard {
   tick(): void {
     const nowMs = this.hooks.nowMs();
     for (const backend of this.#backends.values()) {
+      if (backend.joined && this.#connections.size > 0) this.#listen(backend, nowMs);
       if (backend.drainUntilMs !== undefined && backend.connections.size > 0) this.#settle(backend);
       if (backend.pending && nowMs >= backend.suspectUntilMs) this.hooks.wake(backend.id);
     }
+    this.#tryNext();
     this.#housePeople();
     for (const connection of surplus(this.#backends.values(), nowMs, this.limits.rebalancePerTick))
       this.#move(connection);
@@ -235,6 +257,7 @@ export class Switchboard {
     const { port } = connection;
     if (out.state) connection.state = out.state;
     for (const number of out.acknowledges ?? []) this.#free(connection.acknowledge(number));
+    if (out.acknowledges) this.#settled(connection);
     if (out.leave !== undefined) backend.leave(connection, out.leave);
     if (out.join !== undefined) this.#join(backend, connection, out.join);
     if (out.bytes) port.write(out.bytes);
@@ -267,15 +290,47 @@ export class Switchboard {
     this.#assign(connection);
   }
 
-  /** Everybody leaves at once. */
-  #scatter(backend: Backend, tell: boolean): void {
+  /** Everybody leaves at once. @param died What they waited for may have been its end (S6). */
+  #scatter(backend: Backend, tell: boolean, died = false): void {
     const leaving = backend.release(tell);
     this.hooks.count("edge.moves", leaving.length);
-    for (const connection of leaving) this.#assign(connection);
+    const guilty = died ? this.#trials.died(leaving) : undefined;
+    for (const connection of leaving) if (connection !== guilty) this.#assign(connection);
+    if (guilty) this.#expel(guilty);
+    this.#tryNext();
     if (backend.pending) this.hooks.wake(backend.id);
   }
 
+  /** S6 */
+  #expel(connection: Connection): void {
+    this.hooks.count("edge.closedPoison");
+    this.hooks.expelled(connection);
+    connection.port.end("limit", "every backend dies of its line");
+  }
+
+  #settled(connection: Connection): void {
+    this.#trials.settled(connection);
+    this.#tryNext();
+  }
+
+  #tryNext(): void {
+    for (const connection of this.#trials.next(this.hooks.nowMs())) this.#assign(connection);
+  }
+
+  /** Silence, seen and acted upon: its process stands still, and its socket lives. */
+  #listen(backend: Backend, nowMs: number): void {
+    const quietTicks = backend.listen();
+    if (quietTicks > 0 && !backend.waiting) this.hooks.probe(backend.id);
+    if (backend.silent || quietTicks < this.limits.silenceTicks || backend.connections.size === 0) return;
+    if (![...this.#backends.values()].some((other) => other !== backend && other.lively && other.usable(nowMs))) return;
+    backend.silent = true;
+    backend.suspectUntilMs = nowMs + this.limits.suspectMs;
+    this.hooks.count("edge.backendSilences");
+    this.#scatter(backend, true);
+  }
+
   #assign(connection: Connection): void {
+    if (!this.#trials.admits(connection)) return;
     const backend = leastLoaded(this.#backends.values(), this.hooks.nowMs());
     if (!backend) {
       this.#homeless.add(connection); // S4

@@ -1,6 +1,6 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import type { ClientEvent, ClientFacts, Handle, Out } from "../../lib/contracts/index.js";
+import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import { type Instance, type InstanceId, instance } from "../../lib/wiring/index.js";
 import type { Connection } from "../../services/edge/connection.js";
 import { Switchboard, type SwitchboardLimits } from "../../services/edge/switchboard.js";
@@ -11,6 +11,7 @@ const LIMITS: SwitchboardLimits = {
   heldBytesMax: 100_000,
   drainMs: 1_000,
   suspectMs: 1_000,
+  silenceTicks: 5,
   rebalancePerTick: 0,
 };
 
@@ -65,12 +66,21 @@ class FakeBackend {
 class World {
   nowMs = 0;
   readonly backends: FakeBackend[] = [];
+  readonly expelled: string[] = [];
+  readonly #probed = new Set<InstanceId>();
+  #deaths = 0;
   readonly answers = new Map<Connection, string[]>();
   readonly board: Switchboard;
   #name = 0;
 
   constructor(limits: Partial<SwitchboardLimits> = {}) {
-    const hooks = { wake: () => {}, count: () => {}, nowMs: () => this.nowMs };
+    const hooks = {
+      wake: () => {},
+      probe: (id: InstanceId) => void this.#probed.add(id),
+      expelled: ({ facts }: Connection) => void this.expelled.push(facts.connection),
+      count: () => {},
+      nowMs: () => this.nowMs,
+    };
     this.board = new Switchboard(3, { ...LIMITS, ...limits }, hooks);
   }
 
@@ -78,7 +88,7 @@ class World {
     const got: string[] = [];
     const port = {
       write: (bytes: Uint8Array) => void got.push(Buffer.from(bytes).toString()),
-      end: () => {},
+      end: (reason: CloseReason) => this.board.close(connection, reason),
       relieved: () => {},
     };
     const plain = {
@@ -89,7 +99,7 @@ class World {
       secure: false,
       local: false,
     };
-    const connection = this.board.open({ ...plain, ...facts }, port, { adopted: false });
+    const connection: Connection = this.board.open({ ...plain, ...facts }, port, { adopted: false });
     this.answers.set(connection, got);
     return connection;
   }
@@ -128,10 +138,23 @@ class World {
     this.board.apply(backend.id, backend.outs.splice(0));
   }
 
-  kill(backend: FakeBackend): void {
+  /** Without a goodbye for the first two: more deaths could be a client's fault. */
+  kill(backend: FakeBackend, died = this.#deaths++ < 2): void {
     this.backends.splice(this.backends.indexOf(backend), 1);
-    this.board.left(backend.id);
+    this.board.left(backend.id, died);
     this.tell();
+  }
+
+  /** Probes that arrived at backends which live are answered. */
+  answerProbes(): void {
+    for (const { id } of this.backends) if (this.#probed.delete(id)) this.board.heard(id);
+  }
+
+  ticks(count: number): void {
+    for (let i = 0; i < count; i++) {
+      this.nowMs += 100;
+      this.board.tick();
+    }
   }
 
   drain(backend: FakeBackend): void {
@@ -148,6 +171,7 @@ class World {
         while (this.send(backend)) this.answer(backend);
         this.answer(backend);
       }
+      this.answerProbes();
     }
   }
 }
@@ -221,6 +245,95 @@ test("whatever happens to backends, in any order: every line is answered exactly
     }),
     { numRuns: 400 },
   );
+});
+
+test("a backend that stands still loses its clients to one that answers, and gets new ones when it is heard again", () => {
+  const world = new World();
+  const [stuck, well] = [world.add(), world.add()];
+  const [a, b] = [world.client("a"), world.client("b")];
+  line(world, a, "1");
+  world.send(stuck); // It takes the line, and is stopped before it answers.
+  world.send(well);
+  const late = stuck.outs.splice(0);
+  const others = () => {
+    world.ticks(1);
+    world.board.heard(well.id);
+  };
+  for (let i = 0; i < LIMITS.silenceTicks; i++) others();
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([1, 1]);
+  others();
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([0, 2]);
+  while (world.send(well)) world.answer(well);
+  expect(world.answersOf(a)).toEqual(["1#1"]);
+  world.board.apply(stuck.id, late); // It goes on: what it says of `a` counts for nothing.
+  expect(world.answersOf(a)).toEqual(["1#1"]);
+  world.settle();
+  expect(stuck.heard.at(-1)).toMatchObject({ kind: "close", reason: "moved" });
+  world.client("c");
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([1, 2]);
+  expect([a, b].map((each) => each.closed)).toEqual([false, false]);
+});
+
+test("where no backend is heard nobody moves: it may be this process, or the whole machine, that is slow", () => {
+  const world = new World();
+  const backends = [world.add(), world.add()];
+  world.client("a");
+  world.client("b");
+  for (const backend of backends) world.send(backend);
+  world.ticks(50);
+  expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([1, 1]);
+});
+
+const dead = ({ heard }: FakeBackend) =>
+  heard.some((event) => event.kind === "line" && Buffer.from(event.bytes).toString() === "poison");
+
+test("a client whose line kills every backend is closed, and nobody else, after a few deaths", () => {
+  fc.assert(
+    fc.property(fc.integer({ min: 1, max: 40 }), fc.nat(), fc.boolean(), (clients, which, answering) => {
+      const world = new World();
+      world.add();
+      const all = Array.from({ length: clients }, (_, i) => world.client(`c${i}`));
+      const poison = which % clients;
+      for (const [i, connection] of all.entries()) line(world, connection, i === poison ? "poison" : "plain");
+      let deaths = 0;
+      for (let round = 0; round < 200; round++) {
+        world.ticks(1);
+        const [backend] = world.backends;
+        if (!backend) break;
+        while (!dead(backend) && world.send(backend)) if (answering && !dead(backend)) world.answer(backend);
+        if (!dead(backend)) continue;
+        world.kill(backend, true);
+        deaths++;
+        world.add();
+      }
+      world.settle();
+      expect(world.expelled).toEqual([`c${poison}`]);
+      expect(deaths).toBeLessThanOrEqual(3 + Math.ceil(Math.log2(clients)));
+      const others = all.filter((_, i) => i !== poison);
+      for (const connection of others)
+        expect([connection.closed, world.answersOf(connection)]).toEqual([false, ["plain#1"]]);
+    }),
+    { numRuns: 100 },
+  );
+});
+
+test("backends that die for other reasons end nobody: whose line was taken by one that lived on is beyond suspicion", () => {
+  const world = new World();
+  const all = Array.from({ length: 30 }, (_, i) => world.client(`c${i}`));
+  for (const connection of all) line(world, connection, "slow"); // Nothing is acknowledged: what recording needs is away.
+  for (let death = 0; death < 8; death++) {
+    const backend = world.add();
+    for (let i = 0; i < 40; i++) {
+      world.ticks(1);
+      while (world.send(backend)) backend.outs.splice(0);
+      world.answerProbes();
+    }
+    world.kill(backend, true);
+  }
+  world.add();
+  world.settle();
+  expect(world.expelled).toEqual([]);
+  for (const connection of all) expect(world.answersOf(connection)).toEqual(["slow#1"]);
 });
 
 test("line numbers begin above those of every earlier epoch, and grow", () => {
