@@ -2,26 +2,25 @@
 //
 //   circus.ini (+ demo/embedded.ini) -> Arbiter -> redis, litecoind (embedded) -> jobmanager, reporter, stratum, keeper, haproxy
 //
-//   P1. A service counts as started when its instance stands in discovery as ready, so each finds what it needs.
+//   P1. A service counts as started when its instance stands in discovery as ready and answers, so each finds what it needs.
 //   P2. A process that ended is certified dead at once: nobody waits for its heartbeat to expire.
 //   P3. Whatever fails during the start, everything that was started is stopped again.
 
 import { readFile } from "node:fs/promises";
 import { hostname } from "node:os";
 import { join } from "node:path";
-import { setTimeout as delay } from "node:timers/promises";
 import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
-import { type House, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
+import { type House, type Instance, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
 import { type Config, readConfig } from "../config.js";
 import { BIN, KEEPER, ROOT } from "../paths.js";
 import type { Embedded } from "./embedded.js";
 import { prepareHaproxy } from "./front.js";
+import { untilServing } from "./readiness.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { ProcessRow } from "./view.js";
 
 const EMBEDDED_INI = join(ROOT, "demo", "embedded.ini");
-const LOOK_EVERY_MS = 50;
 /** HAProxy answers within milliseconds; a busy machine gets time. */
 const READY_MS = 10_000;
 /** Watchers whose processes are instances of the service of the same name; the keeper's edge is `edge`. */
@@ -152,7 +151,7 @@ export class Pool {
       log,
       signal,
       onTrouble: "abort",
-      readiness: (watcher, pid, aborted) => this.#ready(watcher, pid, aborted),
+      readiness: (watcher, pid, aborted, waitsFor) => this.#ready(watcher, pid, aborted, waitsFor),
       onDeath: (death) => this.#died(death),
       onOpen: (arbiter) => {
         this.#arbiter = arbiter;
@@ -163,19 +162,21 @@ export class Pool {
     });
   }
 
-  async #ready(watcher: string, pid: number, signal: AbortSignal): Promise<void> {
+  async #ready(watcher: string, pid: number, signal: AbortSignal, waitsFor: (what: string) => void): Promise<void> {
     const own = this.options.embedded?.ready(watcher, signal);
     if (own) return own;
-    const { registry, haproxy } = await this.#read();
+    const { registry, haproxy, house } = await this.#read();
     if (watcher === "haproxy") {
       await haproxy.ready(READY_MS, signal);
       return;
     }
     const service = SERVICE_OF[watcher];
     if (service === undefined) return;
-    const isReady = async () =>
-      (await registry.list(service)).some((it) => it.state === "ready" && (service === "edge" || it.pid === pid));
-    while (!(await isReady())) await delay(LOOK_EVERY_MS, undefined, { signal }); // P1
+    // The keeper's edge is the keeper's child, and the readiest of all edges counts.
+    const isIt = (it: Instance) =>
+      service === "edge" ? it.state === "ready" : it.pid === pid && it.host === hostname();
+    const list = (name: string) => registry.list(name);
+    await untilServing(service, isIt, { house, list, signal, waitsFor }); // P1
   }
 
   async #died(death: Death): Promise<void> {

@@ -1,0 +1,77 @@
+// Readiness: what a process has to show before the process manager counts on it, and stops the one that it replaces.
+//
+//   in discovery? -> ready there? -> does it answer a cheap call?          each "not yet" is told, for the report
+//
+// An instance says `ready` in discovery only when it can work (a jobmanager and a stratum with a job in hand), so nothing else is
+// known here about services. A version that answers nonsense, or not at all, is refused by its first call.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { type Contract, type House, type Instance, WiringError } from "../../lib/wiring/index.js";
+import { CONTRACTS } from "../contracts.js";
+
+const LOOK_EVERY_MS = 50;
+const ANSWER_MS = 2_000;
+/** Cheap, and it goes through all of the wiring: framing, keys, schemas. */
+const CHEAP: Readonly<Record<string, string>> = { reporter: "pool" };
+const CHEAP_USUALLY = "status";
+
+export interface ReadinessOptions {
+  readonly house: House;
+  /** What Redis lists right now. */
+  list(service: string): Promise<readonly Instance[]>;
+  /** Ends the wait. */
+  readonly signal: AbortSignal;
+  waitsFor(what: string): void;
+}
+
+/**
+ * Resolves when `service` has an instance that `isIt` and that answers.
+ *
+ * @throws when `signal` is aborted.
+ */
+export async function untilServing(
+  service: string,
+  isIt: (instance: Instance) => boolean,
+  options: ReadinessOptions,
+): Promise<Instance> {
+  const { signal, waitsFor } = options;
+  for (;;) {
+    const look = await lookOnce(service, isIt, options);
+    if (typeof look !== "string") return look;
+    waitsFor(look);
+    await delay(LOOK_EVERY_MS, undefined, { signal });
+  }
+}
+
+/** The instance that serves, or what is missing. */
+async function lookOnce(
+  service: string,
+  isIt: (instance: Instance) => boolean,
+  { list, house }: ReadinessOptions,
+): Promise<Instance | string> {
+  let found: Instance | undefined;
+  try {
+    found = (await list(service)).find(isIt);
+  } catch (error) {
+    return `discovery: ${error instanceof Error ? error.message : String(error)}`; // Redis comes back.
+  }
+  if (!found) return `${service} in discovery`;
+  if (found.state !== "ready") return `${found.id} to be ready; discovery has it as ${found.state}`;
+  const contract = CONTRACTS[service];
+  return (contract && (await askIt(contract, found, house))) ?? found;
+}
+
+/** Undefined: it answered, and its answer fits the contract. */
+async function askIt(contract: Contract, { id, service }: Instance, house: House): Promise<string | undefined> {
+  const method = CHEAP[service] ?? CHEAP_USUALLY;
+  const client = house.nexus.client(contract);
+  try {
+    await client.call(method, {}, { to: id, timeoutMs: ANSWER_MS });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof WiringError)) throw error;
+    return `an answer of ${id} to ${method}: ${error.message}`;
+  } finally {
+    await client.close();
+  }
+}
