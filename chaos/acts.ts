@@ -28,6 +28,7 @@ const LOOK_EVERY_MS = 20;
 const RELOAD_MS = 10_000;
 /** Milliseconds that a slow Redis takes longer, each way. */
 const SLOW_MS = [20, 50, 100, 200] as const;
+const EDGES = 2;
 /** After an edge was killed, until the next fault may befall its successor. */
 const EDGE_SETTLES_MS = 3_000;
 
@@ -92,42 +93,64 @@ async function frozen(pid: number, scene: Scene): Promise<void> {
 
 const lasting = ({ fault, signal }: Scene): Promise<void> => delay(fault.forMs, undefined, { signal });
 
-async function anEdge({ stage, signal }: Scene): Promise<number> {
+/** The one that serves and the one that stands by. */
+async function edgePair({ stage, signal }: Scene): Promise<readonly [number, number]> {
   let edges: number[] = [];
-  await until("there is one edge", signal, async () => {
+  await until("an edge serves and another stands by", signal, async () => {
     edges = await stage.edges();
-    return edges.length === 1;
+    return edges.length === EDGES;
   });
-  return edges[0] ?? 0;
+  const [serving = 0, standby = 0] = edges;
+  return [serving, standby];
 }
 
-async function succeeded(pid: number, { stage, signal }: Scene): Promise<void> {
+/** These have ended, and there is a pair again. */
+async function succeeded(gone: readonly number[], { stage, signal }: Scene): Promise<void> {
   await until("the edge has a successor", signal, async () => {
     const edges = await stage.edges();
-    return edges.length === 1 && !edges.includes(pid);
+    return edges.length === EDGES && !gone.some((pid) => edges.includes(pid));
   });
+  await delay(EDGE_SETTLES_MS, undefined, { signal });
 }
 
 async function killEdge(scene: Scene): Promise<void> {
-  const pid = await anEdge(scene);
-  scene.begins(`edge ${pid}`);
-  process.kill(pid, "SIGKILL");
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving}`);
+  process.kill(serving, "SIGKILL");
   scene.over();
-  await succeeded(pid, scene);
-  await delay(EDGE_SETTLES_MS, undefined, { signal: scene.signal });
+  await succeeded([serving], scene);
+}
+
+async function killStandby(scene: Scene): Promise<void> {
+  const [, standby] = await edgePair(scene);
+  scene.begins(`the edge that stands by, ${standby}`);
+  process.kill(standby, "SIGKILL");
+  scene.over();
+  await succeeded([standby], scene);
+}
+
+/** The hardest death: nobody stands by any more. */
+async function killEdges(scene: Scene): Promise<void> {
+  const pair = await edgePair(scene);
+  scene.begins(`edges ${pair.join(" and ")}`);
+  for (const pid of pair) process.kill(pid, "SIGKILL");
+  scene.over();
+  await succeeded(pair, scene);
 }
 
 async function freezeEdge(scene: Scene): Promise<void> {
-  const pid = await anEdge(scene);
-  scene.begins(`edge ${pid} for ${scene.fault.forMs} ms`);
-  await frozen(pid, scene);
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving} for ${scene.fault.forMs} ms`);
+  await frozen(serving, scene);
 }
 
 async function handoverEdge(scene: Scene): Promise<void> {
-  const pid = await anEdge(scene);
-  scene.begins(`edge ${pid}`);
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving}`);
   process.kill(scene.stage.keeper, "SIGHUP");
-  await succeeded(pid, scene).finally(() => scene.over());
+  const left = async () => !(await scene.stage.edges()).includes(serving);
+  await until(`edge ${serving} has handed over`, scene.signal, left).finally(() => scene.over());
+  await succeeded([serving], scene);
 }
 
 async function reloadHaproxy(scene: Scene): Promise<void> {
@@ -213,6 +236,8 @@ export const ACTS: Readonly<Record<KindName, Act>> = {
   "freeze-jobmanager": freeze("jobmanager"),
   "freeze-reporter": freeze("reporter"),
   "kill-edge": killEdge,
+  "kill-standby": killStandby,
+  "kill-edges": killEdges,
   "freeze-edge": freezeEdge,
   "handover-edge": handoverEdge,
   "reload-haproxy": reloadHaproxy,

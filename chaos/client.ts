@@ -34,6 +34,8 @@ interface Question {
 }
 
 const LATE_MS = 250;
+/** Later ones were answered, and this one not for so long: longer than Redis may be away (30 s). */
+const LOST_MS = 45_000;
 /** Without answers a client asks no more than so many questions, and no small ones above the second. The edge reads 128 ahead. */
 const OPEN_MAX = 64;
 const PINGS_OPEN_MAX = 16;
@@ -107,6 +109,7 @@ export class Client {
   /** To be called every few tens of milliseconds. */
   tick(nowMs: number): void {
     if (!this.#open) return;
+    this.#giveUp(nowMs);
     if (this.#late(nowMs)) this.#ask("mining.ping", []);
     if (!this.#asking || !this.mining || nowMs < this.#nextShareMs || this.waiting >= OPEN_MAX) return;
     this.#nextShareMs = Math.max(this.#nextShareMs + this.pace.everyMs, nowMs);
@@ -119,6 +122,15 @@ export class Client {
     if (!message) this.#strange(text, "it is no JSON object");
     else if (typeof message.method === "string") this.#told(message.method, message.params, text);
     else this.#answered(message, text);
+  }
+
+  /** Questions that no answer can be hoped for any more. */
+  #giveUp(nowMs: number): void {
+    for (const [id, { method, askedMs, share, laterMs }] of this.#questions) {
+      if (laterMs === undefined || nowMs - askedMs < LOST_MS) continue;
+      this.#questions.delete(id);
+      this.hands.see({ kind: "silence", client: this.index, method, askedMs, share, laterMs });
+    }
   }
 
   #late(nowMs: number): boolean {

@@ -25,6 +25,8 @@ export interface Broken {
   readonly what: string;
   readonly client?: number;
   readonly atMs?: number;
+  /** Of a stall. */
+  readonly waitedMs?: number;
   /** Faults that were felt at that moment. */
   readonly faults: readonly string[];
 }
@@ -50,6 +52,8 @@ export interface Counts {
 export const FELT_MS = 3_000;
 /** A line that was on its way when the edge was killed. */
 const ON_ITS_WAY_MS = 250;
+/** A share waits for a slow reporter while later questions are answered: an edge killed meanwhile takes its answer along. */
+const BEING_WORKED_ON_MS = 5_000;
 const STALE = 21;
 const DUPLICATE = 22;
 /** Broken promises kept with their details; beyond, they are counted. */
@@ -176,7 +180,7 @@ export class Ledger {
   #silence({ client, method, askedMs, laterMs, share }: SilenceSeen): void {
     this.counts.unanswered += 1;
     if (share) this.counts.shares += 1;
-    const untilMs = laterMs ?? Number.POSITIVE_INFINITY;
+    const untilMs = Math.max(laterMs ?? Number.POSITIVE_INFINITY, askedMs + BEING_WORKED_ON_MS);
     const excused = this.#felt.some(
       ({ kind, fromMs }) => kind.losesLines && fromMs >= askedMs - ON_ITS_WAY_MS && fromMs <= untilMs,
     );
@@ -223,7 +227,8 @@ export class Ledger {
     const felt = fromMs === undefined ? [] : this.#feltBetween(fromMs, untilMs ?? fromMs);
     const faults = felt.map(({ number, kind, target }) => `#${number} ${kind.name} ${target}`);
     const who = client === undefined ? {} : { client };
-    this.broken.push({ promise, what, ...who, ...(fromMs === undefined ? {} : { atMs: fromMs }), faults });
+    const when = fromMs === undefined ? {} : { atMs: fromMs, waitedMs: Math.round((untilMs ?? fromMs) - fromMs) };
+    this.broken.push({ promise, what, ...who, ...when, faults });
   }
 }
 

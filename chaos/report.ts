@@ -2,7 +2,7 @@
 
 import Table from "cli-table3";
 import type { Done } from "./faults.js";
-import type { Counts, Ledger } from "./ledger.js";
+import type { Broken, Counts, Ledger } from "./ledger.js";
 import type { Fault } from "./schedule.js";
 import type { Percentiles } from "./stalls.js";
 
@@ -49,7 +49,7 @@ export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
   };
 }
 
-/** Broken promises told in words. */
+/** Kinds of broken promises told in words. */
 const TOLD_MAX = 20;
 
 export function render(result: Result): string {
@@ -80,15 +80,28 @@ const columns = ({ count, p50, p99, max }: Percentiles): number[] => [count, p50
 
 function verdict({ broken, brokenCount, seed, logs }: Result): string {
   if (brokenCount === 0) return `seed ${seed}: every promise held`;
-  const by = new Map<string, number>();
-  for (const { promise } of broken) by.set(promise, (by.get(promise) ?? 0) + 1);
-  const kinds = [...by].map(([promise, times]) => `${promise} (${times})`).join(", ");
-  const told = broken.slice(0, TOLD_MAX).map(({ promise, what, client, atMs, faults }) => {
+  const alike = gather(broken);
+  const told = alike.slice(0, TOLD_MAX).map(({ times, worst: { promise, what, client, atMs, faults } }) => {
     const who = client === undefined ? "" : `client ${client} `;
     const when = atMs === undefined ? "" : ` at ${new Date(atMs).toISOString().slice(11, 23)}`;
     const during = faults.length > 0 ? `; felt: ${faults.join(", ")}` : "";
-    return `  ${promise} ${who}${what}${when}${during}`;
+    return `  ${promise} x ${times}, as: ${who}${what}${when}${during}`;
   });
-  const more = brokenCount > TOLD_MAX ? [`  ... and ${brokenCount - TOLD_MAX} more`] : [];
-  return [`seed ${seed}: BROKEN: ${kinds}; the logs are in ${logs}`, ...told, ...more].join("\n");
+  const more = alike.length > TOLD_MAX ? [`  ... and ${alike.length - TOLD_MAX} other ways`] : [];
+  return [`seed ${seed}: ${brokenCount} PROMISES BROKEN; the logs are in ${logs}`, ...told, ...more].join("\n");
+}
+
+/** Broken promises of the same cause, as far as one can tell: same words but for numbers, same faults. The worst of each stands for all. */
+export function gather(broken: Result["broken"]): { readonly times: number; readonly worst: Broken }[] {
+  const groups = new Map<string, { times: number; worst: Broken }>();
+  for (const it of broken) {
+    const key = `${it.promise} ${it.what.replace(/[0-9a-f]{64}|\d+/g, "#")} ${it.faults.join()}`;
+    const group = groups.get(key);
+    if (!group) groups.set(key, { times: 1, worst: it });
+    else {
+      group.times += 1;
+      if ((it.waitedMs ?? 0) > (group.worst.waitedMs ?? 0)) group.worst = it;
+    }
+  }
+  return [...groups.values()].sort((a, b) => b.times - a.times);
 }

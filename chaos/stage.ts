@@ -4,7 +4,7 @@
 //
 // Ends only what it started; opened by run.ts, broken by acts.ts.
 
-import { readFile, writeFile } from "node:fs/promises";
+import { readdir, readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { pino } from "pino";
 import { stringify } from "smol-toml";
@@ -87,11 +87,12 @@ export class Stage {
     return pid;
   }
 
-  /** The edges that the keeper runs: one, two during a hand-over, none right after a death. */
+  /** The edges that the keeper runs, the one that serves first: it holds the clients, so it has the most open files. */
   async edges(): Promise<number[]> {
     const { keeper } = this;
     const children = await readFile(`/proc/${keeper}/task/${keeper}/children`, "utf8");
-    return children.split(" ").filter(Boolean).map(Number);
+    const files = await Promise.all(children.split(" ").filter(Boolean).map(openFiles));
+    return files.sort((a, b) => b.count - a.count).map(({ pid }) => pid);
   }
 
   /** All that is left is logs. */
@@ -102,6 +103,11 @@ export class Stage {
     for (const daemon of this.daemons) await daemon.close();
     await this.run.clear();
   }
+}
+
+async function openFiles(pid: string): Promise<{ pid: number; count: number }> {
+  const files = await readdir(`/proc/${pid}/fd`).catch(() => []); // It ended just now.
+  return { pid: Number(pid), count: files.length };
 }
 
 interface Places {
