@@ -29,6 +29,7 @@ export {
   type ConnectionStatesOptions,
   type SavedState,
   STATE_BYTES_MAX,
+  type Tenure,
 } from "./state/connection.js";
 export { JOB_BYTES_MAX, JobStore } from "./state/job.js";
 export { clusterName, key } from "./state/keys.js";

@@ -89,7 +89,7 @@ export class InLines implements Crowd {
       if (connection.session.phase === "mining") mining.set(connection.id, connection);
     await memory.touch([...mining.keys()], (id) => {
       const connection = mining.get(id);
-      if (connection?.here) this.desk.state.save(connection.id, encodeSnapshot(snapshotOf(connection.session)));
+      if (connection?.here) this.desk.state.save(connection, encodeSnapshot(snapshotOf(connection.session)));
     });
   }
 
@@ -123,8 +123,14 @@ export class InLines implements Crowd {
     if (before) this.#dropWaiting(before);
     this.connections.add(connection);
     tally.count("stratum.opened", 1, ["how", snapshot ? "carried" : unknown ? "adopted" : "fresh"]);
-    if (snapshot) this.#restore(connection, snapshot);
+    if (snapshot) this.#takeOver(connection, snapshot);
     else if (unknown) void this.#load(connection);
+  }
+
+  /** From another owner, who handed over what it knew: shared state must know the new one, to tell it from the old. */
+  #takeOver(connection: Connection, snapshot: Snapshot): void {
+    if (snapshot.mining) this.desk.state.save(connection, encodeSnapshot(snapshot));
+    this.#restore(connection, snapshot);
   }
 
   #restore(connection: Connection, snapshot: Snapshot): void {
@@ -133,7 +139,7 @@ export class InLines implements Crowd {
 
   async #load(connection: Connection): Promise<void> {
     connection.waiting = [];
-    const snapshot = await this.desk.state.load(connection.id, () => connection.here);
+    const snapshot = await this.desk.state.adopt(connection, () => connection.here);
     if (!connection.here) return;
     if (snapshot) this.#restore(connection, snapshot);
     this.#resume(connection);
@@ -145,8 +151,8 @@ export class InLines implements Crowd {
     connection.moved = reason === "moved";
     this.#dropWaiting(connection);
     this.desk.tally.count("stratum.closed", 1, ["why", reason]);
-    if (connection.moved) this.desk.state.forget(connection.id);
-    else if (connection.session.phase === "mining") void this.desk.state.release(connection.id);
+    if (connection.moved) this.desk.state.forget(connection);
+    else if (connection.session.phase === "mining") void this.desk.state.release(connection);
   }
 
   #line(connection: Connection | undefined, line: WaitingLine): void {
@@ -189,7 +195,7 @@ export class InLines implements Crowd {
 
   async #enlist(connection: Connection, resume: string | undefined, line: WaitingLine): Promise<void> {
     connection.waiting = [];
-    const grant = await this.desk.state.enlist(connection.id, resume, () => connection.here);
+    const grant = await this.desk.state.enlist(connection, resume, () => connection.here);
     const { session } = connection;
     if (grant && connection.here && session.phase === "enlisting")
       this.#perform(connection, enlisted(session, grant, this.desk.context(connection)), line);
@@ -212,7 +218,7 @@ export class InLines implements Crowd {
 
   /** L1: text, state and acknowledgement in one message. */
   #write(connection: Connection, effects: Effects, acknowledges: LineNumber | undefined): void {
-    const { edge, handle, id } = connection;
+    const { edge, handle } = connection;
     const write: Out & { kind: "write" } = { kind: "write", handle };
     let text = "";
     for (const effect of effects) {
@@ -225,7 +231,7 @@ export class InLines implements Crowd {
     if (acknowledges !== undefined) write.acknowledges = [acknowledges];
     if (write.join) connection.joined = true;
     if (write.close) connection.closing = true;
-    if (write.state && connection.session.phase === "mining") this.desk.state.save(id, write.state);
+    if (write.state && connection.session.phase === "mining") this.desk.state.save(connection, write.state);
     if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
   }
 

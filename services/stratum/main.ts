@@ -23,6 +23,8 @@ import { atMost } from "./wait.js";
 export { metricTable } from "./metrics.js";
 export { type Settings, settings } from "./settings.js";
 
+/** Every live edge has found this instance by then: one that has not is gone. */
+const EDGES_MEET_MS = 5_000;
 /** A jobmanager that is up has told its job by then; `open` resolves in any case. */
 const FIRST_JOB_MS = 3_000;
 
@@ -39,7 +41,12 @@ export const open: OpenService<Settings> = async (house, settings) => {
   });
   const shares = new OutShares(clients.reporter, log, tally);
   const blocks = new OutBlocks(clients.jobmanager, log, tally);
-  const state = await OutState.open(house, settings.extranonce1Size, tally);
+  const openedAtMs = performance.now();
+  const state = await OutState.open(house, {
+    tally,
+    extranonce1Size: settings.extranonce1Size,
+    isAlive: (edge) => performance.now() - openedAtMs < EDGES_MEET_MS || hosted.subscribers("out").includes(edge),
+  });
   const desk = new Desk({
     settings,
     book,

@@ -2,6 +2,7 @@
 
 import type {
   ConnectionId,
+  Handle,
   JobId,
   Out,
   RejectReason,
@@ -50,17 +51,24 @@ export interface Blocks {
   submit(candidate: Candidate, worker: WorkerName, connection: ConnectionId): void;
 }
 
+/** A connection as this instance has it: whose it is, and since which change of owner. */
+export interface Seat {
+  readonly id: ConnectionId;
+  readonly edge: PeerId;
+  readonly handle: Handle;
+}
+
 /** out-state.ts */
 export interface Memory {
-  save(connection: ConnectionId, state: Uint8Array): void;
+  save(seat: Seat, state: Uint8Array): void;
   /** It is another instance's: what waits to be written here is older than what that one writes. */
-  forget(connection: ConnectionId): void;
+  forget(seat: Seat): void;
   /** The client left; its session may be resumed. */
-  release(connection: ConnectionId): Promise<void>;
+  release(seat: Seat): Promise<void>;
   /** Waits as long as `wanted` says. Undefined: nothing is known of this connection. */
-  load(connection: ConnectionId, wanted: () => boolean): Promise<Snapshot | undefined>;
+  adopt(seat: Seat, wanted: () => boolean): Promise<Snapshot | undefined>;
   /** An extranonce1: that of `session` if nobody holds it, or a new one. Undefined: not wanted any more. */
-  enlist(connection: ConnectionId, session: string | undefined, wanted: () => boolean): Promise<Grant | undefined>;
+  enlist(seat: Seat, session: string | undefined, wanted: () => boolean): Promise<Grant | undefined>;
 }
 
 /** in-jobs.ts */

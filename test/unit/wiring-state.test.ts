@@ -3,7 +3,7 @@
 import { afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
-import { Allotment, ConnectionStates, JobStore, STATE_BYTES_MAX } from "../../lib/wiring/index.js";
+import { Allotment, type Claim, ConnectionStates, JobStore, STATE_BYTES_MAX } from "../../lib/wiring/index.js";
 import { type RedisServer, startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
 
@@ -24,75 +24,115 @@ const plain = (state: Uint8Array | undefined) => state && [...state];
 
 describe("connection state", () => {
   const open = (options = {}) => new ConnectionStates(redis, "test", options);
+  /** As a backend has it that got it first from an edge. */
+  const tenure = (connection: string, turn = 1, holder = "edge-1") => ({ connection, holder, turn });
+  const saved = (connection: string, state: Uint8Array, turn = 1, holder = "edge-1") => ({
+    ...tenure(connection, turn, holder),
+    state,
+  });
+  const claimed = (claim: Claim) => claim.kind === "claimed" && plain(claim.state);
 
-  test("whatever bytes are saved are loaded, in the order asked for, and unknown connections are undefined", async () => {
+  test("whatever bytes are saved are what the next owner gets, and of an unknown connection it gets nothing", async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(fc.uint8Array({ maxLength: 64 }), { maxLength: 20 }), async (states) => {
-        const entries = states.map((state, i) => ({ connection: `c${i}`, state }));
-        await open().save(entries);
-        const asked = ["nobody", ...entries.map(({ connection }) => connection).reverse()];
-        const loaded = await open().load(asked);
-        expect(loaded.map(plain)).toEqual([undefined, ...states.map(plain).reverse()]);
+        expect(await open().save(states.map((state, i) => saved(`c${i}`, state)))).toBe(0);
+        const loaded = await Promise.all(states.map((_, i) => open().adopt(tenure(`c${i}`, 2, "edge-2"))));
+        expect(loaded.map(plain)).toEqual(states.map(plain));
+        expect(await open().adopt(tenure("nobody"))).toBeUndefined();
+        await redis.flushall();
       }),
       { numRuns: 20 },
     );
   });
 
-  test("two thousand and one states are saved, touched and loaded in batches", async () => {
+  test("two thousand and one states are saved and touched in batches", async () => {
     const states = open();
-    const entries = Array.from({ length: 2_001 }, (_, i) => ({ connection: `c${i}`, state: bytes(i & 255, i >> 8) }));
+    const entries = Array.from({ length: 2_001 }, (_, i) => saved(`c${i}`, bytes(i & 255, i >> 8)));
     await states.save(entries);
     expect(await states.touch(["x", ...entries.map(({ connection }) => connection), "y"])).toEqual(["x", "y"]);
-    const loaded = await states.load(entries.map(({ connection }) => connection));
+    const loaded = await Promise.all(entries.map(({ connection }) => states.adopt(tenure(connection))));
     expect(loaded.map(plain)).toEqual(entries.map(({ state }) => plain(state)));
   });
 
   test("a state over the limit is refused by name and nothing is written", async () => {
-    const entries = [
-      { connection: "good", state: bytes(1) },
-      { connection: "huge", state: new Uint8Array(STATE_BYTES_MAX + 1) },
-    ];
+    const entries = [saved("good", bytes(1)), saved("huge", new Uint8Array(STATE_BYTES_MAX + 1))];
     await expect(open().save(entries)).rejects.toThrow(/connection huge has 4097 bytes, allowed are 4096/);
-    expect(await open().load(["good"])).toEqual([undefined]);
+    expect(await open().adopt(tenure("good"))).toBeUndefined();
   });
 
   test("a state expires unless touched, and a released one later or sooner by its own time", async () => {
     const states = open({ liveTtlMs: 60_000, resumeTtlMs: 120_000 });
-    await states.save([{ connection: "a", state: bytes(1) }]);
+    await states.save([saved("a", bytes(1))]);
     expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(50_000);
     await redis.pexpire("hf:{test}:connection:a", 5_000);
     await states.touch(["a"]);
     expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(50_000);
-    await states.release("a");
+    expect(await states.release(tenure("a"))).toBe(true);
     expect(await redis.pttl("hf:{test}:connection:a")).toBeGreaterThan(110_000);
-    await states.release("never there");
+    expect(await states.release(tenure("never there"))).toBe(false);
     expect(await redis.exists("hf:{test}:connection:never there")).toBe(0);
+    await states.claim("a", tenure("b", 1));
+    expect(await redis.pttl("hf:{test}:connection:b")).toBeGreaterThan(50_000);
   });
 
   test("a live connection's state is held, a released one is claimed once, and again only by the same claimer", async () => {
     const states = open();
-    expect(await states.claim("old", "new")).toEqual({ kind: "unknown" });
-    await states.save([{ connection: "old", state: bytes(0, 255, 10) }]);
-    expect(await states.claim("old", "new")).toEqual({ kind: "held" });
-    await states.release("old");
-    const claimed = await states.claim("old", "new");
-    expect(claimed.kind === "claimed" && plain(claimed.state)).toEqual([0, 255, 10]);
-    expect((await states.claim("old", "new")).kind).toBe("claimed");
-    expect(await states.claim("old", "other")).toEqual({ kind: "held" });
+    expect(await states.claim("old", tenure("new"))).toEqual({ kind: "unknown" });
+    await states.save([saved("old", bytes(0, 255, 10))]);
+    expect(await states.claim("old", tenure("new"))).toEqual({ kind: "held", holder: "edge-1" });
+    await states.release(tenure("old"));
+    expect(claimed(await states.claim("old", tenure("new")))).toEqual([0, 255, 10]);
+    expect((await states.claim("old", tenure("new", 2))).kind).toBe("claimed"); // Its line came to another backend, too.
+    expect(await states.claim("old", tenure("other"))).toEqual({ kind: "held", holder: "edge-1" });
   });
 
   test("of many connections that claim one session at once exactly one gets it", async () => {
     const states = open();
     const rivals = Array.from({ length: 4 }, () => new ConnectionStates(server.client(), "test"));
     for (let round = 0; round < 20; round++) {
-      await states.save([{ connection: `s${round}`, state: bytes(round) }]);
-      await states.release(`s${round}`);
+      await states.save([saved(`s${round}`, bytes(round))]);
+      await states.release(tenure(`s${round}`));
       const claims = await Promise.all(
-        Array.from({ length: 16 }, (_, i) => (rivals[i % 4] ?? states).claim(`s${round}`, `by-${i}`)),
+        Array.from({ length: 16 }, (_, i) => (rivals[i % 4] ?? states).claim(`s${round}`, tenure(`by-${round}-${i}`))),
       );
       expect(claims.filter(({ kind }) => kind === "claimed")).toHaveLength(1);
       expect(claims.filter(({ kind }) => kind === "held")).toHaveLength(15);
     }
+  });
+
+  test("a client that never heard of its new session comes again with the old one, and gets what the new one had", async () => {
+    const states = open();
+    await states.save([saved("a", bytes(1))]);
+    await states.release(tenure("a"));
+    await states.claim("a", tenure("b"));
+    await states.save([saved("b", bytes(2))]);
+    expect((await states.claim("a", tenure("c"))).kind).toBe("held"); // b lives.
+    await states.release(tenure("b"));
+    expect(claimed(await states.claim("a", tenure("c")))).toEqual([2]);
+    for (const session of ["a", "b"]) expect((await states.claim(session, tenure("d"))).kind).toBe("held");
+    await states.release(tenure("c"));
+    expect(claimed(await states.claim("a", tenure("d")))).toEqual([2]);
+    for (const session of ["a", "b", "c"]) expect((await states.claim(session, tenure("e"))).kind).toBe("held");
+  });
+
+  test("what a holder had that is known to be gone is free, but not what somebody else holds by now", async () => {
+    const states = open();
+    await states.save([saved("a", bytes(1)), saved("b", bytes(2))]);
+    await states.adopt(tenure("b", 2, "edge-2"));
+    expect(claimed(await states.claim("a", tenure("new-a", 1, "edge-3"), "edge-1"))).toEqual([1]);
+    expect(await states.claim("b", tenure("new-b", 1, "edge-3"), "edge-1")).toEqual({ kind: "held", holder: "edge-2" });
+    expect(await states.adopt(tenure("a", 2, "edge-2"))).toBeUndefined(); // The edge was not gone: its client must begin anew.
+  });
+
+  test("an owner of former days writes and releases nothing", async () => {
+    const states = open();
+    await states.save([saved("a", bytes(1), 5)]);
+    expect(plain(await states.adopt(tenure("a", 2 ** 32 + 1, "edge-2")))).toEqual([1]);
+    expect(await states.save([saved("a", bytes(9), 5), saved("b", bytes(2))])).toBe(1);
+    expect(await states.release(tenure("a", 5))).toBe(false);
+    expect((await states.claim("a", tenure("new"))).kind).toBe("held");
+    expect(plain(await states.adopt(tenure("a", 2 ** 32 + 1, "edge-2")))).toEqual([1]);
+    expect(await states.save([saved("a", bytes(3), 2 ** 32 + 1, "edge-2")])).toBe(0);
   });
 });
 

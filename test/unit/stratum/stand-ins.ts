@@ -17,7 +17,7 @@ import { Broadcast } from "../../../services/stratum/broadcast.js";
 import { Desk } from "../../../services/stratum/desk.js";
 import { InLines } from "../../../services/stratum/in-lines.js";
 import { JobBook } from "../../../services/stratum/jobs.js";
-import type { Recorded } from "../../../services/stratum/ports.js";
+import type { Recorded, Seat } from "../../../services/stratum/ports.js";
 import type { Grant } from "../../../services/stratum/session.js";
 import { type Settings, settings as schema } from "../../../services/stratum/settings.js";
 import { decodeSnapshot, type Snapshot } from "../../../services/stratum/snapshot.js";
@@ -107,25 +107,25 @@ export class Instance {
   #memory() {
     const { memory } = this;
     return {
-      save: (connection: ConnectionId, state: Uint8Array) => {
-        memory.states.set(connection, { ...memory.states.get(connection), state, live: true });
+      save: ({ id }: Seat, state: Uint8Array) => {
+        memory.states.set(id, { ...memory.states.get(id), state, live: true });
       },
       forget: () => {},
-      release: async (connection: ConnectionId) => {
-        const held = memory.states.get(connection);
-        if (held) memory.states.set(connection, { ...held, live: false });
+      release: async ({ id }: Seat) => {
+        const held = memory.states.get(id);
+        if (held) memory.states.set(id, { ...held, live: false });
       },
-      load: async (connection: ConnectionId): Promise<Snapshot | undefined> => {
+      adopt: async ({ id }: Seat): Promise<Snapshot | undefined> => {
         await this.memoryDelay;
-        const held = memory.states.get(connection);
+        const held = memory.states.get(id);
         return held && decodeSnapshot(held.state);
       },
-      enlist: async (connection: ConnectionId, session: string | undefined): Promise<Grant> => {
+      enlist: async ({ id }: Seat, session: string | undefined): Promise<Grant> => {
         await this.memoryDelay;
         const held = session === undefined ? undefined : memory.states.get(session);
-        const free = held && !held.live && (held.claimedBy ?? connection) === connection;
+        const free = held && !held.live && (held.claimedBy ?? id) === id;
         const resumed = free ? decodeSnapshot(held.state) : undefined;
-        if (held && free) memory.states.set(session ?? "", { ...held, claimedBy: connection });
+        if (held && free) memory.states.set(session ?? "", { ...held, claimedBy: id });
         if (resumed?.mining) return { extranonce1: resumed.mining.extranonce1, resumed };
         return { extranonce1: (memory.numbers++).toString(16).padStart(8, "0") };
       },

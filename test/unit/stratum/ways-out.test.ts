@@ -219,7 +219,8 @@ describe("answers to edges", () => {
 });
 
 describe("shared state", () => {
-  const CONNECTION = "tcp/one" as ConnectionId;
+  const EDGE = "edge-peer" as PeerId;
+  const SEAT = { id: "tcp/one" as ConnectionId, edge: EDGE, handle: 7 as Handle };
   const wanted = () => true;
   const session = (extranonce1: string) =>
     encodeSnapshot({
@@ -236,15 +237,18 @@ describe("shared state", () => {
         saved.push(
           Object.fromEntries(entries.map(({ connection, state }) => [connection, Buffer.from(state).toString()])),
         );
+        return 0;
       },
-      load: async () => [undefined],
+      adopt: async () => undefined,
       touch: async () => [],
-      release: async () => {},
+      release: async () => true,
       claim: async () => ({ kind: "unknown" }),
       ...changes,
     };
     let number = 41;
-    const state = new OutState({ states, numbers: { next: async () => ++number }, extranonce1Size: 4, log, tally });
+    const numbers = { next: async () => ++number };
+    const isAlive = (edge: PeerId) => edge === EDGE;
+    const state = new OutState({ states, numbers, isAlive, extranonce1Size: 4, log, tally });
     ends.push(() => {
       redis.away = false;
       return state.close();
@@ -254,9 +258,9 @@ describe("shared state", () => {
 
   test("a tick's changes are one write, the newest of each connection", async () => {
     const { state, saved } = setup();
-    state.save(CONNECTION, Buffer.from("1"));
-    state.save("tcp/two" as ConnectionId, Buffer.from("2"));
-    state.save(CONNECTION, Buffer.from("3"));
+    state.save(SEAT, Buffer.from("1"));
+    state.save({ ...SEAT, id: "tcp/two" as ConnectionId }, Buffer.from("2"));
+    state.save(SEAT, Buffer.from("3"));
     await state.flush();
     expect(saved).toEqual([{ "tcp/one": "3", "tcp/two": "2" }]);
   });
@@ -264,9 +268,9 @@ describe("shared state", () => {
   test("C3 with Redis away changes wait, newest first, and are written when it is back", async () => {
     const { state, saved, redis } = setup();
     redis.away = true;
-    state.save(CONNECTION, Buffer.from("old"));
+    state.save(SEAT, Buffer.from("old"));
     await state.flush();
-    state.save(CONNECTION, Buffer.from("new"));
+    state.save(SEAT, Buffer.from("new"));
     redis.away = false;
     await until("it was written", 2_000, () => saved.length > 0);
     expect(saved).toEqual([{ "tcp/one": "new" }]);
@@ -275,32 +279,66 @@ describe("shared state", () => {
   test("what belongs to another instance is not written any more", async () => {
     const { state, saved, redis } = setup();
     redis.away = true;
-    state.save(CONNECTION, Buffer.from("old"));
+    state.save(SEAT, Buffer.from("old"));
     await state.flush();
-    state.forget(CONNECTION);
+    state.forget(SEAT);
     redis.away = false;
     await state.close();
     expect(saved).toEqual([]);
   });
 
+  test("what came back to this instance meanwhile is not forgotten with its former ownership", async () => {
+    const { state, saved, redis } = setup();
+    redis.away = true;
+    state.save({ ...SEAT, handle: 8 as Handle }, Buffer.from("new"));
+    await state.flush();
+    state.forget(SEAT); // Two edges' streams have no order between them.
+    redis.away = false;
+    await state.close();
+    expect(saved).toEqual([{ "tcp/one": "new" }]);
+  });
+
+  test("C4 a client that is back before its old connection is known to be closed resumes once it is", async () => {
+    let asked = 0;
+    const { state } = setup({
+      claim: async () =>
+        ++asked < 4 ? { kind: "held", holder: EDGE } : { kind: "claimed", state: session("00000007") },
+    });
+    expect(await state.enlist(SEAT, "old", wanted)).toMatchObject({ extranonce1: "00000007" });
+  });
+
+  test("a session that a live connection goes on holding is left to it; what an edge held that is gone is free", async () => {
+    const gone: (string | undefined)[] = [];
+    const claims = (holder: string) =>
+      setup({
+        claim: async (_session, _by, free) => {
+          gone.push(free);
+          return free === holder ? { kind: "claimed", state: session("00000007") } : { kind: "held", holder };
+        },
+      }).state;
+    expect(await claims(EDGE).enlist(SEAT, "old", wanted)).toEqual({ extranonce1: "0000002a" });
+    expect(gone.every((holder) => holder === undefined)).toBe(true);
+    expect(await claims("dead").enlist(SEAT, "old", wanted)).toMatchObject({ extranonce1: "00000007" });
+  });
+
   test("extranonce1 has the operator's size; a session of another size begins anew", async () => {
-    expect(await setup().state.enlist(CONNECTION, undefined, wanted)).toEqual({ extranonce1: "0000002a" });
+    expect(await setup().state.enlist(SEAT, undefined, wanted)).toEqual({ extranonce1: "0000002a" });
     const { state } = setup({ claim: async () => ({ kind: "claimed", state: session("000000000001") }) });
-    expect(await state.enlist(CONNECTION, "old", wanted)).toEqual({ extranonce1: "0000002a" });
+    expect(await state.enlist(SEAT, "old", wanted)).toEqual({ extranonce1: "0000002a" });
     const fits = setup({ claim: async () => ({ kind: "claimed", state: session("00000001") }) });
-    expect(await fits.state.enlist(CONNECTION, "old", wanted)).toMatchObject({ extranonce1: "00000001" });
+    expect(await fits.state.enlist(SEAT, "old", wanted)).toMatchObject({ extranonce1: "00000001" });
   });
 
   test("with Redis away an adopted connection's session is asked for until Redis is back, or the client has gone", async () => {
     let asked = 0;
     const { state } = setup({
-      load: async () => {
+      adopt: async () => {
         if (++asked < 3) throw new Error("away");
-        return [session("00000007")];
+        return session("00000007");
       },
     });
-    expect((await state.load(CONNECTION, wanted))?.mining?.extranonce1).toBe("00000007");
-    expect(await state.load(CONNECTION, () => false)).toBeUndefined();
+    expect((await state.adopt(SEAT, wanted))?.mining?.extranonce1).toBe("00000007");
+    expect(await state.adopt(SEAT, () => false)).toBeUndefined();
   });
 });
 
