@@ -4,8 +4,8 @@
 
 import leven from "leven";
 import type { z } from "zod";
-import type { Origins, Tree } from "./load.js";
 import { keysAt, schemaAt } from "./schema.js";
+import type { Origins, Tree } from "./tree.js";
 
 export interface Explained {
   readonly schema: z.ZodType;

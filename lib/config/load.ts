@@ -10,6 +10,7 @@ import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { explainIssues } from "./explain.js";
 import { keysAt } from "./schema.js";
+import { isTree, type Origins, type Tree } from "./tree.js";
 
 const FILE_BYTES_MAX = 1_048_576;
 const ENVIRONMENT_PREFIX = "HEADFRAME__";
@@ -26,11 +27,6 @@ export interface ConfigSources {
   /** `a.b=1`, as given to --set. */
   readonly overrides?: readonly string[] | undefined;
 }
-
-export type Tree = { [key: string]: unknown };
-
-/** Where each overridden key came from, for messages. */
-export type Origins = Map<string, string>;
 
 /** @throws {ConfigError} */
 export function loadConfig<Schema extends z.ZodType>(schema: Schema, sources: ConfigSources): z.output<Schema> {
@@ -112,6 +108,3 @@ function value(text: string): unknown {
     return text;
   }
 }
-
-export const isTree = (value: unknown): value is Tree =>
-  typeof value === "object" && value !== null && !Array.isArray(value);
