@@ -8,6 +8,7 @@ import { call } from "./commands/call.js";
 import { keys } from "./commands/keys.js";
 import { ps } from "./commands/ps.js";
 import { run } from "./commands/run.js";
+import { swap } from "./commands/swap.js";
 import { up } from "./commands/up.js";
 import { exitCodeOf, explain, UsageError } from "./failure.js";
 
@@ -20,6 +21,7 @@ try {
     .command(up)
     .command(run)
     .command(ps)
+    .command(swap)
     .command(call)
     .command(keys)
     .demandCommand(1, "name a command, such as `headframe up`")

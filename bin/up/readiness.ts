@@ -6,7 +6,7 @@
 // known here about services. A version that answers nonsense, or not at all, is refused by its first call.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { type Contract, type House, type Instance, WiringError } from "../../lib/wiring/index.js";
+import { type Client, type Contract, type House, type Instance, WiringError } from "../../lib/wiring/index.js";
 import { CONTRACTS } from "../contracts.js";
 
 const LOOK_EVERY_MS = 50;
@@ -34,12 +34,18 @@ export async function untilServing(
   isIt: (instance: Instance) => boolean,
   options: ReadinessOptions,
 ): Promise<Instance> {
-  const { signal, waitsFor } = options;
-  for (;;) {
-    const look = await lookOnce(service, isIt, options);
-    if (typeof look !== "string") return look;
-    waitsFor(look);
-    await delay(LOOK_EVERY_MS, undefined, { signal });
+  const { signal, waitsFor, house } = options;
+  const contract = CONTRACTS[service];
+  const client = contract && house.nexus.client(contract); // For the whole wait: a link takes its time to come up.
+  try {
+    for (;;) {
+      const look = await lookOnce(service, isIt, options.list, client);
+      if (typeof look !== "string") return look;
+      waitsFor(look);
+      await delay(LOOK_EVERY_MS, undefined, { signal });
+    }
+  } finally {
+    await client?.close();
   }
 }
 
@@ -47,7 +53,8 @@ export async function untilServing(
 async function lookOnce(
   service: string,
   isIt: (instance: Instance) => boolean,
-  { list, house }: ReadinessOptions,
+  list: ReadinessOptions["list"],
+  client: Client<Contract> | undefined,
 ): Promise<Instance | string> {
   let found: Instance | undefined;
   try {
@@ -57,21 +64,17 @@ async function lookOnce(
   }
   if (!found) return `${service} in discovery`;
   if (found.state !== "ready") return `${found.id} to be ready; discovery has it as ${found.state}`;
-  const contract = CONTRACTS[service];
-  return (contract && (await askIt(contract, found, house))) ?? found;
+  return (client && (await askIt(client, found))) ?? found;
 }
 
 /** Undefined: it answered, and its answer fits the contract. */
-async function askIt(contract: Contract, { id, service }: Instance, house: House): Promise<string | undefined> {
+async function askIt(client: Client<Contract>, { id, service }: Instance): Promise<string | undefined> {
   const method = CHEAP[service] ?? CHEAP_USUALLY;
-  const client = house.nexus.client(contract);
   try {
     await client.call(method, {}, { to: id, timeoutMs: ANSWER_MS });
     return undefined;
   } catch (error) {
     if (!(error instanceof WiringError)) throw error;
     return `an answer of ${id} to ${method}: ${error.message}`;
-  } finally {
-    await client.close();
   }
 }

@@ -95,6 +95,8 @@ export class Miner {
   accepted = 0;
   /** Error codes of the others. */
   readonly refused: number[] = [];
+  /** The longest wait for an answer, milliseconds; a test may set it back to 0. */
+  slowestMs = 0;
   #nonce = 0;
 
   private constructor(
@@ -133,6 +135,7 @@ export class Miner {
   }
 
   async submit(share: Awaited<ReturnType<Miner["find"]>>): Promise<boolean> {
+    const askedMs = performance.now();
     try {
       await this.client.submit(this.worker, share);
       this.accepted += 1;
@@ -141,6 +144,8 @@ export class Miner {
       if (!(error instanceof Error && "code" in error && typeof error.code === "number")) throw error;
       this.refused.push(error.code);
       return false;
+    } finally {
+      this.slowestMs = Math.max(this.slowestMs, performance.now() - askedMs);
     }
   }
 }

@@ -1,0 +1,121 @@
+// Manager: the process manager of the pool that runs here, as commands speak to it.
+//
+//   --endpoint, or the newest run below the run directory, or $HEADFRAME_SOCKETS --> Circus's protocol (circus/client.ts)
+
+import { existsSync, realpathSync } from "node:fs";
+import { join } from "node:path";
+import type { Options } from "yargs";
+import { z } from "zod";
+import { CircusCallError, callCircus } from "../../circus/index.js";
+import type { Config } from "../config.js";
+import { UsageError } from "../failure.js";
+
+export const managerOptions = {
+  endpoint: {
+    type: "string",
+    requiresArg: true,
+    describe: "Control endpoint of the process manager. Default: that of the pool that runs here",
+  },
+} as const satisfies Record<string, Options>;
+
+const SOCKET = "circus.sock";
+
+const pids = z.object({ pids: z.array(z.number().int()) });
+const watchers = z.object({ watchers: z.array(z.string()) });
+const lines = z.object({ lines: z.record(z.string(), z.array(z.string())) });
+const options = z.object({
+  options: z.object({
+    ready_timeout: z.number().default(30),
+    graceful_timeout: z.number(),
+    env: z.record(z.string(), z.string()),
+  }),
+});
+const stats = z.object({ infos: z.record(z.string(), z.record(z.string(), z.unknown())) });
+const family = z.object({ children: z.array(z.object({ pid: z.number().int() })) });
+
+/** How long a replacement may take, by the manager's own limits. */
+const SLACK_MS = 10_000;
+
+export class Manager {
+  constructor(readonly endpoint: string) {}
+
+  async watchers(): Promise<readonly string[]> {
+    return watchers.parse(await callCircus(this.endpoint, "list")).watchers;
+  }
+
+  /** Processes of a watcher, those that are stopping included. @throws {CircusCallError} when there is no such watcher. */
+  async pids(watcher: string): Promise<readonly number[]> {
+    return pids.parse(await callCircus(this.endpoint, "list", { name: watcher })).pids;
+  }
+
+  /** The watcher that has this process, if any has. */
+  async ownerOf(pid: number): Promise<string | undefined> {
+    for (const watcher of await this.watchers()) if ((await this.pids(watcher)).includes(pid)) return watcher;
+    return undefined;
+  }
+
+  /** Pids below one process of a watcher. */
+  async children(watcher: string, pid: number): Promise<readonly number[]> {
+    const { infos } = stats.parse(await callCircus(this.endpoint, "stats"));
+    const found = family.safeParse(infos[watcher]?.[pid]);
+    return found.success ? found.data.children.map((child) => child.pid) : [];
+  }
+
+  /** The last lines that the processes of a watcher said; none when the manager cannot tell. */
+  async tail(watcher: string): Promise<readonly string[]> {
+    try {
+      return Object.values(lines.parse(await callCircus(this.endpoint, "tail", { name: watcher })).lines).flat();
+    } catch (error) {
+      if (error instanceof CircusCallError) return []; // A real Circus has no such command.
+      throw error;
+    }
+  }
+
+  /** What replacing `count` processes of a watcher takes at most. */
+  async patienceMs(watcher: string, count: number): Promise<number> {
+    const { ready_timeout, graceful_timeout } = await this.#options(watcher);
+    return count * (ready_timeout + graceful_timeout) * 1_000 + SLACK_MS;
+  }
+
+  /**
+   * Replaces the processes of a watcher one by one, or only `pid`; each new one is ready before its old one is stopped.
+   *
+   * @throws {CircusCallError} with the reason, when a new one is not ready: it was stopped again, the old one stays.
+   */
+  async reload(watcher: string, change: { readonly pid?: number; readonly options?: object }, timeoutMs: number) {
+    await callCircus(this.endpoint, "reload", { name: watcher, waiting: true, ...change }, { timeoutMs });
+  }
+
+  /** The whole environment of the watcher with these in it. */
+  async environmentWith(watcher: string, more: Readonly<Record<string, string>>): Promise<Record<string, string>> {
+    return { ...(await this.#options(watcher)).env, ...more };
+  }
+
+  /** Stops one process for good. */
+  async retire(watcher: string, pid: number): Promise<void> {
+    const timeoutMs = await this.patienceMs(watcher, 1);
+    await callCircus(this.endpoint, "decr", { name: watcher, pid, waiting: true }, { timeoutMs });
+  }
+
+  async signal(watcher: string, signum: string): Promise<void> {
+    await callCircus(this.endpoint, "signal", { name: watcher, signum });
+  }
+
+  async #options(watcher: string) {
+    return options.parse(await callCircus(this.endpoint, "options", { name: watcher })).options;
+  }
+}
+
+/** @throws {UsageError} when no manager is to be found. */
+export function findManager(given: string | undefined, config: Config): Manager {
+  if (given !== undefined) return new Manager(given);
+  const { runDirectory } = config;
+  const folders = [join(runDirectory, "current", "sockets"), process.env.HEADFRAME_SOCKETS, runDirectory];
+  const folder = folders.find((it) => it !== undefined && existsSync(join(it, SOCKET)));
+  if (folder === undefined) {
+    throw new UsageError(
+      `no process manager runs here: there is no ${SOCKET} in ${folders.filter((it) => it !== undefined).join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
+    );
+  }
+  return new Manager(`ipc://${join(realpathSync(folder), SOCKET)}`); // The real path: a unix socket's may not be long.
+}

@@ -1,0 +1,77 @@
+// Swap: new instances in the place of the old ones, one at a time, while clients stay.
+//
+//   manager: start a new one -> ready (discovery, an answer) -> stop the old one, which drains -> the next        (circus, `reload`)
+//                                  \-> not ready: stop it again, the old one stays, nothing more is replaced
+//
+//   S1. Whether a new instance is good is the manager's to decide, because it alone can put things back. What this adds is the
+//       story for people, and a last look: every process left must stand in discovery as ready.
+
+import { hostname } from "node:os";
+import { CircusCallError } from "../../circus/index.js";
+import type { Instance } from "../../lib/wiring/index.js";
+import type { Manager } from "./manager.js";
+import { Progress, type Seen, type Step } from "./progress.js";
+
+/** One JSON object of `headframe swap --json`. */
+export interface SwapReport {
+  readonly service: string;
+  readonly ok: boolean;
+  /** Why not. */
+  readonly reason?: string;
+  readonly ms: number;
+  /** Who serves afterwards. */
+  readonly serving: readonly Seen[];
+  readonly steps: readonly Step[];
+}
+
+export interface SwapOptions {
+  readonly manager: Manager;
+  readonly watcher: string;
+  readonly service: string;
+  /** Only this process. */
+  readonly pid?: number;
+  /** New options of the watcher (`cmd`, `env`), taken back when a new instance is not ready. */
+  readonly options?: object;
+  instances(): Promise<readonly Instance[]>;
+  tell(line: string): void;
+}
+
+/** Never rejects because of a new instance that is not good: that is a report. @throws {CircusCallError} without a manager. */
+export async function swapRolling(options: SwapOptions): Promise<SwapReport> {
+  const { manager, watcher, service, pid, instances, tell } = options;
+  const pids = () => manager.pids(watcher);
+  const before = await pids();
+  const patienceMs = await manager.patienceMs(watcher, Math.max(1, before.length));
+  const progress = new Progress({ pids, instances, tell });
+  await progress.start();
+  let reason: string | undefined;
+  try {
+    const change = { ...(pid === undefined ? {} : { pid }), ...(options.options && { options: options.options }) };
+    await manager.reload(watcher, change, patienceMs);
+  } catch (error) {
+    if (!(error instanceof CircusCallError) || error.errno === undefined) throw error;
+    reason = error.message;
+  } finally {
+    await progress.stop();
+  }
+  const after = await pids();
+  const serving = ready(await instances(), after);
+  reason ??= lacking(watcher, after, serving);
+  const { ms, steps } = progress;
+  return { service, ok: reason === undefined, ...(reason === undefined ? {} : { reason }), ms, serving, steps };
+}
+
+function ready(instances: readonly Instance[], pids: readonly number[]): Seen[] {
+  return instances
+    .filter(({ host, pid, state }) => host === hostname() && state === "ready" && pids.includes(pid))
+    .map(({ id, pid, version }) => ({ id, pid, version }));
+}
+
+/** S1 */
+function lacking(watcher: string, pids: readonly number[], serving: readonly Seen[]): string | undefined {
+  if (pids.length === 0) return `${watcher} has no process`;
+  const without = pids.filter((pid) => !serving.some((it) => it.pid === pid));
+  return without.length === 0
+    ? undefined
+    : `replaced, but discovery does not have ${without.map((pid) => `pid ${pid}`).join(", ")} as ready`;
+}
