@@ -38,6 +38,8 @@ export interface Config extends Omit<Parsed, keyof HouseSettings> {
   readonly house: HouseSettings;
   /** The file it came from, if any. */
   readonly file: string | undefined;
+  /** The same as it stands now. @throws {ConfigError} */
+  reread(): Config;
 }
 
 export interface ConfigOptions {
@@ -75,7 +77,18 @@ export function readConfig(options: ConfigOptions): Config {
   const parsed = loadConfig(configSchema, { file, environment: process.env, overrides: options.set });
   const { jobmanager, stratum, edge, haproxy, miner, runDirectory, ...house } = parsed;
   const reporter = spoolIn(runDirectory, parsed.reporter);
-  return { house, jobmanager, stratum, reporter, edge, haproxy, miner, runDirectory, file };
+  return {
+    house,
+    jobmanager,
+    stratum,
+    reporter,
+    edge,
+    haproxy,
+    miner,
+    runDirectory,
+    file,
+    reread: () => readConfig({ ...options, config: file }),
+  };
 }
 
 /** Not in the folder of one run: what waits there belongs to the next one, too. */

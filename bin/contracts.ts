@@ -1,7 +1,7 @@
 // The contracts that the command line can speak, by service name.
 
 import { miner } from "../demo/miner/contract.js";
-import { edge, jobmanager, reporter, stratum } from "../lib/contracts/index.js";
+import { edge, haproxy, jobmanager, reporter, stratum } from "../lib/contracts/index.js";
 import type { Contract } from "../lib/wiring/index.js";
 
-export const CONTRACTS: Readonly<Record<string, Contract>> = { jobmanager, stratum, reporter, edge, miner };
+export const CONTRACTS: Readonly<Record<string, Contract>> = { jobmanager, stratum, reporter, edge, haproxy, miner };

@@ -14,7 +14,7 @@ import { promisify } from "node:util";
 import { HaproxyError } from "./errors.js";
 import type { HaproxyPaths } from "./paths.js";
 import { renderHaproxy } from "./render.js";
-import { type HaproxyInfo, HaproxyRuntime, type StatRow } from "./runtime.js";
+import { type HaproxyInfo, HaproxyRuntime, type MasterView, type StatRow } from "./runtime.js";
 import type { HaproxySettings, KeeperAddress } from "./settings.js";
 import { PEER_NAME } from "./template.js";
 
@@ -35,6 +35,11 @@ export class Haproxy {
   ) {
     this.runtime = new HaproxyRuntime(paths.stats);
     this.#master = new HaproxyRuntime(paths.master);
+  }
+
+  /** One whose files exist already. */
+  static at(settings: HaproxySettings, paths: HaproxyPaths): Haproxy {
+    return new Haproxy(settings, paths);
   }
 
   /**
@@ -93,6 +98,11 @@ export class Haproxy {
     return this.runtime.info();
   }
 
+  /** Its processes. @throws {HaproxyError} NOT_RUNNING */
+  masterView(): Promise<MasterView> {
+    return this.#master.master();
+  }
+
   stat(): Promise<StatRow[]> {
     return this.runtime.stat();
   }
@@ -111,6 +121,22 @@ export class Haproxy {
 
   async banned(): Promise<string[]> {
     return (await readFile(this.paths.banned, "utf8")).split("\n").filter((line) => line !== "");
+  }
+
+  /** Makes the file hold exactly these, so that they count from the next start on. @returns whether it did not. */
+  async writeBanned(addresses: readonly string[]): Promise<boolean> {
+    const before = await this.banned().catch(() => undefined);
+    if (before?.join() === addresses.join()) return false;
+    await this.#writeBanned(addresses);
+    return true;
+  }
+
+  /** Makes the running HAProxy refuse exactly these. @throws {HaproxyError} */
+  async applyBanned(addresses: readonly string[]): Promise<void> {
+    const file = this.paths.banned;
+    const now = new Set(await this.runtime.banned(file));
+    for (const address of addresses) if (!now.delete(address)) await this.runtime.ban(address, file);
+    for (const address of now) await this.runtime.unban(address, file);
   }
 
   async #writeBanned(addresses: readonly string[]): Promise<void> {
@@ -151,8 +177,8 @@ async function createUnlessThere(file: string, content: string): Promise<void> {
   }
 }
 
-/** Readers see the old content or the new one, never half of it. */
-async function replaceFile(file: string, content: string): Promise<void> {
+/** Readers see the old content or the new one, never half of it; nobody else reads it. */
+export async function replaceFile(file: string, content: string): Promise<void> {
   await writeFile(`${file}.next`, content, { mode: 0o600 });
   await rename(`${file}.next`, file);
 }

@@ -2,7 +2,8 @@
 
 export { Haproxy } from "./controller.js";
 export { HaproxyError, type HaproxyErrorCode } from "./errors.js";
+export { keeperAddress } from "./keepers.js";
 export { type HaproxyPaths, haproxyPaths } from "./paths.js";
-export { frontendName, KEEPERS_BACKEND, renderHaproxy } from "./render.js";
+export { frontendName, KEEPERS_BACKEND, renderHaproxy, templateMark } from "./render.js";
 export { type HaproxyInfo, HaproxyRuntime, type MasterView, type StatRow } from "./runtime.js";
 export { type HaproxySettings, haproxySettings, type KeeperAddress, type Listener } from "./settings.js";

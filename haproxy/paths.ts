@@ -12,6 +12,8 @@ export interface HaproxyPaths {
   readonly banned: string;
   /** Weights and states of servers over a reload. */
   readonly serverState: string;
+  /** What the controller remembers over its own restarts: keepers, bans. */
+  readonly memory: string;
 }
 
 /** sun_path holds 108 bytes with its final zero, and HAProxy binds to a temporary name (`NAME.PID.tmp`) first. */
@@ -36,6 +38,7 @@ export function haproxyPaths(directory: string, sockets = directory): HaproxyPat
     master,
     banned: join(directory, "haproxy-banned.acl"),
     serverState: join(directory, "haproxy-servers.state"),
+    memory: join(directory, "haproxy-controller.json"),
   };
 }
 

@@ -8,11 +8,17 @@
 //       firstByteMs.
 //   V3. Nothing here ever closes a client because of the keeper's health: no `on-marked-down shutdown-sessions`.
 
-import { type HaproxyPaths, word } from "./paths.js";
+import { createHash } from "node:crypto";
+import { commandWord, type HaproxyPaths, word } from "./paths.js";
 import type { HaproxySettings, KeeperAddress, Listener } from "./settings.js";
 import { bindAddress, head, PEERS, peers, prometheus, SOURCES_EXPIRE, SOURCES_MAX } from "./template.js";
 
 export const KEEPERS_BACKEND = "keepers";
+
+const MARK_CHARACTERS = 12;
+/** What a server is given in any case; a server that is added at run time inherits no default-server. */
+const SERVER_OPTIONS =
+  "check inter 2s downinter 200ms fall 3 rise 1 weight 100 send-proxy-v2 proxy-v2-options unique-id,ssl";
 
 /** The frontend's name of a listener, as `show stat` lists it. */
 export function frontendName(listener: { readonly name: string }): string {
@@ -26,8 +32,28 @@ export function renderHaproxy(
   paths: HaproxyPaths,
 ): string {
   if (keepers.length === 0) throw new Error("HAProxy needs at least one keeper to give the clients to");
+  return whole(settings, keepers, paths, templateMark(settings, paths));
+}
+
+/**
+ * Names what takes a reload to change: everything but the keepers, which can be changed while HAProxy runs. A running HAProxy
+ * tells the mark that it was started with (`description` in `show info`).
+ */
+export function templateMark(settings: HaproxySettings, paths: HaproxyPaths): string {
+  return createHash("sha256")
+    .update(whole(settings, [], paths, ""))
+    .digest("hex")
+    .slice(0, MARK_CHARACTERS);
+}
+
+function whole(
+  settings: HaproxySettings,
+  keepers: readonly KeeperAddress[],
+  paths: HaproxyPaths,
+  mark: string,
+): string {
   return [
-    head(settings, paths),
+    head(settings, paths, mark),
     settings.peersPort === undefined ? "" : peers(settings.peersPort),
     ...settings.listeners.map((listener) => frontend(listener, settings, paths)),
     backend(keepers),
@@ -78,13 +104,31 @@ function backend(keepers: readonly KeeperAddress[]): string {
     "retries 3",
     // Checks only connect (a LOCAL header, then goodbye): a keeper holds clients also while no backend answers.
     // One that is back is found at once.
-    "default-server check inter 2s downinter 200ms fall 3 rise 1 weight 100 send-proxy-v2 proxy-v2-options unique-id,ssl",
-    ...keepers.map(
-      ({ name, at }) => `server ${name} ${"path" in at ? word(`unix@${at.path}`) : bindAddress(at.host, at.port)}`,
-    ),
+    `default-server ${SERVER_OPTIONS}`,
+    ...keepers.map(({ name, at }) => `server ${name} ${"path" in at ? word(serverAddress(at)) : serverAddress(at)}`),
   ]);
 }
 
 function section(title: string, lines: readonly string[]): string {
   return `\n${title}\n${lines.map((line) => `    ${line}\n`).join("")}`;
+}
+
+/** Runtime commands that add a keeper to the running HAProxy: a server starts in maintenance and without checks. */
+export function addingCommands({ name, at }: KeeperAddress): string[] {
+  const server = `${KEEPERS_BACKEND}/${name}`;
+  return [
+    `add server ${server} ${commandWord(serverAddress(at))} ${SERVER_OPTIONS}`,
+    `enable health ${server}`,
+    `enable server ${server}`,
+  ];
+}
+
+/** Runtime commands that remove a server. Only for a keeper that is gone: they end what sessions there are. */
+export function removingCommands(name: string): string[] {
+  const server = `${KEEPERS_BACKEND}/${name}`;
+  return [`set server ${server} state maint`, `shutdown sessions server ${server}`, `del server ${server}`];
+}
+
+function serverAddress(at: KeeperAddress["at"]): string {
+  return "path" in at ? `unix@${at.path}` : bindAddress(at.host, at.port);
 }

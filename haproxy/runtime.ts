@@ -14,6 +14,7 @@ import { connect } from "node:net";
 import HAProxy from "haproxy-sdk";
 import { HaproxyError } from "./errors.js";
 import { commandWord } from "./paths.js";
+import { DESCRIPTION } from "./template.js";
 
 /** HAProxy answers within a millisecond; a loaded machine may need a thousand. */
 const COMMAND_MS = 2_000;
@@ -31,6 +32,8 @@ export interface HaproxyInfo {
   readonly uptimeSeconds: number;
   readonly connections: number;
   readonly connectionsMax: number;
+  /** Of the template that this worker was started with; undefined: not one of ours. */
+  readonly mark: string | undefined;
 }
 
 export interface MasterView {
@@ -51,7 +54,7 @@ export class HaproxyRuntime {
   /** @throws {HaproxyError} NOT_RUNNING, TIMEOUT */
   async info(): Promise<HaproxyInfo> {
     const [info = {}] = await this.#withSdk((sdk) => sdk.info());
-    const { Version: version, Pid: pid } = info;
+    const { Version: version, Pid: pid, description } = info;
     if (!version || !pid) throw new HaproxyError("CUT_OFF", `${this.socket} did not say what it is`);
     return {
       version,
@@ -59,6 +62,7 @@ export class HaproxyRuntime {
       uptimeSeconds: Number(info.Uptime_sec),
       connections: Number(info.CurrConns),
       connectionsMax: Number(info.Maxconn),
+      mark: description?.startsWith(DESCRIPTION) ? description.slice(DESCRIPTION.length) : undefined,
     };
   }
 
@@ -96,6 +100,12 @@ export class HaproxyRuntime {
 
   async unban(address: string, aclFile: string): Promise<void> {
     await this.command(`del acl ${commandWord(aclFile)} ${checkedAddress(address)}`);
+  }
+
+  /** Refused right now. */
+  async banned(aclFile: string): Promise<string[]> {
+    const lines = await this.command(`show acl ${commandWord(aclFile)}`); // `0x55d2b80 192.0.2.7`
+    return lines.flatMap((line) => /^0x[0-9a-f]+ (\S+)$/.exec(line)?.[1] ?? []);
   }
 
   /** Only at the master's socket. */

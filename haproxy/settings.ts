@@ -1,6 +1,7 @@
 // settings of HAProxy: what an operator may set of the front door, with units, bounds and defaults.
 
 import { z } from "zod";
+import { clientAddress } from "../lib/contracts/index.js";
 
 const milliseconds = z.number().int().positive().max(86_400_000);
 const count = z.number().int().positive();
@@ -55,6 +56,38 @@ export const listener = z
   .describe("One port for clients.");
 export type Listener = z.output<typeof listener>;
 
+const addressOrRange = clientAddress.max(64);
+
+const bans = z
+  .strictObject({
+    stepsS: z
+      .array(z.number().int().min(1).max(31_536_000))
+      .min(1)
+      .max(16)
+      .default([60, 600, 3_600, 86_400])
+      .describe("Seconds that an address is refused the first time, the second time ..., and from then on."),
+    forgetAfterS: z
+      .number()
+      .int()
+      .min(1)
+      .max(31_536_000)
+      .default(86_400)
+      .describe("Seconds after the end of a ban in which the next one counts as a repetition."),
+    neverBan: z
+      .array(addressOrRange)
+      .max(1_024)
+      .default(["127.0.0.0/8", "::1"])
+      .describe("Addresses and ranges that are never banned, such as your own farms and monitors."),
+  })
+  .describe("How long an address is refused that sent garbage or far too many shares that were none.");
+export type BanSettings = z.output<typeof bans>;
+
+/** Where a keeper listens, as its edge tells it. */
+export const keeperPlace = z
+  .string()
+  .max(255)
+  .regex(/^(unix:\/[^\r\n;]+|(\[[0-9a-fA-F:.]+\]|[\w.-]+):\d{1,5})$/, "expected unix:/path or HOST:PORT");
+
 export const haproxySettings = z.strictObject({
   listeners: z
     .array(listener)
@@ -72,6 +105,17 @@ export const haproxySettings = z.strictObject({
     .describe(
       "Milliseconds without a byte in either direction after which a connection is closed; well above the backend's keepalive.",
     ),
+  keepers: z
+    .array(keeperPlace)
+    .max(256)
+    .default([])
+    .describe("Keepers to give clients to besides those that discovery lists, as unix:/path or HOST:PORT."),
+  keeperGoneMs: milliseconds
+    .default(10_000)
+    .describe(
+      "A keeper that no edge names for so many milliseconds, and that does not listen, is given no more clients.",
+    ),
+  bans: bans.prefault({}),
   keeperConnectMs: milliseconds.default(5_000).describe("Milliseconds to reach a keeper before another one is tried."),
   program: path.default("haproxy").describe("The HAProxy program, 2.6 or later."),
   prometheus: z

@@ -14,8 +14,10 @@ export const SOURCES_MAX = "100k";
 export const SOURCES_EXPIRE = "10m";
 export const PEERS = "over_reloads";
 export const PEER_NAME = "local";
+export const DESCRIPTION = "headframe-";
 
-export function head(settings: HaproxySettings, paths: HaproxyPaths): string {
+/** @param mark Says which template this is (render.ts). */
+export function head(settings: HaproxySettings, paths: HaproxyPaths, mark: string): string {
   return `# Written by headframe. Changes here are lost; change headframe's configuration.
 #
 # Never set hard-stop-after or mworker-max-reloads: they close clients that an old worker still serves after a reload.
@@ -24,6 +26,7 @@ global
 ${settings.connectionsMax === undefined ? "" : `    maxconn ${settings.connectionsMax}\n`}    stats socket ${word(paths.stats)} mode 600 level admin expose-fd listeners
     stats timeout 1m
     server-state-file ${word(paths.serverState)}
+    description ${DESCRIPTION}${mark}
 ${settings.extraGlobal.map((line) => `    ${line}\n`).join("")}
 defaults
     mode tcp

@@ -29,6 +29,7 @@ const SERVICE_OF: Readonly<Record<string, string>> = {
   reporter: "reporter",
   stratum: "stratum",
   keeper: "edge",
+  "haproxy-controller": "haproxy",
   miner: "miner",
 };
 

@@ -67,7 +67,7 @@ export const haproxy = defineContract({
           })
           .optional(),
         servers: z
-          .array(z.object({ name: z.string(), at: z.string(), state: z.string(), sessions: z.number().int() }))
+          .array(z.object({ name: z.string(), state: z.string(), sessions: z.number().int() }))
           .max(HAPROXY_SERVERS_MAX),
         /** Since the controller's start. */
         reloads: z.number().int(),

@@ -1,0 +1,92 @@
+import { expect, test } from "@jest/globals";
+import fc from "fast-check";
+import { Bans } from "../../haproxy/bans.js";
+import { haproxySettings } from "../../haproxy/settings.js";
+import { BANS_MAX, clientAddress } from "../../lib/contracts/index.js";
+
+const HOUR_MS = 3_600_000;
+
+function ladder(input: Parameters<typeof haproxySettings.parse>[0] = {}) {
+  const clock = { now: 1_000_000_000_000 };
+  const { bans } = haproxySettings.parse(input);
+  const open = (remembered?: ConstructorParameters<typeof Bans>[2]) => new Bans(bans, () => clock.now, remembered);
+  const book = open();
+  /** Bans, and says for how many seconds. */
+  const seconds = (address: string, on = book) => {
+    const verdict = on.ban(address, "garbage");
+    return verdict.outcome === "banned" ? Math.round((verdict.ban.until - clock.now) / 1_000) : verdict.outcome;
+  };
+  return { clock, book, open, seconds };
+}
+
+test("each repetition lasts longer: a minute, ten, an hour, a day, and a day again", () => {
+  const { clock, book, seconds } = ladder();
+  for (const expected of [60, 600, 3_600, 86_400, 86_400]) {
+    expect(seconds("192.0.2.1")).toBe(expected);
+    clock.now += expected * 1_000 + 1;
+    expect(book.banned()).toEqual([]);
+  }
+});
+
+test("reports of an address that is banned already change nothing", () => {
+  const { clock, book, seconds } = ladder();
+  expect(seconds("192.0.2.1")).toBe(60);
+  clock.now += 20_000;
+  expect(seconds("192.0.2.1")).toBe(40);
+  expect(book.banned()).toMatchObject([{ step: 1 }]);
+});
+
+test("after a quiet day the ladder begins anew", () => {
+  const { clock, seconds } = ladder();
+  expect(seconds("192.0.2.1")).toBe(60);
+  clock.now += 25 * HOUR_MS;
+  expect(seconds("192.0.2.1")).toBe(60);
+});
+
+test("a restarted controller remembers who is banned, and who was", () => {
+  const { clock, book, open, seconds } = ladder();
+  seconds("192.0.2.1");
+  clock.now += 61_000;
+  const next = open(JSON.parse(JSON.stringify(book.remember())));
+  expect(next.banned()).toEqual([]);
+  expect(seconds("192.0.2.1", next)).toBe(600);
+});
+
+test("spared addresses are not banned, alone or in a range, also when they come over IPv6 sockets; a new list counts at once", () => {
+  const { book, seconds } = ladder({ bans: { neverBan: ["10.0.0.0/8", "2001:db8::/32"] } });
+  for (const address of ["10.1.2.3", "::ffff:10.1.2.3", "10.0.0.0/16", "0.0.0.0/0", "2001:DB8::1"])
+    expect(seconds(address)).toBe("spared");
+  expect(seconds("192.0.2.1")).toBe(60);
+  expect(seconds("127.0.0.1")).toBe(60); // Loopback is spared by default only.
+  book.configure(haproxySettings.parse({}).bans);
+  expect(book.banned().map(({ address }) => address)).toEqual(["192.0.2.1"]);
+});
+
+test("a ban by hand lasts as long as it says, and may shorten another one", () => {
+  const { book, clock } = ladder();
+  book.ban("192.0.2.1", "operator", 1_000);
+  book.ban("192.0.2.1", "operator", 5);
+  expect(book.banned()).toMatchObject([{ until: clock.now + 5_000 }]);
+  expect([book.unban("192.0.2.1"), book.unban("192.0.2.1")]).toEqual([true, false]);
+});
+
+test("what is remembered is bounded: those that end soonest are forgotten first", () => {
+  const { book } = ladder();
+  const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
+  for (let n = 0; n < BANS_MAX; n++) book.ban(address(n), "operator", 1_000 + n);
+  book.ban("192.0.2.1", "garbage");
+  expect(book.banned()).toHaveLength(BANS_MAX);
+  expect(book.banned().some((ban) => ban.address === address(0))).toBe(false);
+});
+
+test("only addresses and ranges are taken: nothing that a runtime command could be made of", () => {
+  for (const good of ["192.0.2.1", "192.0.2.0/24", "2001:db8::1", "2001:db8::/32"])
+    expect(clientAddress.safeParse(good).success).toBe(true);
+  for (const bad of ["", "x", "192.0.2.1/33", "192.0.2.1 2", "192.0.2.1;show info", "1/2/3", "192.0.2.1/-1", "::1/129"])
+    expect(clientAddress.safeParse(bad).success).toBe(false);
+  fc.assert(
+    fc.property(fc.string(), (text) => {
+      if (clientAddress.safeParse(text).success) expect(text).toMatch(/^[0-9a-fA-F.:/]+$/);
+    }),
+  );
+});
