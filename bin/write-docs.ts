@@ -4,6 +4,7 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { metricTable as haproxy } from "../haproxy/metrics.js";
 import { discoveryMetrics, type MetricTable, wiringMetricTable } from "../lib/wiring/index.js";
 import { metricTable as edge } from "../services/edge/metrics.js";
 import { metricTable as jobmanager } from "../services/jobmanager/metrics.js";
@@ -28,6 +29,7 @@ function metrics(): string {
     ["edge", edge],
     ["stratum", stratum],
     ["reporter", reporter],
+    ["haproxy (the controller)", haproxy],
   ];
   const intro = [
     "# Metrics",

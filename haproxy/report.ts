@@ -13,6 +13,7 @@ export class Report {
   reloads = 0;
   #problem: string | undefined;
   #pid: number | undefined;
+  #seen = false;
 
   constructor(
     private readonly log: Log,
@@ -76,12 +77,15 @@ export class Report {
   }
 
   #news({ info, problem }: View): void {
+    // Before HAProxy was ever seen, it is just not started yet.
+    const level = this.#seen ? "warn" : "info";
     if (problem !== this.#problem && problem !== undefined)
-      this.log.warn({ problem }, "HAProxy is not as it should be");
+      this.log[level]({ problem }, "HAProxy is not as it should be");
     if (problem === undefined && this.#problem !== undefined) this.log.info("HAProxy is as it should be");
     if (info && info.pid !== this.#pid) this.log.info({ pid: info.pid, version: info.version }, "HAProxy runs");
     this.#problem = problem;
     this.#pid = info?.pid;
+    this.#seen ||= info !== undefined;
   }
 
   #measure({ info, sessions, servers, oldWorkers }: View, banned: number): void {

@@ -22,7 +22,7 @@ const KEYS_MAX = 10_000;
 const PKCS8_X25519 = Buffer.from("302e020100300506032b656e04220420", "hex");
 
 export interface CurveSettings {
-  readonly keyFile?: string | undefined;
+  readonly keyFile: string;
   readonly allow?: readonly string[] | undefined;
   readonly allowFile?: string | undefined;
 }
@@ -40,7 +40,7 @@ export function openCurve(settings: boolean | CurveSettings, log: Log): Curve | 
   if (settings === false) return undefined;
   if (settings === true) return curveKeyPair();
   const { keyFile, allow = [], allowFile } = settings;
-  const pair = keyFile === undefined ? curveKeyPair() : readKeyFile(keyFile);
+  const pair = readKeyFile(keyFile);
   return { ...pair, allowed: new AllowedKeys({ always: [pair.publicKey, ...allow], file: allowFile, log }) };
 }
 

@@ -51,8 +51,7 @@ const curve = z.strictObject({
     .string()
     .min(1)
     .max(4_096)
-    .optional()
-    .describe("File with this host's keys, made by `headframe keys FILE`; default: a new pair for each process."),
+    .describe("File with this host's keys, made by `headframe keys FILE`; instead of `curve = true`, which is encryption only."),
   allow: z
     .array(publicKey)
     .max(1_000)

@@ -181,6 +181,6 @@ test("Z85 is what ZeroMQ writes, and every key survives it", () => {
 });
 
 test("the configuration refuses keys that are none", () => {
-  const result = houseSettings.safeParse({ curve: { allow: ["short"] } });
+  const result = houseSettings.safeParse({ curve: { keyFile: "k", allow: ["short"] } });
   expect(result.success ? "" : JSON.stringify(result.error.issues)).toContain("40 characters");
 });
