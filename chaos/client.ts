@@ -112,7 +112,8 @@ export class Client {
     this.#giveUp(nowMs);
     if (this.#late(nowMs)) this.#ask("mining.ping", []);
     if (!this.#asking || !this.mining || nowMs < this.#nextShareMs || this.waiting >= OPEN_MAX) return;
-    this.#nextShareMs = Math.max(this.#nextShareMs + this.pace.everyMs, nowMs);
+    const next = this.#nextShareMs + this.pace.everyMs;
+    this.#nextShareMs = next > nowMs ? next : nowMs + this.pace.everyMs; // What was missed is not made up for.
     this.#submit();
   }
 

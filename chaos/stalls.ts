@@ -32,6 +32,7 @@ class Histogram {
   }
 
   #at(part: number, long: readonly number[]): number {
+    if (this.#count === 0) return 0;
     const wanted = Math.ceil(part * this.#count);
     let seen = 0;
     for (let at = 0; at < CLASSES; at++) {
