@@ -84,7 +84,6 @@ export class Links implements LinkOwner {
 
   #unwatch(watched: Watched): void {
     watched.stop();
-    this.#watched.delete(watched.roster.service);
     for (const neighbour of [...this.#neighbours.values()]) {
       for (const instance of [...neighbour.listed.values()]) {
         if (instance.service === watched.roster.service) neighbour.listed.delete(instance.id);
@@ -94,6 +93,7 @@ export class Links implements LinkOwner {
       }
       this.#settle(neighbour);
     }
+    this.#watched.delete(watched.roster.service); // Last: its roster, which the next client gets, must have lost its targets.
   }
 
   #news(watched: Watched, instances: readonly Instance[]): void {

@@ -57,6 +57,17 @@ export function instancesConform(kind: Kind): void {
     expect(mill.begun).toEqual([2]);
   });
 
+  test("a client that comes after the last one was closed begins anew, and its first call is answered", async () => {
+    const { caller, first, client } = await pair(kind);
+    expect(await client.call("act", 1)).toBe(1);
+    await client.close();
+    const next = caller.client(contract);
+    await next.ready(2_000);
+    expect(await next.call("act", 2, { timeoutMs: 1_000 })).toBe(2);
+    await first.hosted.close();
+    expect(await next.call("act", 3, { timeoutMs: 1_000 })).toBe(3);
+  });
+
   test("`to` reaches that instance only, `prefer` any other when it is not there", async () => {
     const { client, first, second } = await pair(kind);
     for (const mill of [first, second, first]) await client.call("act", 1, { to: mill.hosted.instance.id });
