@@ -1,7 +1,7 @@
 // Connect: how this toolkit opens a connection to Redis, by what the connection is for.
 //
 //   asking  commands that answer now or fail now: nothing is queued while Redis is away, nothing is sent a second time
-//   ears    a subscriber: comes back by itself and subscribes again
+//   ears    a subscriber: comes back by itself; whoever holds it subscribes at every `ready`
 //
 // The defaults of a Redis client (queue while away, send again after a reconnect) replay stale heartbeats and hide an
 // outage from callers that have a better idea, such as spooling.
@@ -20,6 +20,9 @@ function retryStrategy(times: number): number {
 /** Longer than any command here takes on a healthy Redis, shorter than the calls that wait for it. */
 const COMMAND_TIMEOUT_MS = 2_000;
 
+/** A Redis that loads its data is asked again after this; by itself the client waits a second or more. */
+const LOADING_RETRY_MS = 200;
+
 /** Options of a connection that asks. In flight when the socket dies: rejected at once, may have run. */
 export const asking = {
   lazyConnect: false, // Also for a duplicate of a lazy one: without a queue its first command would fail.
@@ -29,6 +32,7 @@ export const asking = {
   maxRetriesPerRequest: 0,
   commandTimeout: COMMAND_TIMEOUT_MS,
   retryStrategy,
+  maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,
 } as const;
 
@@ -37,8 +41,12 @@ export const ears = {
   lazyConnect: false,
   enableOfflineQueue: true,
   maxRetriesPerRequest: null,
-  autoResubscribe: true,
+  // The client's own way to subscribe again leaves a promise that nobody holds: a Redis that stands still just then, or a
+  // connection that is closed, would end the process by an unhandled rejection.
+  autoResubscribe: false,
+  commandTimeout: COMMAND_TIMEOUT_MS,
   retryStrategy,
+  maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,
 } as const;
 

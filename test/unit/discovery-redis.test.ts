@@ -2,8 +2,10 @@
 
 import { fork } from "node:child_process";
 import { once } from "node:events";
+import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
+import { Redis } from "ioredis";
 import { Registry, type RegistryOptions } from "../../lib/wiring/discovery/registry.js";
 import { type Instance, type InstanceChanges, instance, type Registration } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
@@ -164,6 +166,35 @@ describe("leaving", () => {
   });
 });
 
+/** Between a client and its Redis: swallows subscriptions while it is told to. */
+async function startDeafProxy(targetPort: number) {
+  const sockets = new Set<Socket>();
+  const server = createServer((near) => {
+    const far = connect(targetPort, "127.0.0.1");
+    for (const socket of [near, far]) sockets.add(socket.on("error", () => {}));
+    far.pipe(near);
+    near.on("data", (chunk) => {
+      const swallow = state.toSubscribers && /\bsubscribe\b/i.test(chunk.toString("latin1"));
+      if (swallow) state.swallowed += 1;
+      else far.write(chunk);
+    });
+    near.on("close", () => far.destroy());
+    far.on("close", () => near.destroy());
+  });
+  server.listen(0, "127.0.0.1");
+  await once(server, "listening");
+  const cut = () => {
+    for (const socket of sockets) socket.destroy();
+    sockets.clear();
+  };
+  atEnd(() => {
+    cut();
+    server.close();
+  });
+  const state = { toSubscribers: false, swallowed: 0, port: (server.address() as AddressInfo).port, cut };
+  return state;
+}
+
 describe("Redis away", () => {
   test("the last known instances are kept while Redis is gone, and after it came back empty until they had time to return", async () => {
     const redis = await startRedis();
@@ -209,6 +240,30 @@ describe("Redis away", () => {
     redis.thaw();
     await until("it beats again", 5_000, async () => (await redis.client().pttl("hf:{test}:instance:edge:edge-1")) > 0);
     expect(ids(seen)).toEqual(["edge-1"]);
+  });
+
+  test("a Redis that stands still when a listener comes back to it ends no process, and the listener hears again", async () => {
+    const redis = await startRedis();
+    const deaf = await startDeafProxy(redis.port);
+    const rejected: unknown[] = [];
+    const onRejected = (reason: unknown) => void rejected.push(reason);
+    process.on("unhandledRejection", onRejected);
+    atEnd(() => process.off("unhandledRejection", onRejected));
+    const through = new Redis({ port: deaf.port, host: "127.0.0.1", lazyConnect: true }); // Only its options are used.
+    const listening = async () => (await redis.client().pubsub("NUMSUB", "hf:{test}:discovery"))[1] === 1;
+    const registry = Registry.open({ redis: through, cluster: "test", ...TIMES, pollMs: 60_000 });
+    atEnd(() => registry.close());
+    const seen = look(registry);
+    await until("it listens", 2_000, listening);
+
+    deaf.toSubscribers = true;
+    deaf.cut();
+    await until("two subscriptions got no answer in time", 10_000, () => deaf.swallowed >= 2);
+    deaf.toSubscribers = false;
+    await until("it listens again", 5_000, listening);
+    await open(redis).register(edge("edge-1"));
+    await until("it hears", 1_000, () => seen.now.length === 1);
+    expect(rejected).toEqual([]);
   });
 
   test("an emptied Redis drops nobody who lives", async () => {

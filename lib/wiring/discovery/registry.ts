@@ -180,10 +180,18 @@ export class Registry implements Discovery {
       for (const heartbeat of this.#heartbeats) void heartbeat.beat(); // G1
       this.#pollSoon();
     });
-    this.#ears.on("ready", () => this.#pollSoon()); // What was announced meanwhile was not heard.
+    this.#ears.on("ready", () => void this.#subscribe());
     this.#ears.on("message", (_channel: string, text: string) => this.#hear(text));
-    // Rejects only when closed before it was ever connected.
-    this.#ears.subscribe(discoveryKeys.channel(this.#cluster)).catch(() => {});
+  }
+
+  async #subscribe(): Promise<void> {
+    try {
+      await this.#ears.subscribe(discoveryKeys.channel(this.#cluster));
+      this.#pollSoon(); // What was announced meanwhile was not heard.
+    } catch {
+      // Redis stands still, or the connection ended. A connection that hears nothing is worth nothing: a new one.
+      if (!this.#closing && this.#ears.status === "ready") this.#ears.disconnect(true);
+    }
   }
 
   #hear(text: string): void {
