@@ -55,8 +55,10 @@ const spool = z
       .int()
       .min(50)
       .max(60_000)
-      .default(1_000)
-      .describe("A Redis that has not answered after this counts as away, in milliseconds."),
+      .default(400)
+      .describe(
+        "A Redis that has not answered after this counts as away, in milliseconds; a miner may wait twice as long, which must stay below a second.",
+      ),
   })
   .describe("Where shares go while Redis does not take them, so that miners are answered all the same.");
 
