@@ -105,7 +105,10 @@ export class StratumClient extends EventEmitter<Events> {
   }
 
   /** @throws when the connection is refused or takes longer than timeoutMs (default 5_000). */
-  static async connect(address: { host: string; port: number }, timeoutMs = 5_000): Promise<StratumClient> {
+  static async connect(
+    address: { readonly host: string; readonly port: number; readonly localAddress?: string },
+    timeoutMs = 5_000,
+  ): Promise<StratumClient> {
     const socket = connect(address);
     try {
       await once(socket, "connect", { signal: AbortSignal.timeout(timeoutMs) });

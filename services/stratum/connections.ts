@@ -17,6 +17,8 @@ export interface Connection {
   readonly edge: PeerId;
   readonly handle: Handle;
   readonly id: ConnectionId;
+  /** The client's, without its port. */
+  readonly address: string;
   readonly rules: ListenerRules;
   session: Session;
   /** Lines that came while the session was being loaded or enlisted; undefined: lines are worked on at once. */

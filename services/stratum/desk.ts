@@ -2,6 +2,7 @@
 
 import { type RejectReason, type WorkerName, workerName } from "../../lib/contracts/index.js";
 import type { Log } from "../../lib/wiring/index.js";
+import type { Conduct } from "./conduct.js";
 import type { Connection } from "./connections.js";
 import type { JobBook } from "./jobs.js";
 import { rulesOf } from "./limits.js";
@@ -20,7 +21,11 @@ export interface DeskParts {
   readonly jobs: Archive;
   readonly log: Log;
   readonly tally: Tally;
+  /** Default: nobody misbehaves. */
+  readonly conduct?: Pick<Conduct, "goodShare" | "refusedShare" | "garbledLine">;
 }
+
+const NOBODY_MINDS = { goodShare: () => {}, refusedShare: () => {}, garbledLine: () => {} };
 
 export class Desk implements DeskParts {
   readonly settings: Settings;
@@ -32,6 +37,7 @@ export class Desk implements DeskParts {
   readonly jobs: Archive;
   readonly log: Log;
   readonly tally: Tally;
+  readonly conduct: NonNullable<DeskParts["conduct"]>;
   readonly #admits: (worker: string) => boolean;
   readonly #fallback: ListenerRules;
 
@@ -45,6 +51,7 @@ export class Desk implements DeskParts {
     this.jobs = parts.jobs;
     this.log = parts.log;
     this.tally = parts.tally;
+    this.conduct = parts.conduct ?? NOBODY_MINDS;
     this.#admits = admission(parts.settings);
     this.#fallback = fallbackRules();
   }

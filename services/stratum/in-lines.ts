@@ -109,6 +109,7 @@ export class InLines implements Crowd {
       edge,
       handle: event.handle,
       id: event.connection,
+      address: event.remoteAddress,
       rules,
       session: greet(event.connection, performance.now()),
       waiting: undefined,
@@ -151,6 +152,7 @@ export class InLines implements Crowd {
     connection.moved = reason === "moved";
     this.#dropWaiting(connection);
     this.desk.tally.count("stratum.closed", 1, ["why", reason]);
+    if (reason === "limit") this.desk.conduct.garbledLine(connection.address); // A line without end, or a reader that does not read.
     if (connection.moved) this.desk.state.forget(connection);
     else if (connection.session.phase === "mining") void this.desk.state.release(connection);
   }
@@ -178,7 +180,7 @@ export class InLines implements Crowd {
   #perform(connection: Connection, step: Step, line: WaitingLine | undefined): void {
     connection.session = step.session;
     const slow = step.effects.find((effect) => effect.kind === "enlist" || effect.kind === "judge");
-    this.#count(step.effects);
+    this.#count(connection, step.effects);
     if (slow && line) {
       this.#start(connection, slow, line);
       return;
@@ -235,10 +237,12 @@ export class InLines implements Crowd {
     if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
   }
 
-  #count(effects: Effects): void {
+  #count({ address }: Connection, effects: Effects): void {
     for (const effect of effects) {
-      if (effect.kind === "garbled") this.desk.tally.count("stratum.garbled");
-      else if (effect.kind === "reject") this.desk.rejected(effect.worker, effect.reason);
+      if (effect.kind === "garbled") {
+        this.desk.tally.count("stratum.garbled");
+        this.desk.conduct.garbledLine(address);
+      } else if (effect.kind === "reject") this.desk.rejected(effect.worker, effect.reason);
     }
   }
 

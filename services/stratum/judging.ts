@@ -106,12 +106,14 @@ export class Judging {
       return;
     }
     this.desk.tally.count("stratum.shares", 1, ["outcome", recorded]);
+    this.desk.conduct.goodShare(connection.address);
     const step = credited(session, verdict.difficulty, this.desk.context(connection));
     this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
   }
 
   #refuse(connection: Connection, id: string, submit: Submit, why: Refusal, line: WaitingLine): void {
     const { session } = connection;
+    this.desk.conduct.refusedShare(connection.address, why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
     this.answer(connection, { session, effects: [say(encode.refused(id, why))] }, line);
   }

@@ -4,18 +4,22 @@
 //   edges --events--> in-lines -> sessions, judging --> out-lines ---+--out--> edges
 //                                         \-> out-shares -> reporters, out-blocks -> jobmanagers, out-state <-> Redis
 
-import { jobmanager, reporter, stratum } from "../../lib/contracts/index.js";
+import { haproxy, jobmanager, reporter, stratum } from "../../lib/contracts/index.js";
 import { JobStore, type OpenService } from "../../lib/wiring/index.js";
 import { announceWithWork } from "./announce.js";
 import { Broadcast, SWEEP_EVERY_MS } from "./broadcast.js";
+import { Conduct } from "./conduct.js";
 import { Desk } from "./desk.js";
+import { InDoors } from "./in-doors.js";
 import { InJobs } from "./in-jobs.js";
 import { InLines } from "./in-lines.js";
 import { JobBook } from "./jobs.js";
 import { OutBlocks } from "./out-blocks.js";
+import { OutDoors } from "./out-doors.js";
 import { OutLines } from "./out-lines.js";
 import { OutShares } from "./out-shares.js";
 import { OutState, TOUCH_EVERY_MS } from "./out-state.js";
+import { OutVouchers } from "./out-vouchers.js";
 import type { Settings } from "./settings.js";
 import { Tally } from "./tally.js";
 import { atMost } from "./wait.js";
@@ -32,7 +36,11 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const { nexus, log, metrics } = house;
   const tally = new Tally(metrics);
   const book = new JobBook();
-  const clients = { jobmanager: nexus.client(jobmanager), reporter: nexus.client(reporter) };
+  const clients = {
+    jobmanager: nexus.client(jobmanager),
+    reporter: nexus.client(reporter),
+    haproxy: nexus.client(haproxy),
+  };
 
   const out = new OutLines({
     send: (edge, outs) => hosted.pushTo(edge, "out", { outs }),
@@ -47,7 +55,19 @@ export const open: OpenService<Settings> = async (house, settings) => {
     extranonce1Size: settings.extranonce1Size,
     isAlive: (edge) => performance.now() - openedAtMs < EDGES_MEET_MS || hosted.subscribers("out").includes(edge),
   });
+  const vouchers = new OutVouchers(house.redis.state, house.cluster, settings.conduct.windowMs);
+  const doors = new OutDoors({
+    ...{ controllers: clients.haproxy, rules: settings.conduct, log, tally },
+    goodShares: (address) => vouchers.goodShares(address),
+  });
+  const conduct = new Conduct({
+    rules: settings.conduct,
+    nowMs: () => performance.now(),
+    onGoodShare: (address) => vouchers.goodShare(address),
+    onOffence: (address, offence) => void doors.report(address, offence),
+  });
   const desk = new Desk({
+    conduct,
     settings,
     book,
     out,
@@ -59,6 +79,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
     jobs: { lookup: (id) => jobs.lookup(id) },
   });
   const lines = new InLines(desk);
+  const bans = new InDoors(clients.haproxy, lines, tally);
   const broadcast = new Broadcast(desk, lines, () => jobs.freshAtMs);
   const closing = new AbortController();
   let onFirstJob = (): void => {};
@@ -113,12 +134,12 @@ export const open: OpenService<Settings> = async (house, settings) => {
   async function close(): Promise<void> {
     closing.abort();
     rest();
-    for (const part of [jobs, shares, blocks]) part.close();
+    for (const part of [jobs, shares, blocks, bans, vouchers]) part.close();
     out.flush();
     out.close();
     await state.close();
     await hosted.close();
-    await Promise.all([clients.jobmanager.close(), clients.reporter.close()]);
+    await Promise.all(Object.values(clients).map((client) => client.close()));
   }
 
   await atMost(FIRST_JOB_MS, announced);

@@ -58,6 +58,18 @@ export const metricTable = {
   },
   "stratum.report_retries": { kind: "count", unit: "calls", tags: [], meaning: "Batches of shares sent again." },
   "stratum.state_errors": { kind: "count", unit: "calls", tags: [], meaning: "Calls to shared state that failed." },
+  "stratum.offences": {
+    kind: "count",
+    unit: "offences",
+    tags: ["reason"],
+    meaning: "Addresses reported for garbage or for invalid shares.",
+  },
+  "stratum.banned": {
+    kind: "count",
+    unit: "connections",
+    tags: [],
+    meaning: "Closed because their address was banned.",
+  },
   "stratum.let_go": { kind: "count", unit: "connections", tags: [], meaning: "Closed because there was no work." },
 } as const satisfies MetricTable;
 

@@ -59,6 +59,34 @@ function compiles(source: string): boolean {
   }
 }
 
+const conduct = z
+  .strictObject({
+    windowMs: milliseconds
+      .default(600_000)
+      .describe("How long an address' lines and shares are counted together, in ms."),
+    garbledLinesMax: z
+      .number()
+      .int()
+      .min(1)
+      .default(25)
+      .describe("Lines that are no requests at all, from an address without one good share, for which it is banned."),
+    invalidSharesMin: z
+      .number()
+      .int()
+      .min(1)
+      .default(100)
+      .describe("Invalid shares of an address before it may be banned."),
+    invalidSharesPart: z
+      .number()
+      .gt(0)
+      .max(1)
+      .default(0.9)
+      .describe(
+        "Part of an address' shares that must be invalid for it to be banned (0.9: 90 %); stale ones do not count.",
+      ),
+  })
+  .describe("What is reported to HAProxy's controllers, which refuse the address for a while.");
+
 export const settings = z.strictObject({
   listeners: z
     .record(z.string().min(1).max(64), listener)
@@ -125,6 +153,7 @@ export const settings = z.strictObject({
     .min(1)
     .default(5)
     .describe("Lines that are no requests at all which a connection may send before it is closed."),
+  conduct: conduct.prefault({}),
   noWorkDisconnectMs: milliseconds
     .default(60_000)
     .describe(

@@ -107,11 +107,12 @@ export class Miner {
   ) {}
 
   static async start(
-    pool: { readonly port: number },
+    { port, localAddress }: { readonly port: number; readonly localAddress?: string },
     worker: string,
     proofOfWork: ProofOfWorkName = "scrypt",
   ): Promise<Miner> {
-    const client = await StratumClient.connect({ host: "127.0.0.1", port: pool.port });
+    const from = localAddress === undefined ? {} : { localAddress };
+    const client = await StratumClient.connect({ host: "127.0.0.1", port, ...from });
     atEnd(() => client.close());
     const session = await client.subscribe("test-miner/1");
     await client.authorize(worker);
