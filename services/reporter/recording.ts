@@ -104,8 +104,9 @@ export class Recording {
     return direct.value;
   }
 
-  /** Resolves when everything is flushed, or after timeoutMs. */
+  /** Resolves when everything is flushed, or after timeoutMs; at once while Redis takes nothing: the next reporter flushes it. */
   async drain(timeoutMs: number): Promise<void> {
+    if (this.#trouble !== undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
