@@ -71,6 +71,7 @@ function frontend(listener: Listener, settings: HaproxySettings, paths: HaproxyP
     bindLine(listener),
     `maxconn ${listener.connectionsMax}`,
     settings.peersPort === undefined ? counters : `${counters} peers ${PEERS}`,
+    ...balancerRules(listener),
     reject(`src -f ${word(paths.banned)}`),
     `tcp-request ${stage} track-sc0 src`,
     reject(`sc0_conn_cur gt ${listener.connectionsPerAddress}`),
@@ -80,6 +81,12 @@ function frontend(listener: Listener, settings: HaproxySettings, paths: HaproxyP
     ...firstByteRules(listener),
     `default_backend ${KEEPERS_BACKEND}`,
   ]);
+}
+
+/** At this stage the address is still that of the balancer itself: whoever else comes could claim to be anybody. */
+function balancerRules({ acceptProxy, acceptProxyFrom }: Listener): string[] {
+  if (!acceptProxy || acceptProxyFrom.length === 0) return [];
+  return [`tcp-request connection reject unless { src ${acceptProxyFrom.join(" ")} }`];
 }
 
 /** V2 */

@@ -35,6 +35,13 @@ export const listener = z
       .describe(
         "Every connection begins with a PROXY header of a balancer in front, and only trusted ones reach this port.",
       ),
+    acceptProxyFrom: z
+      .array(clientAddress)
+      .max(256)
+      .default([])
+      .describe(
+        "With acceptProxy: addresses and ranges of those balancers; empty: whoever reaches the port is believed.",
+      ),
     connectionsMax: count
       .max(1_000_000)
       .default(50_000)
@@ -56,8 +63,6 @@ export const listener = z
   .describe("One port for clients.");
 export type Listener = z.output<typeof listener>;
 
-const addressOrRange = clientAddress.max(64);
-
 const bans = z
   .strictObject({
     stepsS: z
@@ -74,7 +79,7 @@ const bans = z
       .default(86_400)
       .describe("Seconds after the end of a ban in which the next one counts as a repetition."),
     neverBan: z
-      .array(addressOrRange)
+      .array(clientAddress)
       .max(1_024)
       .default(["127.0.0.0/8", "::1"])
       .describe("Addresses and ranges that are never banned, such as your own farms and monitors."),
