@@ -14,6 +14,8 @@ export interface Kind {
   readonly stallMaxMs: number;
   /** Nobody can be served while it lasts: its whole time is added to stallMaxMs. */
   readonly lasting: boolean;
+  /** Redis answers nobody while it lasts. */
+  readonly redisAway: boolean;
   /** It may take questions with it, which then get no answer (C2: only the killing of an edge). */
   readonly losesLines: boolean;
 }
@@ -22,7 +24,7 @@ const C1_MS = 1_000;
 const C2_MS = 2_000;
 
 const brief = (name: string, family: Family): Kind => ({
-  ...{ name, family, forMs: [0, 0], stallMaxMs: C1_MS, lasting: false, losesLines: false },
+  ...{ name, family, forMs: [0, 0], stallMaxMs: C1_MS, lasting: false, redisAway: false, losesLines: false },
 });
 const long = (name: string, family: Family, fromMs: number, toMs: number): Kind => ({
   ...brief(name, family),
@@ -43,10 +45,10 @@ export const KINDS: readonly Kind[] = [
   brief("reload-haproxy", "haproxy"),
   brief("restart-redis", "redis"),
   brief("kill-redis", "redis"),
-  long("outage-redis", "redis", 2_000, 30_000),
-  long("freeze-redis", "redis", 1_000, 10_000),
+  { ...long("outage-redis", "redis", 2_000, 30_000), redisAway: true },
+  { ...long("freeze-redis", "redis", 1_000, 10_000), redisAway: true },
   long("slow-redis", "redis", 3_000, 10_000),
-  long("cut-redis", "redis", 1_000, 10_000),
+  { ...long("cut-redis", "redis", 1_000, 10_000), redisAway: true },
   long("kill-daemon", "daemon", 2_000, 10_000),
   long("freeze-daemon", "daemon", 2_000, 10_000),
 ];

@@ -235,8 +235,15 @@ export class Ledger {
 /** Without any fault, C1's second holds as well. */
 const STALL_MAX_MS = 1_000;
 
-/** What a client may wait while these are felt. */
+/**
+ * What a client may wait while these are felt.
+ *
+ * An edge that dies takes the sessions' newest state with it, and the other copy stands in Redis: with both gone at once clients
+ * stay connected, and wait until Redis is back. No promise says otherwise, so none is broken by it.
+ */
 export function stallMaxMs(felt: readonly Felt[]): number {
+  const edgeLost = felt.some(({ kind }) => kind.losesLines);
+  if (edgeLost && felt.some(({ kind }) => kind.redisAway)) return Number.POSITIVE_INFINITY;
   let most = STALL_MAX_MS;
   let lastingMs = 0;
   for (const { kind, fromMs, untilMs } of felt) {

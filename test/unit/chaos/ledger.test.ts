@@ -191,6 +191,16 @@ test("nobody can be served by an edge that is frozen: its time is added to what 
   expect(promises()).toEqual(["C2"]);
 });
 
+test("an edge killed while Redis is away makes clients wait for Redis; one killed while Redis is slow does not", () => {
+  fault("slow-redis", T - 1_000, T + 10_000);
+  fault("kill-edge", T);
+  see(answer(0, "h1", { atMs: T + 4_100 }));
+  expect(promises()).toEqual(["C2"]);
+  fault("outage-redis", T - 1_000, T + 9_000);
+  see(answer(0, "h2", { atMs: T + 9_900 }));
+  expect(promises()).toEqual(["C2"]);
+});
+
 test("waiting is counted under every fault that was felt meanwhile, and no other", () => {
   fault("kill-stratum", T);
   fault("kill-daemon", T + 60_000, T + 70_000);
