@@ -8,7 +8,7 @@
 //   R1. A share whose line was taken away (its connection moved to another instance) is not sent: that instance has the line.
 //   R2. The queue is bounded by its reader: when `waiting` passes the setting, edges are told OVERLOADED (in-lines.ts).
 
-import type { RejectReason, ReporterContract, Share, WorkerName } from "../../lib/contracts/index.js";
+import type { Claim, RejectReason, ReporterContract, Share, WorkerName } from "../../lib/contracts/index.js";
 import { SHARES_MAX } from "../../lib/contracts/index.js";
 import { type Client, type Log, WiringError } from "../../lib/wiring/index.js";
 import { type Claimant, NO_WORKER, type Recorded, type Recorder } from "./ports.js";
@@ -16,6 +16,8 @@ import type { Tally } from "./tally.js";
 
 /** Batches on their way at once: one would make every share wait for the batch before it. */
 const IN_FLIGHT_MAX = 4;
+/** A reporter records within milliseconds: one that takes this long may stand still, and another one is asked, too. */
+const HEDGE_MS = 300;
 const RETRY_FIRST_MS = 50;
 const RETRY_MAX_MS = 1_000;
 const REJECTS_EVERY_MS = 1_000;
@@ -61,6 +63,16 @@ export class OutShares implements Recorder {
       this.#queue.push({ share, hashesPerDifficulty, claimant, settle });
       this.#schedule();
     });
+  }
+
+  async known(claim: Claim): Promise<boolean> {
+    try {
+      const { known } = await this.reporter.call("known", { claims: [claim] });
+      return known[0] === true;
+    } catch (error) {
+      this.log.debug({ err: error, connection: claim.connection, line: claim.line }, "nobody knows of a late share");
+      return false;
+    }
   }
 
   reject(worker: WorkerName, reason: RejectReason): void {
@@ -116,7 +128,8 @@ export class OutShares implements Recorder {
   async #ask(batch: readonly Entry[], hashesPerDifficulty: number): Promise<readonly Recorded[] | undefined> {
     try {
       const shares = batch.map(({ share }) => share);
-      const { outcomes } = await this.reporter.call("recordShares", { shares, hashesPerDifficulty });
+      const request = { shares, hashesPerDifficulty };
+      const { outcomes } = await this.reporter.call("recordShares", request, { hedgeMs: HEDGE_MS });
       if (outcomes.length !== batch.length)
         throw new WiringError("INVALID_REPLY", `${outcomes.length} outcomes for ${batch.length} shares`);
       this.#retryMs = RETRY_FIRST_MS;

@@ -5,6 +5,7 @@ import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
 import { Coalesce } from "../guard/coalesce.js";
+import { hedge } from "../guard/hedge.js";
 import { Limit } from "../guard/limit.js";
 import type { Log } from "../house.js";
 import type { TimerWheel } from "../rpc/timer-wheel.js";
@@ -16,7 +17,7 @@ import { rideAlong } from "./ride.js";
 import type { Roster } from "./roster.js";
 import { PushSubscription } from "./subscription.js";
 import type { Tally } from "./tally.js";
-import type { NamedMethod } from "./target.js";
+import type { NamedMethod, Target } from "./target.js";
 
 export interface ClientParts {
   readonly roster: Roster;
@@ -73,16 +74,22 @@ export class ServiceClient<C extends Contract> implements Client<C> {
   #callWith(method: NamedMethod, request: unknown, options: CallOptions): Promise<unknown> {
     const { roster, clock } = this.#parts;
     const what = `${roster.service}.${method.name}`;
-    const { signal, coalesce, timeoutMs = method.spec.timeoutMs } = options;
+    const { signal, coalesce, hedgeMs, timeoutMs = method.spec.timeoutMs } = options;
     if (signal?.aborted) return Promise.reject(new CallFailure("CANCELLED", `${what}: aborted before it was made`));
     if (!(timeoutMs > 0))
       return Promise.reject(new CallFailure("EXPIRED", `${what}: a budget of ${timeoutMs} ms is none`));
     const deadlineMs = clock.nowMs() + timeoutMs;
     if (coalesce !== undefined) return this.#share(method, request, options, deadlineMs, coalesce);
-    const call = new Call(this.#dispatch, roster.service, method, request, deadlineMs, options);
-    if (signal) cancelOn(signal, call);
-    this.#dispatch.start(call);
-    return call.promise;
+    const begin = (avoid?: Target): Call => {
+      const call = new Call(this.#dispatch, roster.service, method, request, deadlineMs, options);
+      call.avoid = avoid;
+      if (signal) cancelOn(signal, call);
+      this.#dispatch.start(call);
+      return call;
+    };
+    if (hedgeMs === undefined || options.to !== undefined || !method.spec.idempotent) return begin().promise;
+    const hasOther = (than: Target) => roster.callable.some((target) => target !== than);
+    return hedge<Target>({ clock, afterMs: hedgeMs, begin, hasOther });
   }
 
   #share(

@@ -25,6 +25,11 @@ export interface CallOptions {
   readonly to?: InstanceId;
   /** Preferred instance: used when live, otherwise any other one. */
   readonly prefer?: InstanceId;
+  /**
+   * Another instance is asked, too, when there is no reply after so many milliseconds; whoever answers first counts. For idempotent
+   * methods; without effect on others, with `to`, or with `coalesce`.
+   */
+  readonly hedgeMs?: number;
   /** Single flight: calls of this method with the same key that overlap share one request and its reply. */
   readonly coalesce?: string;
 }

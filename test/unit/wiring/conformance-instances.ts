@@ -135,6 +135,32 @@ export function instancesConform(kind: Kind): void {
     expect(await safe).toBe(12);
   });
 
+  test("a slow instance's call is made at another one, too, when asked for: the first answer counts, the other is called off", async () => {
+    const { client, first, second } = await pair(kind);
+    const hedged = client.call("hold", 7, { hedgeMs: 50 });
+    const [slow, other] = await until("both have it", 2_000, () => {
+      const held = heldBy(first, second);
+      return held.length === 2 && held;
+    });
+    expect(slow?.instance).not.toBe(other?.instance);
+    other?.answer(70);
+    expect(await hedged).toBe(70);
+    await until("the slow one is told", 1_000, () =>
+      heldBy(first, second).some(({ context }) => context.signal.aborted),
+    );
+    const late = client.call("hold", 8, { hedgeMs: 50 });
+    const [one, two] = await until("both have the next", 2_000, () => {
+      const held = heldBy(first, second).filter(({ request }) => request === 8);
+      return held.length === 2 && held;
+    });
+    two?.throw(new Error("broken"));
+    one?.answer(80);
+    expect(await late).toBe(80);
+    const once = client.call("once", 9, { hedgeMs: 20, timeoutMs: 200 });
+    expect(await failureOf(once)).toMatchObject({ code: "TIMEOUT" });
+    expect(heldBy(first, second).filter(({ request }) => request === 9)).toHaveLength(1); // It must not run twice.
+  });
+
   test("when nobody can repeat a call that may have run, its failure says that it may have run", async () => {
     const { caller, host } = await openWorld(kind);
     const mill = await openMill(host);
