@@ -59,6 +59,8 @@ export const clientEvent = z.discriminatedUnion("kind", [
     number: lineNumber,
     /** Without the newline (and without a carriage return before it). */
     bytes,
+    /** True: another backend may have had this line before, so what it causes may have come about already. */
+    again: z.boolean().optional(),
   }),
   z.object({ kind: z.literal("close"), handle, reason: closeReason }),
 ]);

@@ -97,11 +97,12 @@ export class Backend {
       ...(state && { state }),
       adopted: connection.adopted && !state,
     });
-    for (const line of connection.lines) this.tellLine(connection, line);
+    for (const line of connection.lines) this.tellLine(connection, line, true);
   }
 
-  tellLine(connection: Connection, { number, bytes }: HeldLine): void {
-    this.#queue.push({ kind: "line", handle: connection.handle, number, bytes });
+  /** @param again It was perhaps told to another backend before. */
+  tellLine(connection: Connection, { number, bytes }: HeldLine, again = false): void {
+    this.#queue.push({ kind: "line", handle: connection.handle, number, bytes, ...(again && { again }) });
   }
 
   /** The connection is no longer this backend's. Its untold events still go out: the client has gone, its lines count. */

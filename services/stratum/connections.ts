@@ -11,6 +11,8 @@ export const JOBS_GROUP = "jobs";
 export interface WaitingLine {
   readonly number: LineNumber;
   readonly bytes: Uint8Array;
+  /** Another instance may have had it before. */
+  readonly again?: boolean | undefined;
 }
 
 export interface Connection {

@@ -4,6 +4,8 @@
 //
 //   S1. `true` is answered only after the reporter has said that the share is recorded (or was, by this very line).
 //   S2. The difficulty, the tip and the worker are those of the moment at which the line came.
+//       A line that was given to another instance before may be recorded without having been answered. If it is stale by now, it
+//       is looked up before it is refused: what stands in the log is answered `true`.
 //   S3. A candidate goes to the daemons before any refusal is said, and nobody waits for the daemons.
 
 import { chain, nowMs, type Share } from "../../lib/contracts/index.js";
@@ -45,7 +47,12 @@ export class Judging {
     const verdict = await verify(known, submit, this.#terms(session, submit, known, startedMs));
     if (verdict.candidate)
       this.desk.blocks.submit(verdict.candidate, this.desk.finder(submit.worker, session.workers), connection.id); // S3
-    if (verdict.kind === "refused") return this.#refuse(connection, id, submit, verdict.refusal, line);
+    if (verdict.kind === "refused") {
+      const late = line.again && verdict.refusal.reason === "stale" && verdict.identity;
+      if (late && (await this.#recordedBefore(connection, line, known.job.height, late)))
+        return this.#accept(connection, id, line);
+      return this.#refuse(connection, id, submit, verdict.refusal, line);
+    }
     const recorded = await this.#record(connection, submit, line, known, verdict);
     this.#settled(connection, id, submit, line, verdict, recorded);
     this.desk.tally.timing("stratum.share_ms", performance.now() - startedMs);
@@ -109,6 +116,16 @@ export class Judging {
     this.desk.conduct.goodShare(connection.address);
     const step = credited(session, verdict.difficulty, this.desk.context(connection));
     this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
+  }
+
+  #recordedBefore(connection: Connection, line: WaitingLine, height: number, identity: Uint8Array): Promise<boolean> {
+    return this.desk.shares.known({ identity, connection: connection.id, line: line.number, height });
+  }
+
+  /** Without credit for vardiff: its time is long past. */
+  #accept(connection: Connection, id: string, line: WaitingLine): void {
+    this.desk.tally.count("stratum.shares", 1, ["outcome", "redelivered"]);
+    this.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
   }
 
   #refuse(connection: Connection, id: string, submit: Submit, why: Refusal, line: WaitingLine): void {

@@ -1,6 +1,7 @@
 // The ways out of an instance, as its pure parts see them: what in-* and out-* files offer, so that a test can stand in for them.
 
 import type {
+  Claim,
   ConnectionId,
   Handle,
   JobId,
@@ -41,6 +42,8 @@ export type Recorded = ShareOutcome | "moved" | "refused";
 export interface Recorder {
   /** Never rejects. Settles when the reporter has spoken; stays open when the instance is closed before. */
   record(share: Share, hashesPerDifficulty: number, claimant: Claimant): Promise<Recorded>;
+  /** Whether this very line brought this share into the log before. Never rejects; false when nobody can say. */
+  known(claim: Claim): Promise<boolean>;
   reject(worker: WorkerName, reason: RejectReason): void;
   /** Shares that have no outcome yet. */
   readonly waiting: number;

@@ -45,7 +45,13 @@ export interface GoodShare {
 }
 export type Verdict =
   | GoodShare
-  | { readonly kind: "refused"; readonly refusal: Refusal; readonly candidate?: Candidate };
+  | {
+      readonly kind: "refused";
+      readonly refusal: Refusal;
+      /** Absent: its bytes could not be put together. */
+      readonly identity?: Uint8Array;
+      readonly candidate?: Candidate;
+    };
 
 export interface Assembled {
   readonly header: Buffer;
@@ -96,7 +102,7 @@ function judge(known: KnownJob, submit: Submit, terms: Terms, made: Assembled, h
   const number = chain.hashToNumber(hash);
   const candidate = number <= networkTarget ? { candidate: { job, ...made } } : {}; // S3
   const broken = brokenRule(job, submit, terms);
-  if (broken) return { kind: "refused", refusal: broken, ...candidate };
+  if (broken) return { kind: "refused", refusal: broken, identity: chain.headerId(made.header), ...candidate };
   const achieved = chain.targetToDifficulty(job.proofOfWork, number);
   // A block is a share whatever rounding did to the difficulty that was told.
   if (!candidate.candidate && number > shareTarget(job.proofOfWork, terms.difficulty))

@@ -3,6 +3,7 @@
 
 import { pino } from "pino";
 import type {
+  Claim,
   ClientEvent,
   ConnectionId,
   Handle,
@@ -47,6 +48,7 @@ export class Instance {
   readonly tally = new Tally(noMetrics);
   /** What the reporter says; a promise that never settles is a reporter that is away. */
   outcome: (share: Share) => Recorded | Promise<Recorded> = () => "recorded";
+  known: (claim: Claim) => boolean = () => false;
   /** Awaited before every answer of shared state. */
   memoryDelay: Promise<unknown> = Promise.resolve();
   freshAtMs = performance.now();
@@ -97,6 +99,7 @@ export class Instance {
     const instance = this;
     return {
       record,
+      known: async (claim: Claim) => this.known(claim),
       reject: (worker: string, reason: string) => void this.rejects.push(`${worker} ${reason}`),
       get waiting() {
         return instance.waiting;
@@ -180,6 +183,13 @@ export class Miner {
     const bytes = Buffer.from(typeof text === "string" ? text : JSON.stringify(text));
     this.instance.events({ kind: "line", handle: this.handle as Handle, number: number as LineNumber, bytes });
     return number;
+  }
+
+  /** What an edge does with a line that another instance did not acknowledge. */
+  lineAgain(text: string | object, number: number): void {
+    const bytes = Buffer.from(typeof text === "string" ? text : JSON.stringify(text));
+    const facts = { handle: this.handle as Handle, number: number as LineNumber, bytes };
+    this.instance.events({ kind: "line", ...facts, again: true });
   }
 
   close(reason: "client" | "asked" | "moved" = "client"): void {

@@ -1,7 +1,7 @@
 // What a miner does not notice: another instance, another edge, another connection, a line that came twice.
 
 import { describe, expect, test } from "@jest/globals";
-import type { ConnectionId, Handle, LineNumber } from "../../../lib/contracts/index.js";
+import type { Claim, ConnectionId, Handle, LineNumber } from "../../../lib/contracts/index.js";
 import type { Recorded } from "../../../services/stratum/ports.js";
 import { craftJob, EASY, mine, submitLine } from "./craft.js";
 import { EDGE, Instance, Miner, SharedMemory } from "./stand-ins.js";
@@ -109,6 +109,30 @@ describe("another instance takes over with the state that the edge carries", () 
     miner.line(share, number);
     expect(await miner.hear()).toEqual([TRUE]);
     expect(miner.acknowledged.at(-1)).toBe(number);
+  });
+
+  test("S1 a share that was recorded but not answered is answered true also when it is stale by then, and no other one is", async () => {
+    const { memory, instance, miner } = await start();
+    instance.outcome = () => new Promise(() => {}); // It dies with the reporter's answer in hand.
+    const share = submitLine(9, mine(job, "share", {}, "00000001"));
+    const number = miner.line(share);
+    const second = another(memory);
+    const asked: Claim[] = [];
+    second.known = (claim) => {
+      asked.push(claim);
+      return claim.line === number;
+    };
+    const tip = craftJob({ id: "b1", height: 101, previousHash: Buffer.alloc(32, 0xbb) });
+    second.job(tip);
+    miner.moveTo(second);
+    await miner.hear();
+    miner.lineAgain(share, number);
+    expect(await miner.hear()).toEqual([TRUE]);
+    expect(asked).toMatchObject([{ connection: "tcp/one", line: number, height: job.height }]);
+    miner.lineAgain(share, number + 1);
+    expect((await miner.hear())[0]).toMatch(/\[21,/);
+    expect((await miner.ask(share))[0]).toMatch(/\[21,/);
+    expect(asked).toHaveLength(2); // A line that nobody else had is not looked up.
   });
 
   test("state of another version is not guessed at: shared state is asked", async () => {
