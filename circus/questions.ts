@@ -6,6 +6,7 @@ import type { Arbiter } from "./arbiter.js";
 import { CircusError } from "./errors.js";
 import { InfoReader } from "./info.js";
 import { type Command, find, maybeNamed, name, named, type Outcome, pid, read } from "./properties.js";
+import { maskText, maskVariables } from "./secrets.js";
 import type { Watcher } from "./watcher.js";
 
 const reader = new InfoReader();
@@ -53,13 +54,16 @@ function optionsOf(arbiter: Arbiter, properties: unknown): Outcome {
   return { now: { options: shown(find(arbiter, read(named, properties).name)) } };
 }
 
-/** Circus's names and forms: signals are numbers, streams are `stdout_stream_conf`. */
+/** Circus's names and forms: signals are numbers, streams are `stdout_stream_conf`. Secrets are hidden (secrets.ts). */
 function shown(watcher: Watcher): Record<string, unknown> {
   const { name: _, rlimits, stdout_stream, stderr_stream, stop_signal, ...plain } = watcher.config;
   const limits = Object.entries(rlimits).map(([key, value]) => [`rlimit_${key}`, value ?? null]);
   return {
     ...plain,
     ...Object.fromEntries(limits),
+    cmd: maskText(plain.cmd),
+    args: plain.args.map(maskText),
+    env: maskVariables(plain.env),
     working_dir: plain.working_dir ?? process.cwd(),
     stop_signal: constants.signals[stop_signal],
     stdout_stream_conf: stdout_stream ?? null,

@@ -3,6 +3,7 @@
 
 import { CircusError, reasonOf } from "./errors.js";
 import { OptionProblem, type Place, readOption, WATCHER_OPTIONS } from "./options.js";
+import { maskText, maskVariables } from "./secrets.js";
 import { makeWatcher, readWatcherOption, type WatcherConfig } from "./watcher-config.js";
 
 const VARIABLES_MAX = 1_000;
@@ -30,7 +31,8 @@ export function readChanges(now: WatcherConfig, given: Readonly<Record<string, u
   return refused(() => {
     const changes: Record<string, unknown> = {};
     for (const [key, value] of Object.entries(given)) {
-      if (key === "env") changes.env = readEnv(at, value);
+      if (key === "env") changes.env = keepHidden(readEnv(at, value), now.env);
+      else if (key === "cmd" && value === maskText(now.cmd)) changes.cmd = now.cmd;
       else if (/^(stdout|stderr)_stream|^rlimit_/.test(key))
         throw new OptionProblem(at, key, "cannot be changed; use rm and add");
       else changes[key] = readWatcherOption(at, key, value);
@@ -41,6 +43,14 @@ export function readChanges(now: WatcherConfig, given: Readonly<Record<string, u
     }
     return changes as Partial<WatcherConfig>;
   });
+}
+
+/** Whoever read the environment, changed a variable and sends all of it back has seen some values as `***`: those stay. */
+function keepHidden(given: Readonly<Record<string, string>>, now: WatcherConfig["env"]): Record<string, string> {
+  const shown = maskVariables(now);
+  return Object.fromEntries(
+    Object.entries(given).map(([name, value]) => [name, value === shown[name] ? (now[name] ?? value) : value]),
+  );
 }
 
 /** `{stdout_stream: {class: ...}}`, as JSON has it, becomes `stdout_stream.class`, as the file has it. */
