@@ -39,7 +39,8 @@ export const KINDS: readonly Kind[] = [
   ...services.map((service) => long(`freeze-${service}`, service, 1_000, 6_000)),
   { ...brief("kill-edge", "edge"), stallMaxMs: C2_MS, losesLines: true },
   brief("kill-standby", "edge"),
-  { ...brief("kill-edges", "edge"), stallMaxMs: C2_MS, losesLines: true },
+  // Two deaths at once: nobody stands by any more, and a process has to start.
+  { ...brief("kill-edges", "edge"), stallMaxMs: 2 * C2_MS, losesLines: true },
   { ...long("freeze-edge", "edge", 500, 3_000), lasting: true },
   brief("handover-edge", "edge"),
   brief("reload-haproxy", "haproxy"),
