@@ -20,10 +20,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const { directory, bytesMax, patienceMs } = settings.spool;
   const store = new ShareStore(redis, cluster, settings);
   let recording: Recording | undefined;
-  const spool =
-    directory === undefined || bytesMax === 0
-      ? undefined
-      : await Spool.open({ directory, bytesMax, cluster, log, metrics, onAdopted: () => recording?.found() });
+  const onAdopted = () => recording?.found();
+  const spool = await Spool.open({ directory, bytesMax, cluster, log, metrics, onAdopted });
   // Until somebody can be told.
   let tell: { recorded(shares: Share[]): void; block(block: BlockRecord): void } | undefined;
   recording = new Recording({
@@ -38,6 +36,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
       if (told) tell?.block(told);
     },
   });
+  const lost = () => recording?.lost();
+  redis.on("close", lost);
   const readings = new Readings(redis, cluster);
   const implementation = answerShares({ store, recording, spool, spoolBytesMax: bytesMax, readings, metrics });
   const hosted = await house.nexus.host(reporter, implementation);
@@ -53,6 +53,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
       await recording?.drain(Math.max(0, timeoutMs - (performance.now() - begun)));
     },
     async close() {
+      redis.off("close", lost);
       await hosted.close();
       await recording?.close();
       await spool?.close();

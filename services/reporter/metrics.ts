@@ -40,6 +40,13 @@ export const metricTable = {
     tags: ["why"],
     meaning: "Redis did not take shares and the spool took over: away, slow, full (maxmemory), refused (see the log).",
   },
+  "reporter.restored": {
+    kind: "count",
+    unit: "shares",
+    tags: [],
+    meaning:
+      "Shares that Redis had taken, came back without, and was given again. More than a few: look at its persistence.",
+  },
   "reporter.spool.length": {
     kind: "gauge",
     unit: "shares",

@@ -112,13 +112,25 @@ const NOT_NOW = /\b(LOADING|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NO
 /** How an error reply of Redis begins; anything else comes from the connection. */
 const REPLY = /(^|: )(ERR|WRONGTYPE|NOSCRIPT|NOPERM|NOAUTH)\b/;
 
+/** Redis does not say which key is of the wrong type; the client knows what it asked. */
+function keyed(what: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !error.message.startsWith("WRONGTYPE")) return error;
+  const command: unknown = "command" in error ? error.command : undefined;
+  const asked = z.object({ args: z.tuple([z.string()]).rest(z.unknown()) }).safeParse(command);
+  if (!asked.success) return error;
+  const [name] = asked.data.args;
+  return new Error(`cannot ${what}: ${name} is of the wrong type: somebody else writes there. Rename or delete it`, {
+    cause: error,
+  });
+}
+
 /** Turns a failure of Redis into one that says whether to try again. `what` completes "cannot ...". */
 export async function available<T>(what: string, doing: Promise<T>): Promise<T> {
   try {
     return await doing;
   } catch (error) {
     const text = error instanceof Error ? error.message : String(error);
-    if (REPLY.test(text) && !NOT_NOW.test(text)) throw error;
+    if (REPLY.test(text) && !NOT_NOW.test(text)) throw keyed(what, error);
     throw new WiringError("UNAVAILABLE", `cannot ${what}: Redis for shares says or is: ${text}. Try again.`, {
       cause: error,
     });

@@ -53,9 +53,18 @@ export class Spool implements Backlog {
     private readonly place: Place,
   ) {}
 
-  /** Makes the folder if need be, and takes over what lies there. @throws {Error} when the folder cannot be used. */
-  static async open(options: SpoolOptions): Promise<Spool> {
-    const { directory, cluster } = options;
+  /**
+   * Makes the folder if need be, and takes over what lies there.
+   *
+   * @returns undefined when none is configured.
+   * @throws {Error} when the folder cannot be used.
+   */
+  static async open(
+    wanted: Omit<SpoolOptions, "directory"> & { directory?: string | undefined },
+  ): Promise<Spool | undefined> {
+    const { directory, cluster } = wanted;
+    if (directory === undefined || wanted.bytesMax === 0) return undefined;
+    const options = { ...wanted, directory };
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
     } catch (error) {

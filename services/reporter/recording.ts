@@ -11,19 +11,16 @@
 //   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, by its identities and lines,
 //       and found `redelivered` when it is flushed. (Redis forgets identities after identityTtlMs: an outage longer than that may
 //       record the one batch that was under way when it began a second time.)
-//   C4. Without a spool, failures of Redis are the caller's.
+//   C4. Redis may have lost its last moments when it comes back: what it had taken shortly before is given to it again first
+//       (recent.ts). So a share answered `true` survives a Redis that is killed between two syncs of its disk, or failed over.
+//   C5. Without a spool, failures of Redis are the caller's.
 
 import type { ShareOutcome } from "../../lib/contracts/index.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
-import {
-  type Backlog,
-  type BlockOutcome,
-  type BlockReport,
-  type CreditedShare,
-  claimOf,
-  type Ledger,
-  type SpoolRecord,
-} from "./ports.js";
+import type { Backlog, BlockOutcome, BlockReport, CreditedShare, Ledger, SpoolRecord } from "./ports.js";
+import { Recent } from "./recent.js";
+import { sortOut } from "./sort-out.js";
+import { Trouble, within } from "./trouble.js";
 
 export interface RecordingOptions {
   readonly ledger: Ledger;
@@ -57,11 +54,14 @@ export class Recording {
   /** Shares that may be spooled now: no end while Redis is away (C2). */
   #allowance = Number.POSITIVE_INFINITY;
   #progress = signal();
+  readonly #recent = new Recent();
+  /** Redis may have lost what it had (C4). */
+  #doubt = false;
   #closed = false;
-  /** What Redis said last, so that it is logged once. */
-  #trouble: string | undefined;
+  readonly #trouble: Trouble;
 
   constructor(private readonly options: RecordingOptions) {
+    this.#trouble = new Trouble(options.log, options.metrics);
     if (options.spool && options.spool.length > 0) this.#spool(0);
   }
 
@@ -71,7 +71,7 @@ export class Recording {
 
   /** Why Redis does not take shares; undefined: it does. */
   get trouble(): string | undefined {
-    return this.#trouble;
+    return this.#trouble.text;
   }
 
   /** Something appeared in the spool that is not ours: it is flushed. */
@@ -79,7 +79,16 @@ export class Recording {
     if (this.#mode.kind === "direct" && !this.#closed) this.#spool(0);
   }
 
-  /** One call at a time. @throws {WiringError} UNAVAILABLE, C1. @throws what Redis said, C4. */
+  /** The connection to Redis broke: whoever answers next may know less. */
+  lost(): void {
+    if (this.#closed || !this.options.spool) return;
+    this.#doubt = true;
+    if (this.#mode.kind !== "direct") return;
+    this.#trouble.report(new WiringError("UNAVAILABLE", "the connection to Redis for shares was lost"));
+    this.#spool(RETRY_FIRST_MS);
+  }
+
+  /** One call at a time. @throws {WiringError} UNAVAILABLE, C1. @throws what Redis said, C5. */
   async shares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
     for (;;) {
       const direct = await this.#direct(() => this.options.ledger.record(credited));
@@ -88,7 +97,7 @@ export class Recording {
         await this.#progress.heard;
         continue;
       }
-      this.options.onRecorded(credited.filter((_, i) => direct.value[i] === "recorded"));
+      this.#stands(credited, direct.value);
       return direct.value;
     }
   }
@@ -106,7 +115,7 @@ export class Recording {
 
   /** Resolves when everything is flushed, or after timeoutMs; at once while Redis takes nothing: the next reporter flushes it. */
   async drain(timeoutMs: number): Promise<void> {
-    if (this.#trouble !== undefined) return;
+    if (this.trouble !== undefined) return;
     let timer: NodeJS.Timeout | undefined;
     const late = new Promise<void>((resolve) => {
       timer = setTimeout(resolve, timeoutMs);
@@ -127,29 +136,26 @@ export class Recording {
     while (this.#mode.kind === "handover") await this.#mode.over.heard;
     if (this.#mode.kind === "spooling") return undefined;
     const { spool, patienceMs } = this.options;
-    if (!spool) return { value: await attempt() }; // C4
+    if (!spool) return { value: await attempt() }; // C5
     try {
       return { value: await within(patienceMs, attempt()) };
     } catch (error) {
-      this.#report(error);
+      this.#trouble.report(error);
+      this.#doubt = true;
       if (!this.#closed && this.mode === "direct") this.#spool(RETRY_FIRST_MS);
       return undefined;
     }
   }
 
-  /** The same identity by the same line is the same share (C3), by another one it is none. */
   async #keepShares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
-    const fresh = new Map<string, CreditedShare>();
-    const outcomes = credited.map((it): ShareOutcome => {
-      const name = Buffer.from(it.share.identity).toString("latin1");
-      const first = fresh.get(name);
-      const claim = this.options.spool?.claimOf(it.share.identity) ?? (first && claimOf(first.share));
-      if (claim !== undefined) return claim === claimOf(it.share) ? "redelivered" : "duplicate";
-      fresh.set(name, it);
-      return "recorded";
-    });
-    this.#allowance -= fresh.size;
-    if (fresh.size > 0) await this.#keep({ kind: "shares", shares: [...fresh.values()] });
+    const { spool } = this.options;
+    const { outcomes, fresh } = sortOut(
+      credited,
+      (identity) => spool?.claimOf(identity),
+      (identity) => this.#recent.claimOf(identity),
+    );
+    this.#allowance -= fresh.length;
+    if (fresh.length > 0) await this.#keep({ kind: "shares", shares: fresh });
     return outcomes;
   }
 
@@ -181,7 +187,7 @@ export class Recording {
         if (await this.#flush()) break;
         retryMs = RETRY_FIRST_MS;
       } catch (error) {
-        this.#report(error);
+        this.#trouble.report(error);
         this.#allow(Number.POSITIVE_INFINITY);
         await this.#pause(retryMs * (0.5 + Math.random() / 2));
         retryMs = Math.min(2 * retryMs, RETRY_MAX_MS);
@@ -200,6 +206,7 @@ export class Recording {
   async #flush(): Promise<boolean> {
     const { spool, patienceMs } = this.options;
     if (!spool || this.#mode.kind !== "spooling") return true;
+    if (this.#doubt) await this.#restore();
     const begun = performance.now();
     await this.#flushChunk(spool);
     if (performance.now() - begun > patienceMs || spool.length > FLUSH_MAX) return false;
@@ -211,8 +218,9 @@ export class Recording {
         const flushed = await within(patienceMs, this.#flushChunk(spool));
         if (!flushed) await this.#pause(1); // A write is on its way to the disk.
       }
+      if (this.#doubt) throw new WiringError("UNAVAILABLE", "the connection to Redis for shares was lost again");
       this.#mode = { kind: "direct" };
-      this.#recovered(sinceMs);
+      this.#trouble.over(performance.now() - sinceMs);
       return true;
     } catch (error) {
       this.#mode = { kind: "spooling", sinceMs };
@@ -222,9 +230,36 @@ export class Recording {
     }
   }
 
+  /** C4. @throws {Error} Redis'; all of it is given again then. */
+  async #restore(): Promise<void> {
+    this.#doubt = false;
+    const { ledger, log, metrics } = this.options;
+    let restored = 0;
+    try {
+      for (const shares of this.#recent.batches) {
+        const outcomes = await ledger.record(shares);
+        restored += outcomes.filter((outcome) => outcome === "recorded").length;
+      }
+    } catch (error) {
+      this.#doubt = true;
+      throw error;
+    } finally {
+      if (restored > 0) {
+        metrics.count("reporter.restored", restored);
+        log.warn({ shares: restored }, "Redis came back without shares that it had taken; they are in the log again");
+      }
+    }
+  }
+
+  #stands(shares: readonly CreditedShare[], outcomes: readonly ShareOutcome[]): void {
+    const theirs = shares.filter((_, i) => outcomes[i] !== "duplicate");
+    if (this.options.spool) this.#recent.add(theirs, performance.now());
+    this.options.onRecorded(shares.filter((_, i) => outcomes[i] === "recorded"));
+  }
+
   /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
   async #flushChunk(spool: Backlog): Promise<boolean> {
-    const { ledger, metrics, onRecorded, onBlock } = this.options;
+    const { ledger, metrics, onBlock } = this.options;
     const chunk = await spool.next(FLUSH_MAX);
     if (!chunk) return false;
     if (chunk.kind === "block") {
@@ -243,24 +278,8 @@ export class Recording {
     for (const outcome of ["recorded", "redelivered"] as const)
       if (tally[outcome] > 0) metrics.count("reporter.spool.flushed", tally[outcome], { outcome });
     if (tally.duplicate > 0) metrics.count("reporter.spool.late_duplicates", tally.duplicate);
-    onRecorded(shares.filter((_, i) => outcomes[i] === "recorded"));
+    this.#stands(shares, outcomes);
     return true;
-  }
-
-  /** Once for each kind of trouble until Redis takes shares again. */
-  #report(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
-    const why = causeOf(text);
-    if (this.#trouble !== undefined && causeOf(this.#trouble) === why) return;
-    this.#trouble = text;
-    this.options.metrics.count("reporter.outages", 1, { why });
-    this.options.log.error({ err: error, why }, `shares go to the spool: ${text}`);
-  }
-
-  #recovered(sinceMs: number): void {
-    const seconds = Math.round((performance.now() - sinceMs) / 100) / 10;
-    if (this.#trouble !== undefined) this.options.log.info({ seconds }, "Redis takes shares again; the spool is empty");
-    this.#trouble = undefined;
   }
 
   #pause(ms: number): Promise<void> {
@@ -285,27 +304,4 @@ function signal(): Signal {
     say = resolve;
   });
   return { heard, say };
-}
-
-type Trouble = "away" | "slow" | "full" | "refused";
-
-const SLOW = "has not answered within";
-
-function causeOf(text: string): Trouble {
-  if (text.includes(SLOW)) return "slow";
-  if (/\bOOM\b/.test(text)) return "full";
-  return text.startsWith("[UNAVAILABLE]") ? "away" : "refused";
-}
-
-async function within<T>(patienceMs: number, doing: Promise<T>): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    const why = `Redis for shares ${SLOW} ${patienceMs} ms (reporter.spool.patienceMs)`;
-    timer = setTimeout(() => reject(new WiringError("UNAVAILABLE", why)), patienceMs);
-  });
-  try {
-    return await Promise.race([doing, late]);
-  } finally {
-    clearTimeout(timer);
-  }
 }

@@ -5,7 +5,7 @@
 //   await redis.stop(); await redis.start();   // the same port, empty: what a restart without persistence looks like
 
 import { type ChildProcess, spawn } from "node:child_process";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdir, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis, type RedisOptions } from "ioredis";
@@ -115,6 +115,12 @@ export class RedisServer {
     child.kill(signal);
     child.kill("SIGCONT"); // One that a test froze must be able to die.
     await ended;
+  }
+
+  /** Between stop and start: what it had on disk is gone, too. */
+  async forget(): Promise<void> {
+    await rm(this.directory, { recursive: true, force: true });
+    await mkdir(this.directory);
   }
 
   /** Freezes it: connections stay open and nothing answers. */

@@ -42,12 +42,12 @@ export class Script {
     try {
       return await call("EVALSHA", [this.#sha, ...rest]);
     } catch (error) {
-      if (!isNoScript(error)) throw named(this.name, error);
+      if (!isNoScript(error)) throw named(this.name, keys, error);
     }
     try {
       return await call("EVAL", [this.lua, ...rest]);
     } catch (error) {
-      throw named(this.name, error);
+      throw named(this.name, keys, error);
     }
   }
 }
@@ -56,7 +56,13 @@ function isNoScript(error: unknown): boolean {
   return error instanceof Error && error.message.startsWith("NOSCRIPT");
 }
 
-function named(name: string, error: unknown): Error {
+/** Redis does not say which key is of the wrong type. */
+const NAMELESS = "WRONGTYPE Operation against a key";
+
+function named(name: string, keys: readonly string[], error: unknown): Error {
   const why = error instanceof Error ? error.message : String(error);
-  return new Error(`script ${name}: ${why}`, { cause: error });
+  const which = why.startsWith(NAMELESS)
+    ? `. Somebody else writes to one of ${keys.join(", ")}: look with TYPE, then rename or delete it`
+    : "";
+  return new Error(`script ${name}: ${why}${which}`, { cause: error });
 }

@@ -12,10 +12,13 @@
 // confirmed; accepted after it was orphaned unless it has more confirmations than ever before (its chain won after all).
 
 import { Script } from "../../../lib/wiring/index.js";
+import { WRONG } from "./types.js";
 
 export const block = new Script(
   "reporter/block",
-  `
+  `${WRONG}
+local refused = wrong(KEYS[1], 'hash') or wrong(KEYS[2], 'zset') or wrong(KEYS[3], 'string') or wrong(KEYS[4], 'hash')
+if refused then return refused end
 local status, confirmations = ARGV[3], tonumber(ARGV[4])
 local found = redis.call('HMGET', KEYS[1], 'status', 'top', 'round', 'confirmations', 'reason')
 local before, top, round = found[1], tonumber(found[2] or '-1'), found[3] or ''

@@ -19,16 +19,36 @@
 // out of the hashrates (it was spooled too long to say anything about the present).
 
 import { Script } from "../../../lib/wiring/index.js";
+import { WRONG } from "./types.js";
 
 /** Arguments before the shares. */
 export const RECORD_HEAD = 9;
 
 export const record = new Script(
   "reporter/record",
-  `
+  `${WRONG}
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local prefix = ARGV[1]
+
+local function wrongKind()
+  local first = wrong(KEYS[1], 'stream') or wrong(KEYS[2], 'hash') or wrong(KEYS[3], 'zset') or wrong(KEYS[4], 'string')
+  if first then return first end
+  local round = prefix .. 'round:' .. (redis.call('GET', KEYS[4]) or '1')
+  first = wrong(round, 'hash') or wrong(round .. ':workers', 'zset')
+  if first then return first end
+  local looked = {}
+  for i = ${RECORD_HEAD + 1}, #ARGV, 13 do
+    for _, name in ipairs({ 'seen:' .. ARGV[i+2], 'worker:' .. ARGV[i+5] }) do
+      if not looked[name] then first = wrong(prefix .. name, 'hash') end
+      if first then return first end
+      looked[name] = true
+    end
+  end
+end
+local refused = wrongKind()
+if refused then return refused end
+
 local markTtl, mark, before = tonumber(ARGV[9]), 0, 0
 if markTtl > 0 then before = tonumber(redis.call('GET', KEYS[5]) or '0') end
 local round = redis.call('GET', KEYS[4])
@@ -107,9 +127,10 @@ redis.call('HINCRBYFLOAT', open, 'difficulty', exact(sum))
 redis.call('HINCRBY', KEYS[2], 'accepted', count)
 redis.call('HINCRBYFLOAT', KEYS[2], 'difficulty', exact(sum))
 
+-- Hashrates only: whatever stands there instead is gone in an hour.
 for name, bucket in pairs(buckets) do
-  for worker, hashes in pairs(bucket.sums) do redis.call('HINCRBYFLOAT', name, worker, exact(hashes)) end
-  redis.call('PEXPIRE', name, bucket.keep)
+  for worker, hashes in pairs(bucket.sums) do redis.pcall('HINCRBYFLOAT', name, worker, exact(hashes)) end
+  redis.pcall('PEXPIRE', name, bucket.keep)
 end
 return table.concat(outcomes)
 `,

@@ -233,6 +233,102 @@ describe("a reporter that ends", () => {
   });
 });
 
+describe("a Redis that comes back otherwise than it went", () => {
+  test("S1: without its last moments, it is given them again", async () => {
+    const it = await start();
+    await record(it, line(1));
+    await record(it, line(2));
+    await record(it, line(3));
+    await redis.stop();
+    await redis.forget();
+    await redis.start(); // As one whose disk had not been written for a second.
+    await until("they are back", 5_000, async () => (await logged()).length === 3);
+    expect(await logged()).toEqual([1, 2, 3]);
+    expect(it.house.metrics.counters()["reporter.restored"]).toBe(3);
+    expect(await record(it, line(2), aShare(3, { line: 9 }))).toBe("redelivered duplicate");
+  });
+
+  test("S2: a duplicate of a share that was recorded just before the outage is a duplicate during it", async () => {
+    const it = await start();
+    await record(it, line(1));
+    await redis.stop();
+    expect(await record(it, aShare(1, { line: 2 }), line(1))).toBe("duplicate recorded");
+    await redis.start();
+    await flushed(it);
+    expect(await logged()).toEqual([1]);
+  });
+
+  test("S1: one that is full counts as away, is told of once, and gets the shares when it has room", async () => {
+    const it = await start();
+    await record(it, line(1));
+    const admin = await redis.asking();
+    await admin.config("SET", "maxmemory-policy", "noeviction");
+    await admin.config("SET", "maxmemory", "1");
+    expect(await record(it, line(2))).toBe("recorded");
+    expect(await record(it, line(3))).toBe("recorded");
+    const { recording, trouble } = await status(it);
+    expect(recording).toBe("spool");
+    expect(trouble).toMatch(/OOM/);
+    await admin.config("SET", "maxmemory", "0");
+    await flushed(it);
+    expect(await logged()).toEqual([1, 2, 3]);
+    expect(it.house.metrics.counters()["reporter.outages"]).toBe(1);
+  });
+
+  test.each([
+    ["the log", "hf:{test}:shares"],
+    ["the totals", "hf:{test}:share:totals"],
+    ["the identities", "hf:{test}:share:seen:100"],
+    ["a worker", "hf:{test}:share:worker:alice.rig1"],
+    ["the open round", "hf:{test}:share:round:1"],
+    ["the round's workers", "hf:{test}:share:round:1:workers"],
+  ])(
+    "S1: with something else at the key of %s, nothing is half recorded, and the error names the key",
+    async (_, key) => {
+      const it = await start();
+      await record(it, line(1));
+      const admin = await redis.asking();
+      await admin.rename(key, "kept");
+      await admin.set(key, "somebody else's");
+      expect(await record(it, line(2))).toBe("recorded");
+      const { trouble } = await status(it);
+      expect(trouble).toContain(key);
+      expect(trouble).toMatch(/Rename or delete/);
+      await admin.rename("kept", key);
+      await flushed(it);
+      expect(await logged()).toEqual([1, 2]);
+      expect(await it.client.call("pool", {})).toMatchObject({ accepted: 2, recorded: 2 });
+    },
+  );
+
+  test("without a spool, something else at a key fails the call, and the share is not lied about", async () => {
+    const it = await start({ bytesMax: 0 });
+    await redis.client().set("hf:{test}:shares", "somebody else's");
+    await expect(record(it, line(1))).rejects.toThrow(/hf:\{test\}:shares is a string and must be a stream/);
+    await redis.client().del("hf:{test}:shares");
+    expect(await record(it, line(1))).toBe("recorded");
+    await redis
+      .client()
+      .set("hf:{test}:share:totals", "x")
+      .catch(() => {});
+    await expect(it.client.call("pool", {})).rejects.toThrow(/hf:\{test\}:share:totals is of the wrong type/);
+  });
+});
+
+describe("known", () => {
+  test("a line's own share is known from Redis and from the spool, nobody else's is", async () => {
+    const it = await start();
+    await record(it, line(1));
+    const claims = [line(1), aShare(1, { line: 2 }), line(3), line(4)];
+    expect(await it.client.call("known", { claims })).toEqual({ known: [true, false, false, false] });
+    await redis.stop();
+    await record(it, line(3));
+    expect(await it.client.call("known", { claims: [line(3)] })).toEqual({ known: [true] });
+    const unsure = it.client.call("known", { claims: [line(4)] }, { timeoutMs: 300 });
+    await expect(unsure).rejects.toMatchObject({ code: "UNAVAILABLE" });
+  });
+});
+
 describe("bounds", () => {
   test("a full spool leaves shares unanswered as UNAVAILABLE, and takes them again when there is room", async () => {
     const it = await start({ bytesMax: 2_000 });
@@ -251,6 +347,20 @@ describe("bounds", () => {
     await flushed(it);
     expect(await record(it, line(taken + 1))).toBe("recorded");
     expect(await logged()).toHaveLength(taken + 1);
+  });
+
+  test("a disk that takes nothing leaves shares unanswered as UNAVAILABLE, and takes them again when it does", async () => {
+    const it = await start();
+    await redis.stop();
+    expect(await record(it, line(1))).toBe("recorded");
+    await rename(directory, `${directory}.away`);
+    const call = it.client.call("recordShares", { shares: [line(2)], hashesPerDifficulty: 1 }, { timeoutMs: 300 });
+    await expect(call).rejects.toMatchObject({ code: "UNAVAILABLE" });
+    await rename(`${directory}.away`, directory);
+    expect(await record(it, line(2))).toBe("recorded");
+    await redis.start();
+    await flushed(it);
+    expect(await logged()).toEqual([1, 2]);
   });
 
   test("a folder that is no folder is refused at the start, in words", async () => {
