@@ -35,6 +35,8 @@ export class Backend {
   /** B4. Until it is heard again. */
   silent = false;
   #quietTicks = 0;
+  /** Closed for good, by handle, and not known to have been told: somebody must hear of it. */
+  readonly #farewells = new Map<Handle, Connection>();
   #queue: ClientEvent[] = [];
   #inFlight: readonly ClientEvent[] | undefined;
 
@@ -109,6 +111,14 @@ export class Backend {
   close(connection: Connection, reason: CloseReason): void {
     this.#forget(connection);
     this.#queue.push({ kind: "close", handle: connection.handle, reason });
+    if (reason !== "moved") this.#farewells.set(connection.handle, connection);
+  }
+
+  /** The connections that were closed here and must be told to another backend, because nobody knows whether this one heard of it. */
+  farewells(): Connection[] {
+    const all = [...this.#farewells.values()];
+    this.#farewells.clear();
+    return all;
   }
 
   /** Everybody leaves for another backend. B2. Returns them. @param tell False: it is gone, or shall not be spoken to. */
@@ -168,6 +178,7 @@ export class Backend {
     if (batch !== this.#inFlight) return false;
     this.#inFlight = undefined;
     for (const event of batch) {
+      if (event.kind === "close") this.#farewells.delete(event.handle);
       if (event.kind !== "line") continue;
       const connection = this.connections.get(event.handle);
       if (connection) connection.taken = Math.max(connection.taken, event.number as LineNumber);

@@ -51,6 +51,8 @@ export class Connection {
   /** The port wants to hear of acknowledgements. */
   waiting = false;
   closed = false;
+  /** Why it was closed. */
+  reason: CloseReason = "client";
   #lastNumber: number;
 
   constructor(

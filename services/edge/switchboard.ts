@@ -12,50 +12,29 @@
 //   S5. A client with linesMax unacknowledged lines, or bytesMax of them, has no room; all together hold at most heldBytesMax
 //       (one line each above it).
 //   S6. A line that every backend dies of ends its own connection, and no other (trial.ts).
+//   S7. That a client has left is told to a backend, with its last lines, even if its own one dies of something else just then: else
+//       its session would count as live for a long time.
 
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import type { Instance, InstanceId } from "../../lib/wiring/index.js";
 import { Backend } from "./backend.js";
 import { leastLoaded, surplus } from "./balance.js";
 import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine, NUMBERS_PER_EPOCH } from "./connection.js";
-import type { MetricName } from "./metrics.js";
+import type { SwitchboardHooks, SwitchboardLimits } from "./ports.js";
+import { Room } from "./room.js";
 import { Trials } from "./trial.js";
 
-export interface SwitchboardLimits {
-  readonly linesMax: number;
-  readonly bytesMax: number;
-  readonly heldBytesMax: number;
-  readonly drainMs: number;
-  readonly suspectMs: number;
-  /** A backend of which nothing was heard for so many ticks loses its connections, where another one is heard. */
-  readonly silenceTicks: number;
-  /** Connections moved from the most to the least loaded backend at each tick; 0: never. */
-  readonly rebalancePerTick: number;
-}
-
-export interface SwitchboardHooks {
-  /** There are events for this backend. */
-  wake(id: InstanceId): void;
-  /** Anything at all must be heard of this backend: have it answer something. */
-  probe(id: InstanceId): void;
-  /** S6, for the log. Its oldest line is the one. */
-  expelled(connection: Connection): void;
-  count(name: MetricName, by?: number): void;
-  nowMs(): number;
-}
-
-/** Below this part of heldBytesMax reading goes on. */
-const RELIEF = 0.75;
+/** Clients that left while there was no backend, and those that wait for one, are kept in mind up to this number together. */
+const FAREWELLS_MAX = 100_000;
 
 export class Switchboard {
   readonly #connections = new Set<Connection>();
   readonly #homeless = new Set<Connection>();
-  readonly #starved = new Set<Connection>();
   readonly #backends = new Map<InstanceId, Backend>();
   readonly #trials = new Trials();
   /** Only grows, over the restarts of the edge too: of two ownerships of one connection the later one has the greater handle. */
   #nextHandle: number;
-  #heldBytes = 0;
+  readonly #room: Room;
 
   constructor(
     readonly epoch: number,
@@ -63,6 +42,7 @@ export class Switchboard {
     readonly hooks: SwitchboardHooks,
   ) {
     this.#nextHandle = epoch * NUMBERS_PER_EPOCH + 1;
+    this.#room = new Room(limits);
   }
 
   open(
@@ -77,7 +57,7 @@ export class Switchboard {
     const connection = new Connection(facts, port, before.adopted, this.epoch);
     connection.state = before.state;
     for (const line of before.lines ?? []) connection.keep(line);
-    this.#heldBytes += connection.heldBytes;
+    this.#room.take(connection.heldBytes);
     this.#connections.add(connection);
     if (!facts.local || connection.lines.length > 0) this.#assign(connection);
     return connection;
@@ -85,17 +65,13 @@ export class Switchboard {
 
   /** S5. False: take no line of it now; its port hears `relieved`. */
   hasRoom(connection: Connection): boolean {
-    const { linesMax, bytesMax, heldBytesMax } = this.limits;
-    if (connection.lines.length >= linesMax || connection.heldBytes >= bytesMax) return false;
-    if (this.#heldBytes < heldBytesMax) return true;
-    this.#starved.add(connection);
-    return false;
+    return this.#room.isThere(connection);
   }
 
   line(connection: Connection, bytes: Uint8Array): void {
     if (connection.closed) return;
     const line = connection.hold(bytes);
-    this.#heldBytes += costOf(line);
+    this.#room.take(costOf(line));
     const { owner } = connection;
     if (!owner) this.#assign(connection);
     else if (owner.drainUntilMs === undefined) {
@@ -108,15 +84,16 @@ export class Switchboard {
   close(connection: Connection, reason: CloseReason): void {
     if (connection.closed) return;
     connection.closed = true;
+    connection.reason = reason;
     const { owner } = connection;
     this.#connections.delete(connection);
     this.#homeless.delete(connection);
-    this.#starved.delete(connection);
-    this.#free(connection.heldBytes);
+    this.#room.leave(connection);
     this.#settled(connection);
-    if (!owner) return;
-    owner.close(connection, reason);
-    this.hooks.wake(owner.id);
+    if (owner) {
+      owner.close(connection, reason);
+      this.hooks.wake(owner.id);
+    } else if (reason !== "moved" && (connection.state || connection.adopted)) this.#farewell(connection);
   }
 
   /** Discovery's present list. */
@@ -230,7 +207,7 @@ export class Switchboard {
       connections: this.#connections.size,
       epoch: this.epoch,
       unacknowledgedLines,
-      heldBytes: this.#heldBytes,
+      heldBytes: this.#room.heldBytes,
       backends: [...this.#backends.values()].map(({ id, connections }) => ({ id, connections: connections.size })),
     };
   }
@@ -256,7 +233,7 @@ export class Switchboard {
     }
     const { port } = connection;
     if (out.state) connection.state = out.state;
-    for (const number of out.acknowledges ?? []) this.#free(connection.acknowledge(number));
+    for (const number of out.acknowledges ?? []) this.#room.free(connection.acknowledge(number));
     if (out.acknowledges) this.#settled(connection);
     if (out.leave !== undefined) backend.leave(connection, out.leave);
     if (out.join !== undefined) this.#join(backend, connection, out.join);
@@ -297,6 +274,7 @@ export class Switchboard {
     const guilty = died ? this.#trials.died(leaving) : undefined;
     for (const connection of leaving) if (connection !== guilty) this.#assign(connection);
     if (guilty) this.#expel(guilty);
+    for (const gone of backend.farewells()) this.#farewell(gone);
     this.#tryNext();
     if (backend.pending) this.hooks.wake(backend.id);
   }
@@ -306,6 +284,15 @@ export class Switchboard {
     this.hooks.count("edge.closedPoison");
     this.hooks.expelled(connection);
     connection.port.end("limit", "every backend dies of its line");
+  }
+
+  /** S7. Its last lines go along once, and only where there is somebody to take them: nobody counts their bytes any more. */
+  #farewell(connection: Connection): void {
+    const [oldest] = connection.lines;
+    const alone = !leastLoaded(this.#backends.values(), this.hooks.nowMs());
+    if (alone || oldest?.strikes) connection.lines.length = 0;
+    else if (oldest) oldest.strikes = 1;
+    if (!alone || this.#homeless.size < FAREWELLS_MAX) this.#assign(connection);
   }
 
   #settled(connection: Connection): void {
@@ -338,19 +325,12 @@ export class Switchboard {
     }
     this.#homeless.delete(connection);
     backend.adopt(connection, this.#nextHandle++ as Handle);
+    if (connection.closed) backend.close(connection, connection.reason);
     this.hooks.wake(backend.id);
   }
 
   #housePeople(): void {
     if (this.#homeless.size === 0 || !leastLoaded(this.#backends.values(), this.hooks.nowMs())) return;
     for (const connection of [...this.#homeless]) this.#assign(connection);
-  }
-
-  #free(bytes: number): void {
-    this.#heldBytes -= bytes;
-    if (this.#starved.size === 0 || this.#heldBytes > this.limits.heldBytesMax * RELIEF) return;
-    const starved = [...this.#starved];
-    this.#starved.clear();
-    for (const { port } of starved) port.relieved();
   }
 }

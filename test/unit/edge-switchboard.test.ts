@@ -3,7 +3,8 @@ import fc from "fast-check";
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import { type Instance, type InstanceId, instance } from "../../lib/wiring/index.js";
 import type { Connection } from "../../services/edge/connection.js";
-import { Switchboard, type SwitchboardLimits } from "../../services/edge/switchboard.js";
+import type { SwitchboardLimits } from "../../services/edge/ports.js";
+import { Switchboard } from "../../services/edge/switchboard.js";
 
 const LIMITS: SwitchboardLimits = {
   linesMax: 4,
@@ -450,6 +451,45 @@ test("the last lines of a client that has gone still reach its backend, before t
   world.board.close(connection, "client"); // Safe twice.
   world.send(backend);
   expect(backend.heard.map(({ kind }) => kind)).toEqual(["open", "line", "close"]);
+  expect(world.board.status()).toMatchObject({ connections: 0, heldBytes: 0 });
+});
+
+test("a client that left just when its backend died is told to another one, with its last line, and to no third", () => {
+  const world = new World();
+  const first = world.add();
+  const connection = world.client("a");
+  line(world, connection, "1");
+  world.send(first);
+  world.answer(first);
+  line(world, connection, "last");
+  world.board.close(connection, "client");
+  const second = world.add();
+  world.kill(first);
+  world.send(second);
+  expect(second.heard).toMatchObject([{ kind: "open" }, { kind: "line" }, { kind: "close", reason: "client" }]);
+  expect((second.heard[0] as { state?: Uint8Array }).state).toEqual(Buffer.from("1"));
+  const third = world.add();
+  world.kill(second);
+  world.settle();
+  expect(third.heard).toEqual([]);
+});
+
+test("clients that leave while there is no backend are told to the next one, if any had known them", () => {
+  const world = new World();
+  const first = world.add();
+  const [known, stranger] = [world.client("known"), world.client("stranger")];
+  line(world, known, "1");
+  world.send(first);
+  world.answer(first);
+  world.kill(first);
+  line(world, known, "late");
+  for (const connection of [known, stranger]) world.board.close(connection, "client");
+  const second = world.add();
+  world.settle();
+  expect(second.heard).toMatchObject([
+    { kind: "open", connection: "known" },
+    { kind: "close", reason: "client" },
+  ]);
   expect(world.board.status()).toMatchObject({ connections: 0, heldBytes: 0 });
 });
 
