@@ -51,7 +51,9 @@ const curve = z.strictObject({
     .string()
     .min(1)
     .max(4_096)
-    .describe("File with this host's keys, made by `headframe keys FILE`; instead of `curve = true`, which is encryption only."),
+    .describe(
+      "File with this host's keys, made by `headframe keys FILE`; instead of `curve = true`, which is encryption only.",
+    ),
   allow: z
     .array(publicKey)
     .max(1_000)
