@@ -27,8 +27,8 @@ import { atMost } from "./wait.js";
 export { metricTable } from "./metrics.js";
 export { type Settings, settings } from "./settings.js";
 
-/** Every live edge has found this instance by then: one that has not is gone. */
-const EDGES_MEET_MS = 5_000;
+/** Every live edge has found this instance by then, usually within milliseconds: one that has not is gone. */
+const EDGES_MEET_MS = 1_500;
 /** A jobmanager that is up has told its job by then; `open` resolves in any case. */
 const FIRST_JOB_MS = 3_000;
 
@@ -53,7 +53,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const state = await OutState.open(house, {
     tally,
     extranonce1Size: settings.extranonce1Size,
-    isAlive: (edge) => performance.now() - openedAtMs < EDGES_MEET_MS || hosted.subscribers("out").includes(edge),
+    isAlive: (edge) =>
+      hosted.subscribers("out").includes(edge) || (performance.now() - openedAtMs < EDGES_MEET_MS ? undefined : false),
   });
   const vouchers = new OutVouchers(house.redis.state, house.cluster, settings.conduct.windowMs);
   const doors = new OutDoors({

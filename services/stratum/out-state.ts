@@ -43,8 +43,8 @@ export interface OutStateOptions {
   readonly states: States;
   readonly numbers: Numbers;
   readonly extranonce1Size: number;
-  /** Whether this edge is known to live. When in doubt, true. */
-  isAlive(edge: PeerId): boolean;
+  /** Whether this edge lives. Undefined: this instance is too young to know. */
+  isAlive(edge: PeerId): boolean | undefined;
   readonly log: Log;
   readonly tally: Tally;
 }
@@ -161,8 +161,10 @@ export class OutState implements Memory {
         const claim = await this.options.states.claim(session, by, gone);
         if (claim.kind === "claimed") return this.#ofOurSize(decodeSnapshot(claim.state));
         if (claim.kind === "unknown" || gone !== undefined) return undefined;
-        if (performance.now() - begunMs < HELD_PATIENCE_MS) await pause(HELD_RETRY_MS, this.#closing.signal);
-        else if (claim.holder === undefined || this.options.isAlive(claim.holder as PeerId)) return this.#held();
+        const alive = claim.holder === undefined || this.options.isAlive(claim.holder as PeerId);
+        if (alive === undefined || performance.now() - begunMs < HELD_PATIENCE_MS)
+          await pause(HELD_RETRY_MS, this.#closing.signal);
+        else if (alive) return this.#held();
         else gone = claim.holder;
       } catch (error) {
         this.#failed(error, "claim");

@@ -1,13 +1,19 @@
 // C1, C2: whatever is killed behind HAProxy and the keeper, miners who mine all the while stay connected and hardly wait.
 
-import { expect, test } from "@jest/globals";
+import { beforeAll, expect, test } from "@jest/globals";
 import { Crowd, tooLong, type Waits } from "../kit/crowd.js";
-import { startEasyPool } from "../kit/easy-chain.js";
+import { easyShares, startEasyPool } from "../kit/easy-chain.js";
 import { freeze, kill, killEdge, standsBy, type Victim } from "../kit/killing.js";
+import type { TestPool } from "../kit/pool.js";
 import { expectAllOnce } from "../kit/share-log.js";
 
 const TEST_MS = 120_000;
 const MINERS = 12;
+
+let pool: TestPool;
+beforeAll(async () => {
+  pool = await startEasyPool(easyShares(), "file");
+}, TEST_MS);
 
 /** Figures for who wants them: FIGURES=1. */
 const show = (what: string, waits: unknown): void => {
@@ -17,16 +23,15 @@ const show = (what: string, waits: unknown): void => {
 test.each<Victim>(["stratum", "jobmanager", "reporter"])(
   "C1 a %s killed -9, or stopped, under load: nobody is disconnected, nobody waits for more than a second, no share is lost or doubled",
   async (watcher) => {
-    const pool = await startEasyPool();
     const crowd = await Crowd.start(pool, MINERS);
     const waits: (Waits & { readonly signal: string })[] = [];
-    for (const signal of ["SIGKILL", "SIGTERM", "SIGKILL", "SIGTERM"] as const)
+    for (const signal of ["SIGKILL", "SIGTERM"] as const)
       waits.push({ signal, ...(await crowd.during(() => kill(pool, watcher, signal))) });
     await crowd.stop();
     show(watcher, waits);
     expect(tooLong(waits, 1_000)).toEqual([]);
     expect([crowd.closed, crowd.refused]).toEqual([0, []]);
-    await expectAllOnce(pool, crowd.accepted);
+    await expectAllOnce(pool, crowd.name, crowd.accepted);
   },
   TEST_MS,
 );
@@ -34,7 +39,6 @@ test.each<Victim>(["stratum", "jobmanager", "reporter"])(
 test.each<Victim>(["stratum", "jobmanager", "reporter"])(
   "C1 a %s stands still for three seconds and goes on: nobody waits for more than a second, no share is lost or doubled",
   async (watcher) => {
-    const pool = await startEasyPool();
     const crowd = await Crowd.start(pool, MINERS);
     const waits = [
       await crowd.during(() => freeze(pool, watcher, 3_000)),
@@ -44,7 +48,7 @@ test.each<Victim>(["stratum", "jobmanager", "reporter"])(
     show(`${watcher} stopped`, waits);
     expect(tooLong(waits, 1_000)).toEqual([]);
     expect([crowd.closed, crowd.refused]).toEqual([0, []]);
-    await expectAllOnce(pool, crowd.accepted);
+    await expectAllOnce(pool, crowd.name, crowd.accepted);
   },
   TEST_MS,
 );
@@ -52,7 +56,6 @@ test.each<Victim>(["stratum", "jobmanager", "reporter"])(
 test(
   "C2 an edge killed -9 under load, twice, disconnects nobody, and nobody waits for more than two seconds",
   async () => {
-    const pool = await startEasyPool();
     await standsBy(pool);
     const crowd = await Crowd.start(pool, MINERS);
     const waits = [await crowd.during(() => killEdge(pool))];
@@ -63,7 +66,7 @@ test(
     const lost = crowd.unanswered; // What the edges had read and not handed on went with them.
     await crowd.stop(lost);
     expect([crowd.closed, crowd.refused]).toEqual([0, []]);
-    await expectAllOnce(pool, crowd.accepted, lost);
+    await expectAllOnce(pool, crowd.name, crowd.accepted, lost);
   },
   TEST_MS,
 );

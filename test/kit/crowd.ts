@@ -4,6 +4,7 @@
 //   const worst = await crowd.during(async () => { ...break something... });      // ms, see Waits
 //   await crowd.stop();     crowd.closed, crowd.refused, crowd.accepted
 
+import { randomBytes } from "node:crypto";
 import { monitorEventLoopDelay } from "node:perf_hooks";
 import type { Work } from "../../demo/miner/client.js";
 import { atEnd } from "./cleanup.js";
@@ -89,11 +90,19 @@ class Rig {
 }
 
 export class Crowd {
-  private constructor(readonly rigs: readonly Rig[]) {}
+  private constructor(
+    /** How its workers' names begin. */
+    readonly name: string,
+    readonly rigs: readonly Rig[],
+  ) {}
 
   static async start(pool: { readonly port: number }, count: number, everyMs = EVERY_MS): Promise<Crowd> {
-    const miners = await Promise.all(Array.from({ length: count }, (_, i) => Miner.start(pool, `m${i}.rig`)));
-    const crowd = new Crowd(miners.map((miner) => new Rig(miner, everyMs)));
+    const name = `crowd${randomBytes(4).toString("hex")}`;
+    const miners = await Promise.all(Array.from({ length: count }, (_, i) => Miner.start(pool, `${name}.${i}`)));
+    const crowd = new Crowd(
+      name,
+      miners.map((miner) => new Rig(miner, everyMs)),
+    );
     atEnd(() => crowd.halt());
     for (const rig of crowd.rigs) rig.run();
     await until("every miner was answered", 10_000, () => miners.every(({ accepted }) => accepted > 3));

@@ -3,7 +3,7 @@
 
 import { createServer, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import { atEnd } from "./cleanup.js";
+import { atEnd, type Keep } from "./cleanup.js";
 
 /** result, error: JSON-RPC. raw: these bytes. silence: no answer, ever. */
 export type Said =
@@ -48,8 +48,8 @@ export interface DaemonStandIn {
   readonly asked: readonly string[];
 }
 
-/** Gone with the test. */
-export async function startDaemonStandIn(first: Answers): Promise<DaemonStandIn> {
+/** Gone with the test, or the file. */
+export async function startDaemonStandIn(first: Answers, keep?: Keep): Promise<DaemonStandIn> {
   let answers = first;
   const asked: string[] = [];
   const server = createServer((request, response) => {
@@ -62,7 +62,7 @@ export async function startDaemonStandIn(first: Answers): Promise<DaemonStandIn>
     });
   });
   await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
-  atEnd(() => stop(server));
+  atEnd(() => stop(server), keep);
   const { port } = server.address() as AddressInfo;
   return {
     url: `http://127.0.0.1:${port}/`,

@@ -1,5 +1,6 @@
 // easy-chain: a pool whose shares are cheap to find and never blocks, for tests of everything but blocks.
 
+import type { Keep } from "./cleanup.js";
 import { fromTable, plainAnswers, startDaemonStandIn } from "./daemon-stand-in.js";
 import { startPool, type TestPool } from "./pool.js";
 import { startRedis } from "./redis.js";
@@ -21,7 +22,10 @@ export const easyShares = (more: object = {}) => ({
   },
 });
 
-export async function startEasyPool(settings: Readonly<Record<string, object>> = easyShares()): Promise<TestPool> {
-  const [redis, daemon] = [await startRedis(), await startDaemonStandIn(hardChain())];
-  return startPool({ redis, daemons: [daemon], settings });
+export async function startEasyPool(
+  settings: Readonly<Record<string, object>> = easyShares(),
+  keep: Keep = "test",
+): Promise<TestPool> {
+  const [redis, daemon] = [await startRedis({ keep }), await startDaemonStandIn(hardChain(), keep)];
+  return startPool({ redis, daemons: [daemon], settings, keep });
 }

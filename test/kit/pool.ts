@@ -16,7 +16,7 @@ import { StratumClient, type Subscription } from "../../demo/miner/client.js";
 import { nextShare } from "../../demo/miner/grind.js";
 import type { ProofOfWorkName } from "../../lib/contracts/index.js";
 import type { House } from "../../lib/wiring/index.js";
-import { atEnd } from "./cleanup.js";
+import { atEnd, type Keep } from "./cleanup.js";
 import { freePort } from "./ports.js";
 import type { RedisServer } from "./redis.js";
 
@@ -27,6 +27,7 @@ export interface PoolOptionsForTest {
   readonly payoutAddress?: string;
   /** Merged over what the test pool has. */
   readonly settings?: Readonly<Record<string, object>>;
+  readonly keep?: Keep;
 }
 
 export interface TestPool {
@@ -40,7 +41,7 @@ export interface TestPool {
 
 export async function startPool(options: PoolOptionsForTest): Promise<TestPool> {
   const folder = await mkdtemp(join(tmpdir(), "hf-"));
-  atEnd(() => rm(folder, { recursive: true, force: true }));
+  atEnd(() => rm(folder, { recursive: true, force: true }), options.keep);
   const port = await freePort();
   const configFile = join(folder, "headframe.toml");
   await writeFile(configFile, stringify({ runDirectory: folder, ...configuration(options, port) }));
@@ -52,7 +53,7 @@ export async function startPool(options: PoolOptionsForTest): Promise<TestPool> 
       throw new Error(`the pool did not start; its logs:\n${await readLogs(run.logs)}`, { cause: error });
     },
   );
-  atEnd(() => pool.close());
+  atEnd(() => pool.close(), options.keep);
   return {
     port,
     configFile,

@@ -13,9 +13,16 @@ export async function shareLog({ house }: Pick<TestPool, "house">): Promise<Reco
   });
 }
 
-/** S1. `atLeast` were answered `true`; at most `unanswered` more may stand in the log. */
-export async function expectAllOnce(pool: Pick<TestPool, "house">, atLeast: number, unanswered = 0): Promise<void> {
-  const log = await shareLog(pool);
+/**
+ * S1. Of workers whose names begin so, `atLeast` shares were answered `true`; at most `unanswered` more may stand in the log.
+ */
+export async function expectAllOnce(
+  pool: Pick<TestPool, "house">,
+  worker: string,
+  atLeast: number,
+  unanswered = 0,
+): Promise<void> {
+  const log = (await shareLog(pool)).filter((share) => share.worker?.startsWith(worker));
   expect(log.length).toBeGreaterThanOrEqual(atLeast);
   expect(log.length).toBeLessThanOrEqual(atLeast + unanswered);
   expect(new Set(log.map(({ id }) => id)).size).toBe(log.length);
