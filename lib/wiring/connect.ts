@@ -20,6 +20,12 @@ function retryStrategy(times: number): number {
 /** Longer than any command here takes on a healthy Redis, shorter than the calls that wait for it. */
 const COMMAND_TIMEOUT_MS = 2_000;
 
+/**
+ * Nothing came for so long although something was asked: the socket is given up. A host that lost its power never closes it, and
+ * behind a master that stands still a new one may be waiting.
+ */
+const SOCKET_TIMEOUT_MS = 5_000;
+
 /** A Redis that loads its data is asked again after this; by itself the client waits a second or more. */
 const LOADING_RETRY_MS = 200;
 
@@ -31,6 +37,7 @@ export const asking = {
   // 0 rejects what is in flight at the first disconnect; without it those promises would never settle.
   maxRetriesPerRequest: 0,
   commandTimeout: COMMAND_TIMEOUT_MS,
+  socketTimeout: SOCKET_TIMEOUT_MS,
   retryStrategy,
   maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,
@@ -45,6 +52,7 @@ export const ears = {
   // connection that is closed, would end the process by an unhandled rejection.
   autoResubscribe: false,
   commandTimeout: COMMAND_TIMEOUT_MS,
+  socketTimeout: SOCKET_TIMEOUT_MS,
   retryStrategy,
   maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,

@@ -1,34 +1,9 @@
 // What an operator sets for a process as such, whatever services it runs.
 
-import { readFileSync } from "node:fs";
 import { z } from "zod";
+import { redisSettings } from "./redis-settings.js";
 import { isKey } from "./rpc/z85.js";
 import { clusterName } from "./state/keys.js";
-
-const url = z
-  .string()
-  .max(1_024)
-  .regex(
-    /^(rediss?:\/\/[^/]+(\/\d+)?$|\/)/,
-    "expected redis://[user:password@]host:port[/db], rediss://... or /path/of.sock",
-  );
-
-const redis = z
-  .strictObject({
-    url: url.default("redis://127.0.0.1:6379").describe("Redis for everything that has no URL of its own."),
-    discovery: url.optional().describe("Redis of heartbeats and service discovery; default: url."),
-    state: url.optional().describe("Redis of connection state and jobs; default: url."),
-    shares: url.optional().describe("Redis of the share log and statistics; default: url."),
-    passwordFile: z.string().max(4_096).optional().describe("File with the password, for URLs without one."),
-    connectTimeoutMs: z
-      .number()
-      .int()
-      .min(100)
-      .max(600_000)
-      .default(5_000)
-      .describe("How long a start waits for Redis before it gives up, in milliseconds."),
-  })
-  .describe("Where Redis is: one for all, or one for each role.");
 
 const statsd = z
   .strictObject({
@@ -85,7 +60,7 @@ export const houseSettings = z.strictObject({
     .max(255)
     .default("127.0.0.1")
     .describe("Address that instances listen on and that others reach them by; their ports are dynamic."),
-  redis: redis.prefault({}),
+  redis: redisSettings.prefault({}),
   statsd: statsd.optional(),
   log: log.prefault({}).describe("What is written to stderr, as JSON lines."),
   curve: z
@@ -94,27 +69,3 @@ export const houseSettings = z.strictObject({
     .describe("Encrypt between instances (CURVE) when they cross machines; true: without a list of keys."),
 });
 export type HouseSettings = z.output<typeof houseSettings>;
-
-export type RedisRole = "discovery" | "state" | "shares";
-export const REDIS_ROLES = ["discovery", "state", "shares"] as const satisfies readonly RedisRole[];
-
-/** The URL of each role, the password of the file filled in. @throws {Error} when the file cannot be read. */
-export function redisUrls({ redis }: HouseSettings): Record<RedisRole, string> {
-  const password = redis.passwordFile === undefined ? undefined : readFileSync(redis.passwordFile, "utf8").trim();
-  const complete = (text: string) => {
-    if (password === undefined || text.startsWith("/")) return text;
-    const url = new URL(text);
-    url.password ||= encodeURIComponent(password);
-    return url.href;
-  };
-  return {
-    discovery: complete(redis.discovery ?? redis.url),
-    state: complete(redis.state ?? redis.url),
-    shares: complete(redis.shares ?? redis.url),
-  };
-}
-
-/** For people: the password is not theirs to see. */
-export function hidePassword(url: string): string {
-  return url.replace(/(\/\/[^/:@]*):[^/]*@/, "$1:***@");
-}

@@ -10,7 +10,7 @@ export { discoveryMetrics } from "./discovery/metrics.js";
 export { Registry, type RegistryOptions } from "./discovery/registry.js";
 export * from "./errors.js";
 export type * from "./house.js";
-export { type HouseSettings, hidePassword, houseSettings } from "./house-settings.js";
+export { type HouseSettings, houseSettings } from "./house-settings.js";
 export { defaultLimits, type Limits } from "./limits.js";
 export type { CountedMetrics } from "./metrics/counters.js";
 export type * from "./metrics/metrics.js";
@@ -22,6 +22,7 @@ export { wiringMetricTable } from "./nexus/tally.js";
 export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house.js";
 export { quiet } from "./quiet.js";
 export { RedisRefused } from "./redis-open.js";
+export { hidePassword } from "./redis-place.js";
 export { Allotment, type AllotmentOptions } from "./state/allotment.js";
 export {
   type Claim,

@@ -7,13 +7,15 @@ import { openCurve } from "./curve-keys.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
 import type { House, Log } from "./house.js";
-import { type HouseSettings, REDIS_ROLES, redisUrls } from "./house-settings.js";
+import type { HouseSettings } from "./house-settings.js";
 import type { CountedMetrics } from "./metrics/counters.js";
 import type { MetricTable } from "./metrics/metrics.js";
 import { openMetrics } from "./metrics/statsd.js";
 import { openNexus } from "./nexus/open.js";
 import { wiringMetricTable } from "./nexus/tally.js";
 import { openRedis } from "./redis-open.js";
+import { redisPlaces } from "./redis-place.js";
+import { REDIS_ROLES } from "./redis-settings.js";
 import { packageVersion } from "./version.js";
 
 export interface OpenHouseOptions {
@@ -39,7 +41,7 @@ export interface OpenedHouse extends House {
 export async function openHouse(settings: HouseSettings, options: OpenHouseOptions = {}): Promise<OpenedHouse> {
   const log = openLog(settings);
   const curve = openCurve(settings.curve, log); // Before anything is open: a mistake there costs no more than its message.
-  const redis = await openRedis(redisUrls(settings), { timeoutMs: settings.redis.connectTimeoutMs, log });
+  const redis = await openRedis(redisPlaces(settings.redis), { timeoutMs: settings.redis.connectTimeoutMs, log });
   const { strict = false, tables = [], beats } = options;
   const { tags, ...statsd } = settings.statsd ?? { tags: {} };
   const metrics = openMetrics({

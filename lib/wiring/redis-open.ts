@@ -10,7 +10,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { asking } from "./connect.js";
 import type { Log } from "./house.js";
-import { hidePassword, type RedisRole } from "./house-settings.js";
+import type { RedisPlace } from "./redis-place.js";
+import { REDIS_ROLES, type RedisRole } from "./redis-settings.js";
 
 const PROBE_EVERY_MS = 200;
 /** ZADD GT, XTRIM MINID and scripts that may ask the time first. */
@@ -22,29 +23,32 @@ export class RedisRefused extends Error {
 }
 
 /**
- * One connection for each different URL.
+ * One connection for each different place.
  *
  * @throws {RedisRefused} when one cannot be used; the others are closed then.
  */
 export async function openRedis(
-  urls: Readonly<Record<RedisRole, string>>,
+  places: Readonly<Record<RedisRole, RedisPlace>>,
   options: { readonly timeoutMs: number; readonly log: Log },
 ): Promise<Record<RedisRole, Redis>> {
-  const byUrl = new Map<string, RedisRole[]>();
-  for (const role of ["discovery", "state", "shares"] as const) {
-    byUrl.set(urls[role], [...(byUrl.get(urls[role]) ?? []), role]);
+  const wanted = new Map<string, { place: RedisPlace; roles: RedisRole[] }>();
+  for (const role of REDIS_ROLES) {
+    const { key } = places[role];
+    const { roles } = wanted.get(key) ?? { roles: [] };
+    wanted.set(key, { place: places[role], roles: [...roles, role] });
   }
-  await Promise.all([...byUrl].map(([url, roles]) => probe(url, roles, options.timeoutMs)));
-  const open = new Map([...byUrl].map(([url, roles]) => [url, connect(url, roles, options.log)]));
+  await Promise.all([...wanted.values()].map(({ place, roles }) => probe(place, roles, options.timeoutMs)));
+  const open = new Map([...wanted].map(([key, { place, roles }]) => [key, connect(place, roles, options.log)]));
   await Promise.all([...open.values()].map((redis) => redis.connect().catch(() => {}))); // O3: it goes on trying.
-  const of = (role: RedisRole) => open.get(urls[role]) ?? new Redis(urls[role], asking);
+  const of = (role: RedisRole) => open.get(places[role].key) ?? connect(places[role], [role], options.log);
   return { discovery: of("discovery"), state: of("state"), shares: of("shares") };
 }
 
-function connect(url: string, roles: readonly RedisRole[], log: Log): Redis {
-  const redis = new Redis(url, { ...asking, lazyConnect: true, connectionName: `headframe-${roles.join("+")}` });
+function connect({ options, shown }: RedisPlace, roles: readonly RedisRole[], log: Log): Redis {
+  const connectionName = `headframe-${roles.join("+")}`;
+  const redis = new Redis({ ...asking, ...options, lazyConnect: true, connectionName });
   let lost = false;
-  const where = { redis: hidePassword(url), roles };
+  const where = { redis: shown, roles };
   redis.on("error", (error) => {
     if (!lost) log.warn({ ...where, err: error }, "Redis is away; reconnecting");
     lost = true;
@@ -56,26 +60,28 @@ function connect(url: string, roles: readonly RedisRole[], log: Log): Redis {
   return redis;
 }
 
-async function probe(url: string, roles: readonly RedisRole[], timeoutMs: number): Promise<void> {
+async function probe(place: RedisPlace, roles: readonly RedisRole[], timeoutMs: number): Promise<void> {
   const end = performance.now() + timeoutMs;
   for (;;) {
     const remainingMs = Math.max(1, end - performance.now());
-    const failure = await tryOnce(url, remainingMs);
+    const failure = await tryOnce(place, remainingMs);
     if (failure === undefined) return;
     const { why, todo, final } = diagnose(failure, timeoutMs);
     if (final || performance.now() + PROBE_EVERY_MS >= end) {
       const which = roles.length === 3 ? "" : ` for ${roles.join(" and ")}`;
-      throw new RedisRefused(`Redis${which} at ${hidePassword(url)}: ${why}. ${todo}`, { cause: failure });
+      throw new RedisRefused(`Redis${which} at ${place.shown}: ${why}. ${todo}`, { cause: failure });
     }
     await sleep(PROBE_EVERY_MS);
   }
 }
 
-async function tryOnce(url: string, timeoutMs: number): Promise<unknown> {
+async function tryOnce({ options }: RedisPlace, timeoutMs: number): Promise<unknown> {
   // No commandTimeout: its timers outlive a rejected command and would keep a failed start from ending.
-  const redis = new Redis(url, {
+  const redis = new Redis({
+    ...options,
     lazyConnect: true,
     retryStrategy: null,
+    sentinelRetryStrategy: () => null,
     connectTimeout: timeoutMs,
     maxRetriesPerRequest: 0,
   });
@@ -140,6 +146,20 @@ function diagnose(error: unknown, timeoutMs: number): Diagnosis {
       todo: `Use ${VERSION_MIN.join(".")} or newer.`,
       final: true,
     };
+  if (has("sentinel"))
+    return {
+      why: `its sentinels cannot be asked, or know no such master (${text})`,
+      todo: "Correct redis.sentinels, redis.sentinelName or redis.sentinelPassword.",
+      final: false,
+    };
+  if (has("certificate", "ERR_TLS_CERT_ALTNAME"))
+    return {
+      why: `its certificate is not trusted (${text})`,
+      todo: "Name who vouches for it as redis.tls.caFile, and its name as redis.tls.serverName.",
+      final: true,
+    };
+  if (has("wrong version number", "packet length too long", "ssl3_get_record"))
+    return { why: "it does not speak TLS", todo: "Use redis:// instead of rediss://, or its TLS port.", final: true };
   if (has("ENOTFOUND", "EAI_AGAIN"))
     return { why: "its host name cannot be resolved", todo: "Correct the name in redis.url.", final: false };
   if (has("ECONNREFUSED", "ENOENT"))

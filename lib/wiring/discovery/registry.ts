@@ -250,7 +250,13 @@ export class Registry implements Discovery {
     this.#timer.unref();
   }
 
+  /** A listener asks for nothing, so a host that lost its power would never be missed: connect.ts, socketTimeout. */
+  #knock(): void {
+    if (this.#ears.status === "ready") this.#ears.ping().catch(() => {});
+  }
+
   async #readAll(): Promise<void> {
+    this.#knock();
     const services = [...this.#watched.keys()];
     try {
       const lists = await Promise.all(services.map((service) => this.#read(service))); // One pipeline: same tick.

@@ -1,0 +1,88 @@
+// What an operator sets to say where Redis is, and how it is spoken to.
+
+import { z } from "zod";
+
+const url = z
+  .string()
+  .max(1_024)
+  .regex(
+    /^(rediss?:\/\/[^/]+(\/\d+)?$|\/)/,
+    "expected redis://[user:password@]host:port[/db], rediss://... or /path/of.sock",
+  );
+const path = z.string().min(1).max(4_096);
+
+const tls = z
+  .strictObject({
+    caFile: path.optional().describe("Certificates (PEM) of who vouches for Redis; default: the system's."),
+    certFile: path.optional().describe("Our own certificate (PEM), for a Redis that asks for one."),
+    keyFile: path.optional().describe("Its key (PEM)."),
+    serverName: z
+      .string()
+      .min(1)
+      .max(255)
+      .optional()
+      .describe("The name that Redis' certificate is made out to; default: the host that is connected to."),
+  })
+  .refine((it) => (it.certFile === undefined) === (it.keyFile === undefined), {
+    path: ["keyFile"],
+    error: "certFile and keyFile belong together",
+  })
+  .describe("TLS of URLs that begin with rediss://, and of the sentinels then.");
+
+const sentinel = z.strictObject({
+  host: z.string().min(1).max(255).describe("Where a sentinel listens."),
+  port: z.number().int().min(1).max(65_535).default(26_379).describe("Its port."),
+});
+
+/** A set has three or five; they tell of others by themselves. */
+const SENTINELS_MAX = 16;
+
+export const redisSettings = z
+  .strictObject({
+    url: url
+      .default("redis://127.0.0.1:6379")
+      .describe("Redis for everything that has no URL of its own; with sentinels, its host and port mean nothing."),
+    discovery: url.optional().describe("Redis of heartbeats and service discovery; default: url."),
+    state: url.optional().describe("Redis of connection state and jobs; default: url."),
+    shares: url.optional().describe("Redis of the share log and statistics; default: url."),
+    passwordFile: path.optional().describe("File with the password, for URLs without one."),
+    tls: tls.optional(),
+    sentinels: z
+      .array(sentinel)
+      .min(1)
+      .max(SENTINELS_MAX)
+      .optional()
+      .describe("Sentinels to ask where the master is, for all roles; some of a set are enough."),
+    sentinelName: z
+      .string()
+      .min(1)
+      .max(128)
+      .default("mymaster")
+      .describe("What the sentinels call the master (`sentinel monitor NAME`)."),
+    sentinelPassword: z.string().max(512).optional().describe("Password of the sentinels, if they want one."),
+    sentinelPasswordFile: path.optional().describe("File with the sentinels' password."),
+    connectTimeoutMs: z
+      .number()
+      .int()
+      .min(100)
+      .max(600_000)
+      .default(5_000)
+      .describe("How long a start waits for Redis before it gives up, in milliseconds."),
+  })
+  .refine((it) => it.sentinelPassword === undefined || it.sentinelPasswordFile === undefined, {
+    path: ["sentinelPasswordFile"],
+    error: "give either sentinelPassword or sentinelPasswordFile, not both",
+  })
+  .refine(
+    (it) =>
+      it.tls === undefined || [it.url, it.discovery, it.state, it.shares].some((at) => at?.startsWith("rediss://")),
+    {
+      path: ["tls"],
+      error: "no URL begins with rediss://, so nothing would be encrypted",
+    },
+  )
+  .describe("Where Redis is: one for all, or one for each role.");
+export type RedisSettings = z.output<typeof redisSettings>;
+
+export type RedisRole = "discovery" | "state" | "shares";
+export const REDIS_ROLES = ["discovery", "state", "shares"] as const satisfies readonly RedisRole[];
