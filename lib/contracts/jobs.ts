@@ -119,6 +119,11 @@ export const jobmanager = defineContract({
   pushes: {
     /** Each new job. Snapshot: the newest one. */
     job: push(job),
+    /**
+     * Some coin daemon has answered just now, whatever it said; every few seconds while that is so. Where none comes, there is no
+     * daemon left (C5): jobs alone tell it late, since between two of them a daemon has nothing to say.
+     */
+    pulse: push(z.object({})),
     /** What became of a block; sent on every change of status. */
     block: push(
       z.object({

@@ -34,6 +34,8 @@ export interface DaemonEvents {
   onTemplate(template: Template, at: EpochMs): void;
   /** The state changed: live, or refused or down. */
   onState(live: boolean): void;
+  /** It answered, and is one that we believe. */
+  onAnswer(): void;
 }
 
 export interface DaemonPace {
@@ -222,6 +224,7 @@ export class Daemon {
 
   #take(template: Template): void {
     this.#template = template;
+    this.deps.events.onAnswer();
     if (this.live) this.deps.events.onTemplate(template, nowMs());
   }
 
@@ -243,6 +246,7 @@ export class Daemon {
       const begun = performance.now();
       const best = await this.rpc.call("getbestblockhash", [], z.string(), { signal });
       this.#roundTripMs = Math.round((performance.now() - begun) * 100) / 100;
+      this.deps.events.onAnswer();
       if (best !== this.#template?.previousblockhash) await this.#fetch(signal);
     }
   }

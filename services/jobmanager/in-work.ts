@@ -31,6 +31,8 @@ export class Work {
   constructor(
     private readonly parts: Parts,
     private readonly onJob: (job: Job) => void,
+    /** Some daemon has answered. */
+    private readonly onAnswer: () => void,
   ) {
     const { house, settings, log } = parts;
     this.#recipe = recipeOf(settings);
@@ -95,6 +97,7 @@ export class Work {
         events: {
           onTemplate: (template: Template, at: EpochMs) => this.#foreman.onTemplate(index, template, at),
           onState: (live) => this.#foreman.onLive(index, live),
+          onAnswer: this.onAnswer,
         },
       }),
     );

@@ -17,6 +17,8 @@ export { settings } from "./settings.js";
 
 /** A daemon that is up answers within milliseconds, so usually the first job is there when `open` resolves; it always resolves. */
 const FIRST_JOB_MS = 3_000;
+/** Daemons answer every pulseMs each; nobody needs to hear of all of it. */
+const PULSE_EVERY_MS = 1_000;
 const ANNOUNCE_FIRST_MS = 100;
 const ANNOUNCE_MAX_MS = 2_000;
 
@@ -29,11 +31,18 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const firstJob = new Promise<void>((resolve) => {
     onFirstJob = resolve;
   });
-  const work = new Work(parts, (job) => {
+  const onJob = (job: Job): void => {
     newest = job;
     hosted.push("job", job);
     onFirstJob();
-  });
+  };
+  let pulsedMs = Number.NEGATIVE_INFINITY;
+  const onAnswer = (): void => {
+    if (performance.now() - pulsedMs < PULSE_EVERY_MS) return;
+    pulsedMs = performance.now();
+    hosted.push("pulse", {});
+  };
+  const work = new Work(parts, onJob, onAnswer);
   const chain = new Chain(parts, work, (message) => hosted.push("block", message));
   const implementation: Implementation<JobmanagerContract> = {
     submitBlock: (request) => chain.submit(request),

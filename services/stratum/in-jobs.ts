@@ -3,14 +3,15 @@
 //   jobmanager --push job--> InJobs -> JobBook.offer -> onNotice(tip | refresh) -> in-lines: broadcast
 //   an unknown job id -> lookup -> shared state -> JobBook.remember
 //
-//   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once.
+//   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once, and
+//       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
 //   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run, and an id that was not there is not asked again for a while:
 //       a miner that submits random ids costs nothing.
 
 import { unpack } from "msgpackr";
 import { type EpochMs, type Job, type JobId, type JobmanagerContract, storedJob } from "../../lib/contracts/index.js";
 import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
-import type { JobBook, KnownJob, Offered } from "./jobs.js";
+import { type JobBook, type KnownJob, type Offered, tipOf } from "./jobs.js";
 import type { Archive } from "./ports.js";
 import type { Settings } from "./settings.js";
 import type { Tally } from "./tally.js";
@@ -38,7 +39,7 @@ export class InJobs implements Archive {
   readonly #joined = new Set<InstanceId>();
   readonly #lookups = new Map<JobId, Promise<KnownJob | undefined>>();
   readonly #absentUntilMs = new Map<JobId, number>();
-  readonly #subscription: Subscription;
+  readonly #subscriptions: readonly Subscription[];
   readonly #unwatch: () => void;
   #instances: readonly Instance[] = [];
   readonly #templateAt = new Map<InstanceId, EpochMs>();
@@ -48,14 +49,17 @@ export class InJobs implements Archive {
     this.#unwatch = options.jobmanager.watch((instances) => {
       this.#instances = instances;
     });
-    this.#subscription = options.jobmanager.subscribe("job", {
+    const jobs = options.jobmanager.subscribe("job", {
       onMessage: (job, { instance }) => this.#take(job, instance.id),
       onJoin: ({ id }) => void this.#joined.add(id),
-      onLeave: ({ id }) => {
-        this.#joined.delete(id);
-        options.book.leave(id);
+      onLeave: ({ id }) => this.#lost(id),
+    });
+    const pulses = options.jobmanager.subscribe("pulse", {
+      onMessage: () => {
+        this.#freshAtMs = performance.now();
       },
     });
+    this.#subscriptions = [jobs, pulses];
   }
 
   /** When a coin daemon's newest answer arrived here; monotonic. C5 counts from it. */
@@ -77,7 +81,7 @@ export class InJobs implements Archive {
   }
 
   close(): void {
-    this.#subscription.close();
+    for (const subscription of this.#subscriptions) subscription.close();
     this.#unwatch();
   }
 
@@ -93,10 +97,26 @@ export class InJobs implements Archive {
     }
     this.#freshen(job, from);
     const maskBefore = book.current?.job.versionMask ?? job.versionMask;
-    const senior = this.#instances.find(({ id }) => this.#joined.has(id))?.id === from;
-    const offered = book.offer(job, from, senior, performance.now());
+    const offered = book.offer(job, from, this.#senior === from, performance.now());
     tally.count("stratum.jobs", 1, ["as", offered]);
     if (offered !== "dropped") this.options.onNotice(offered, maskBefore);
+  }
+
+  get #senior(): InstanceId | undefined {
+    return this.#instances.find(({ id }) => this.#joined.has(id))?.id;
+  }
+
+  /** J2 */
+  #lost(jobmanager: InstanceId): void {
+    const { book } = this.options;
+    const before = this.#senior;
+    this.#joined.delete(jobmanager);
+    book.leave(jobmanager);
+    const heir = this.#senior;
+    const job = heir === undefined || heir === before ? undefined : book.newestOf(heir);
+    // Only a refresh of the present tip: an heir that lags behind must not take anybody back.
+    if (!job || job.clean || book.tip?.hash !== tipOf(job)) return;
+    if (job.templateAt > (book.current?.job.templateAt ?? 0)) this.#take(job, heir as InstanceId);
   }
 
   #fits({ extranonce1Size, extranonce2Size }: Job): boolean {

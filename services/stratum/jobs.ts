@@ -94,6 +94,11 @@ export class JobBook {
     return known;
   }
 
+  /** What this jobmanager said last, if it lives. */
+  newestOf(from: InstanceId): Job | undefined {
+    return this.#newest.get(from);
+  }
+
   /** The jobmanager is gone: what it said last vouches for no tip any more. */
   leave(from: InstanceId): void {
     this.#newest.delete(from);

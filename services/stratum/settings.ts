@@ -155,10 +155,9 @@ export const settings = z.strictObject({
     .describe("Lines that are no requests at all which a connection may send before it is closed."),
   conduct: conduct.prefault({}),
   noWorkDisconnectMs: milliseconds
+    .min(5_000)
     .default(60_000)
-    .describe(
-      "Without fresh work from any coin daemon for this long, miners are let go so that they fail over, in ms.",
-    ),
+    .describe("When no coin daemon has answered for this long, miners are let go so that they fail over, in ms."),
   noWorkClosesPerSecond: z
     .number()
     .int()

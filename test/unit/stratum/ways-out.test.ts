@@ -349,11 +349,17 @@ describe("jobs in", () => {
     const store = new Map<string, Uint8Array>();
     const book = new JobBook();
     let listener: PushListener<Job> | undefined;
+    let pulse = (): void => {};
+    const instances = [SENIOR, JUNIOR].map((id) => ({ id }) as Instance);
+    const [senior, junior] = instances as [Instance, Instance];
     let watch = (_: readonly Instance[]): void => {};
     const jobs = new InJobs({
       jobmanager: {
-        subscribe: (_push: string, given: unknown) => {
-          listener = given as PushListener<Job>;
+        subscribe: (push: string, given: unknown) => {
+          if (push === "job") listener = given as PushListener<Job>;
+          else
+            pulse = () =>
+              (given as PushListener<object>).onMessage({}, { instance: senior, sequence: 1, snapshot: false });
           return { close: () => {} };
         },
         watch: (given: (instances: readonly Instance[]) => void) => {
@@ -371,9 +377,7 @@ describe("jobs in", () => {
       log,
       tally,
     });
-    const instances = [SENIOR, JUNIOR].map((id) => ({ id }) as Instance);
     watch(instances);
-    const [senior, junior] = instances as [Instance, Instance];
     const say = (instance: Instance, job: Job) => listener?.onMessage(job, { instance, sequence: 1, snapshot: false });
     return {
       jobs,
@@ -383,6 +387,7 @@ describe("jobs in", () => {
       senior,
       junior,
       say,
+      pulse: () => pulse(),
       join: (i: Instance) => listener?.onJoin?.(i),
       leave: (i: Instance) => listener?.onLeave?.(i, "gone"),
     };
@@ -399,6 +404,38 @@ describe("jobs in", () => {
     leave(senior);
     say(junior, craftJob({ id: "b4", clean: false }));
     expect(told).toEqual(["tip b1", "refresh b2", "refresh a1", "refresh b4"]);
+  });
+
+  test("J2 what the next one has refreshed while the senior lived goes out when the senior is gone", () => {
+    const { told, senior, junior, say, join, leave } = setup();
+    const at = (seconds: number) => (1_700_000_000_000 + 1_000 * seconds) as EpochMs;
+    for (const instance of [senior, junior]) join(instance);
+    say(senior, craftJob({ id: "a1", templateAt: at(0) }));
+    say(junior, craftJob({ id: "b1", templateAt: at(0) }));
+    say(senior, craftJob({ id: "a2", clean: false, templateAt: at(20) }));
+    say(junior, craftJob({ id: "b2", clean: false, templateAt: at(30) }));
+    leave(senior);
+    expect(told).toEqual(["tip a1", "refresh a2", "refresh b2"]);
+  });
+
+  test("an heir that has not seen the senior's last tip, or whose refresh is older, takes nobody back", () => {
+    const { told, senior, junior, say, join, leave } = setup();
+    for (const instance of [senior, junior]) join(instance);
+    say(junior, craftJob({ id: "b1", clean: false, templateAt: 1_700_000_000_000 as EpochMs }));
+    say(senior, craftJob({ id: "a1", clean: false, templateAt: 1_700_000_000_001 as EpochMs }));
+    leave(senior);
+    join(senior);
+    say(senior, craftJob({ id: "a2", height: 1_001, previousHash: Buffer.alloc(32, 9) }));
+    leave(senior);
+    expect(told).toEqual(["tip b1", "refresh a1", "tip a2"]);
+  });
+
+  test("C5 a pulse is a sign of life of some daemon", async () => {
+    const { jobs, pulse } = setup();
+    const before = jobs.freshAtMs;
+    await new Promise((resolve) => setTimeout(resolve, 2));
+    pulse();
+    expect(jobs.freshAtMs).toBeGreaterThan(before);
   });
 
   test("a job whose extranonce sizes are not ours is refused: no share of it could be right", () => {
