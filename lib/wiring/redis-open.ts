@@ -66,7 +66,7 @@ async function probe(place: RedisPlace, roles: readonly RedisRole[], timeoutMs: 
     const remainingMs = Math.max(1, end - performance.now());
     const failure = await tryOnce(place, remainingMs);
     if (failure === undefined) return;
-    const { why, todo, final } = diagnose(failure, timeoutMs);
+    const { why, todo, final } = diagnose(failure, timeoutMs, place.options.tls !== undefined);
     if (final || performance.now() + PROBE_EVERY_MS >= end) {
       const which = roles.length === 3 ? "" : ` for ${roles.join(" and ")}`;
       throw new RedisRefused(`Redis${which} at ${place.shown}: ${why}. ${todo}`, { cause: failure });
@@ -121,7 +121,7 @@ interface Diagnosis {
   readonly final: boolean;
 }
 
-function diagnose(error: unknown, timeoutMs: number): Diagnosis {
+function diagnose(error: unknown, timeoutMs: number, secure: boolean): Diagnosis {
   const text = error instanceof Error ? error.message : String(error);
   const has = (...words: string[]) => words.some((word) => text.includes(word));
   if (has("WRONGPASS", "invalid password", "invalid username"))
@@ -158,8 +158,12 @@ function diagnose(error: unknown, timeoutMs: number): Diagnosis {
       todo: "Name who vouches for it as redis.tls.caFile, and its name as redis.tls.serverName.",
       final: true,
     };
-  if (has("wrong version number", "packet length too long", "ssl3_get_record"))
-    return { why: "it does not speak TLS", todo: "Use redis:// instead of rediss://, or its TLS port.", final: true };
+  if (has("ECONNRESET"))
+    return {
+      why: "it closes the connection",
+      todo: "If that port speaks TLS, begin redis.url with rediss://.",
+      final: false,
+    };
   if (has("ENOTFOUND", "EAI_AGAIN"))
     return { why: "its host name cannot be resolved", todo: "Correct the name in redis.url.", final: false };
   if (has("ECONNREFUSED", "ENOENT"))
@@ -171,7 +175,7 @@ function diagnose(error: unknown, timeoutMs: number): Diagnosis {
   if (has("ETIMEDOUT", "timed out"))
     return {
       why: `it did not answer within ${timeoutMs} ms`,
-      todo: "Is the address right, and a firewall open?",
+      todo: secure ? "Does that port speak TLS? Otherwise use redis://." : "Is the address right, and a firewall open?",
       final: false,
     };
   if (has("LOADING"))

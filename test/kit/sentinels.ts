@@ -39,6 +39,11 @@ export class SentinelSet {
     return this.#master;
   }
 
+  /** An operator's wish: the master lives, and becomes a replica. */
+  async failover(): Promise<void> {
+    await this.asked.call("SENTINEL", ["failover", NAME]);
+  }
+
   /** Resolves when the sentinels name another master, with that one. */
   async promoted(): Promise<RedisServer> {
     this.#master = await until("the sentinels name a new master", FAILOVER_MS, async () => {
