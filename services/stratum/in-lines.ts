@@ -142,7 +142,11 @@ export class InLines implements Crowd {
     connection.waiting = [];
     const snapshot = await this.desk.state.adopt(connection, () => connection.here);
     if (!connection.here) return;
-    if (snapshot) this.#restore(connection, snapshot);
+    if (snapshot) {
+      this.#restore(connection, snapshot);
+      // Its edge is new to it, too: without state from there, the next instance would have to ask Redis.
+      this.unasked(connection, { session: connection.session, effects: [{ kind: "carry" }] });
+    }
     this.#resume(connection);
   }
 
@@ -225,7 +229,8 @@ export class InLines implements Crowd {
     let text = "";
     for (const effect of effects) {
       if (effect.kind === "say") text += effect.text;
-      else if (effect.kind === "save") write.state ??= encodeSnapshot(snapshotOf(connection.session));
+      else if (effect.kind === "save" || effect.kind === "carry")
+        write.state ??= encodeSnapshot(snapshotOf(connection.session));
       else if (effect.kind === "join") write.join = JOBS_GROUP;
       else if (effect.kind === "close") write.close = effect.text;
     }
@@ -233,7 +238,8 @@ export class InLines implements Crowd {
     if (acknowledges !== undefined) write.acknowledges = [acknowledges];
     if (write.join) connection.joined = true;
     if (write.close) connection.closing = true;
-    if (write.state && connection.session.phase === "mining") this.desk.state.save(connection, write.state);
+    const changed = effects.some(({ kind }) => kind === "save") && connection.session.phase === "mining";
+    if (write.state && changed) this.desk.state.save(connection, write.state);
     if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
   }
 

@@ -59,12 +59,15 @@ const CLAIM_PATIENCE_MS = 2_000;
 /** How long `held` is believed to be about to change: a broken connection is closed here within some ten milliseconds of its end. */
 const HELD_PATIENCE_MS = 600;
 const HELD_RETRY_MS = 50;
+const TELL_EVERY_MS = 1_000;
 
 export class OutState implements Memory {
   #dirty = new Map<ConnectionId, SavedState & { readonly turn: Handle }>();
   #saving: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   readonly #closing = new AbortController();
+  /** What failed -> when it was said. */
+  readonly #toldMs = new Map<string, number>();
 
   constructor(private readonly options: OutStateOptions) {}
 
@@ -222,8 +225,12 @@ export class OutState implements Memory {
     }, RETRY_MS);
   }
 
+  /** Thousands of connections may meet the same outage: it is counted for each, and said once a second. */
   #failed(error: unknown, what: string): void {
     this.options.tally.count("stratum.state_errors");
+    const nowMs = performance.now();
+    if (nowMs - (this.#toldMs.get(what) ?? Number.NEGATIVE_INFINITY) < TELL_EVERY_MS) return;
+    this.#toldMs.set(what, nowMs);
     this.options.log.warn({ err: error }, `shared state: ${what} failed; it is tried again or done without`);
   }
 }

@@ -75,6 +75,8 @@ export type Effect =
   | { readonly kind: "say"; readonly text: string }
   /** The snapshot changed. */
   | { readonly kind: "save" }
+  /** The edge lacks the snapshot, which shared state has. */
+  | { readonly kind: "carry" }
   /** It hears broadcasts from now on. */
   | { readonly kind: "join" }
   /** Find its extranonce1: the one of that session, if nobody holds it. */

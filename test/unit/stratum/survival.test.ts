@@ -163,6 +163,18 @@ describe("another edge process takes over with what shared state knows", () => {
     expect(miner.inGroup).toBe(true);
   });
 
+  test("the new edge is given the state as well: the next instance needs no shared state, be it away", async () => {
+    const { memory } = await start();
+    const miner = new Miner(another(memory), "tcp/one", 5, { adopted: true });
+    await miner.hear();
+    expect(miner.state).toBeDefined();
+    const third = another(memory);
+    third.memoryDelay = new Promise(() => {}); // Redis does not answer.
+    miner.moveTo(third);
+    await miner.hear();
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
+  });
+
   test("the tail of a line whose beginning died with the old edge is passed over in silence, the next one is not", async () => {
     const { memory } = await start();
     const miner = new Miner(another(memory), "tcp/one", 5, { adopted: true });
