@@ -20,6 +20,8 @@ import type { Connection, HeldLine } from "./connection.js";
 /** Of one `events` call: far below any frame limit, and still thousands of lines. */
 export const BATCH_BYTES_MAX = 1_048_576;
 const EVENT_BYTES = 64;
+/** A batch that fails at once, each time, is not sent more often than this. */
+const PARDON_MS = 250;
 
 export class Backend {
   readonly connections = new Map<Handle, Connection>();
@@ -30,6 +32,7 @@ export class Backend {
   joined = false;
   /** A call failed in a way that leaves open what it did: left alone until then. Milliseconds on the injected clock. */
   suspectUntilMs = 0;
+  #suspectSinceMs = 0;
   /** It leaves: gets no new lines, keeps its connections until their lines are acknowledged or this moment has come. */
   drainUntilMs: number | undefined;
   /** B4. Until it is heard again. */
@@ -43,8 +46,21 @@ export class Backend {
   constructor(readonly id: InstanceId) {}
 
   usable(nowMs: number): boolean {
-    const serves = this.listed === "ready" && this.joined && this.drainUntilMs === undefined;
-    return serves && !this.silent && nowMs >= this.suspectUntilMs;
+    return this.#serves && !this.silent && nowMs >= this.suspectUntilMs;
+  }
+
+  suspect(nowMs: number, forMs: number): void {
+    this.#suspectSinceMs = nowMs;
+    this.suspectUntilMs = nowMs + forMs;
+  }
+
+  /** Suspected of something, and alive for PARDON_MS since: of use where there is nobody better. */
+  bearable(nowMs: number): boolean {
+    return this.#serves && !this.silent && this.lively && nowMs - this.#suspectSinceMs >= PARDON_MS;
+  }
+
+  get #serves(): boolean {
+    return this.listed === "ready" && this.joined && this.drainUntilMs === undefined;
   }
 
   /** Heard lately: in this tick, or the one before. */

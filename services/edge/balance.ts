@@ -10,9 +10,15 @@ function usable(backends: Iterable<Backend>, nowMs: number): Backend[] {
   return [...backends].filter((backend) => backend.usable(nowMs));
 }
 
-/** Where the next connection goes; undefined: no backend takes any. */
+/**
+ * Where the next connection goes; undefined: no backend takes any.
+ *
+ * A backend under suspicion that is heard again is better than none: where it is the only one left, it gets everybody.
+ */
 export function leastLoaded(backends: Iterable<Backend>, nowMs: number): Backend | undefined {
-  return usable(backends, nowMs).reduce<Backend | undefined>(
+  const all = [...backends];
+  const trusted = usable(all, nowMs);
+  return (trusted.length > 0 ? trusted : all.filter((backend) => backend.bearable(nowMs))).reduce<Backend | undefined>(
     (least, backend) => (least && least.connections.size <= backend.connections.size ? least : backend),
     undefined,
   );

@@ -182,7 +182,7 @@ export class Switchboard {
     const backend = this.#backends.get(id);
     if (!backend?.isInFlight(batch)) return; // Everybody has left it since.
     this.hooks.count("edge.backendFailures");
-    backend.suspectUntilMs = this.hooks.nowMs() + this.limits.suspectMs;
+    backend.suspect(this.hooks.nowMs(), this.limits.suspectMs);
     this.#scatter(backend, true);
   }
 
@@ -311,7 +311,7 @@ export class Switchboard {
     if (backend.silent || quietTicks < this.limits.silenceTicks || backend.connections.size === 0) return;
     if (![...this.#backends.values()].some((other) => other !== backend && other.lively && other.usable(nowMs))) return;
     backend.silent = true;
-    backend.suspectUntilMs = nowMs + this.limits.suspectMs;
+    backend.suspect(nowMs, this.limits.suspectMs);
     this.hooks.count("edge.backendSilences");
     this.#scatter(backend, true);
   }
@@ -324,6 +324,7 @@ export class Switchboard {
       return;
     }
     this.#homeless.delete(connection);
+    backend.suspectUntilMs = 0; // Chosen, so it is trusted again, or there is nobody else.
     backend.adopt(connection, this.#nextHandle++ as Handle);
     if (connection.closed) backend.close(connection, connection.reason);
     this.hooks.wake(backend.id);

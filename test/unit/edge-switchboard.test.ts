@@ -275,6 +275,26 @@ test("a backend that stands still loses its clients to one that answers, and get
   expect([a, b].map((each) => each.closed)).toEqual([false, false]);
 });
 
+test("a backend under suspicion gets everybody as soon as it is heard again, where there is no other one", () => {
+  const world = new World();
+  const [doubtful, well] = [world.add(), world.add()];
+  const [a, b] = [world.client("a"), world.client("b")];
+  line(world, a, "1");
+  world.send(doubtful, "failed-undone");
+  world.send(well);
+  world.kill(well);
+  line(world, b, "1");
+  const served = () => world.board.status().backends[0]?.connections;
+  expect(served()).toBe(0); // What fails at once is not tried again at once.
+  for (let i = 0; i < 3; i++) {
+    world.board.heard(doubtful.id);
+    world.ticks(1);
+  }
+  expect(served()).toBe(2);
+  while (world.send(doubtful)) world.answer(doubtful);
+  expect([a, b].map((each) => world.answersOf(each))).toEqual([["1#1"], ["1#1"]]);
+});
+
 test("where no backend is heard nobody moves: it may be this process, or the whole machine, that is slow", () => {
   const world = new World();
   const backends = [world.add(), world.add()];
