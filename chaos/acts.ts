@@ -93,22 +93,22 @@ async function frozen(pid: number, scene: Scene): Promise<void> {
 
 const lasting = ({ fault, signal }: Scene): Promise<void> => delay(fault.forMs, undefined, { signal });
 
-/** The one that serves and the one that stands by. */
+/** The one that serves and the one that stands by; waits until there are both. */
 async function edgePair({ stage, signal }: Scene): Promise<readonly [number, number]> {
   let edges: number[] = [];
   await until("an edge serves and another stands by", signal, async () => {
     edges = await stage.edges();
-    return edges.length === EDGES;
+    return edges.length === EDGES && (await stage.stands(edges[1] ?? 0));
   });
   const [serving = 0, standby = 0] = edges;
   return [serving, standby];
 }
 
-/** These have ended, and there is a pair again. */
-async function succeeded(gone: readonly number[], { stage, signal }: Scene): Promise<void> {
-  await until("the edge has a successor", signal, async () => {
+/** These have ended. The next fault of the family waits for a pair by itself. */
+async function gone(pids: readonly number[], { stage, signal }: Scene): Promise<void> {
+  await until("the edge has ended", signal, async () => {
     const edges = await stage.edges();
-    return edges.length === EDGES && !gone.some((pid) => edges.includes(pid));
+    return !pids.some((pid) => edges.includes(pid));
   });
   await delay(EDGE_SETTLES_MS, undefined, { signal });
 }
@@ -118,7 +118,7 @@ async function killEdge(scene: Scene): Promise<void> {
   scene.begins(`edge ${serving}`);
   process.kill(serving, "SIGKILL");
   scene.over();
-  await succeeded([serving], scene);
+  await gone([serving], scene);
 }
 
 async function killStandby(scene: Scene): Promise<void> {
@@ -126,7 +126,7 @@ async function killStandby(scene: Scene): Promise<void> {
   scene.begins(`the edge that stands by, ${standby}`);
   process.kill(standby, "SIGKILL");
   scene.over();
-  await succeeded([standby], scene);
+  await gone([standby], scene);
 }
 
 /** The hardest death: nobody stands by any more. */
@@ -135,7 +135,7 @@ async function killEdges(scene: Scene): Promise<void> {
   scene.begins(`edges ${pair.join(" and ")}`);
   for (const pid of pair) process.kill(pid, "SIGKILL");
   scene.over();
-  await succeeded(pair, scene);
+  await gone(pair, scene);
 }
 
 async function freezeEdge(scene: Scene): Promise<void> {
@@ -150,7 +150,7 @@ async function handoverEdge(scene: Scene): Promise<void> {
   process.kill(scene.stage.keeper, "SIGHUP");
   const left = async () => !(await scene.stage.edges()).includes(serving);
   await until(`edge ${serving} has handed over`, scene.signal, left).finally(() => scene.over());
-  await succeeded([serving], scene);
+  await gone([serving], scene);
 }
 
 async function reloadHaproxy(scene: Scene): Promise<void> {

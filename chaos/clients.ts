@@ -18,6 +18,8 @@ export interface Report {
   readonly mining: number;
   readonly waiting: number;
   readonly lines: number;
+  /** How late this thread itself was at worst, all time: what it measures cannot be more exact. */
+  readonly lateMs: number;
 }
 
 export const threadData = z.object({
@@ -105,16 +107,20 @@ function run(data: ThreadData, report: (report: Report) => void, orders: (take: 
   const all = Array.from({ length: data.count }, (_, i) => new Wired(data.first + i, data, (fact) => seen.push(fact)));
   const fromMs = clockMs();
   for (const [i, wired] of all.entries()) wired.begin(fromMs + (1_000 * i) / data.perSecond);
+  let lateMs = 0;
+  let tickedMs = fromMs;
   const send = () => {
     const mining = all.filter(({ client }) => client.mining).length;
     const waiting = all.reduce((sum, { client }) => sum + client.waiting, 0);
     const lines = all.reduce((sum, { client }) => sum + client.lines, 0);
-    report({ seen, mining, waiting, lines });
+    report({ seen, mining, waiting, lines, lateMs });
     seen = [];
   };
   const timers = [
     setInterval(() => {
       const nowMs = clockMs();
+      lateMs = Math.max(lateMs, nowMs - tickedMs - TICK_MS);
+      tickedMs = nowMs;
       for (const wired of all) wired.tick(nowMs);
     }, TICK_MS),
     setInterval(send, REPORT_MS),

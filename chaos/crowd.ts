@@ -55,6 +55,11 @@ export class Crowd {
     return this.#threads.reduce((sum, { newest }) => sum + newest.lines, 0);
   }
 
+  /** The latest that a thread of clients was, by its own clock. */
+  get lateMs(): number {
+    return Math.max(...this.#threads.map(({ newest }) => newest.lateMs));
+  }
+
   /** No more shares. */
   pause(): void {
     this.#order("pause");
@@ -72,7 +77,11 @@ export class Crowd {
 
   #start(workerData: ThreadData): void {
     const worker = new Worker(new URL("./clients.js", import.meta.url), { workerData });
-    const thread: Thread = { worker, ended: once(worker, "exit"), newest: { mining: 0, waiting: 0, lines: 0 } };
+    const thread: Thread = {
+      worker,
+      ended: once(worker, "exit"),
+      newest: { mining: 0, waiting: 0, lines: 0, lateMs: 0 },
+    };
     worker.on("error", (error) => {
       this.#failure = error;
     });

@@ -56,8 +56,8 @@ const ON_ITS_WAY_MS = 250;
 const BEING_WORKED_ON_MS = 5_000;
 const STALE = 21;
 const DUPLICATE = 22;
-/** Broken promises kept with their details; beyond, they are counted. */
-const DETAILS_MAX = 1_000;
+/** Broken promises kept with their details, of each promise; beyond, they are counted. */
+const DETAILS_MAX = 500;
 
 interface Live {
   readonly extranonce1: string;
@@ -70,8 +70,8 @@ export class Ledger {
   };
   readonly stalls = new Stalls();
   readonly broken: Broken[] = [];
-  /** All, those without details included. */
-  brokenCount = 0;
+  /** All, by promise, those without details included. */
+  readonly brokenCounts = new Map<Promised, number>();
   readonly #felt: Felt[] = [];
   readonly #live = new Map<number, Live>();
   /** Extranonce1 -> the client that lives under it. */
@@ -96,6 +96,13 @@ export class Ledger {
   /** An instance that was broken did not come back in time. */
   notBack(what: string, atMs: number): void {
     this.#breaks("C1", what, undefined, atMs);
+  }
+
+  /** How many shares that were answered true are not among these. */
+  missing(log: ReadonlySet<string>): number {
+    let missing = 0;
+    for (const identity of this.#accepted.keys()) if (!log.has(identity)) missing += 1;
+    return missing;
   }
 
   /** After all is said: what became of the shares. @param log Identities as they stand in the share log. */
@@ -222,8 +229,9 @@ export class Ledger {
   }
 
   #breaks(promise: Promised, what: string, client?: number, fromMs?: number, untilMs = fromMs): void {
-    this.brokenCount += 1;
-    if (this.broken.length >= DETAILS_MAX) return;
+    const times = (this.brokenCounts.get(promise) ?? 0) + 1;
+    this.brokenCounts.set(promise, times);
+    if (times > DETAILS_MAX) return;
     const felt = fromMs === undefined ? [] : this.#feltBetween(fromMs, untilMs ?? fromMs);
     const faults = felt.map(({ number, kind, target }) => `#${number} ${kind.name} ${target}`);
     const who = client === undefined ? {} : { client };

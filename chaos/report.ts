@@ -11,6 +11,8 @@ export interface Result {
   readonly seconds: number;
   readonly clients: number;
   readonly lines: number;
+  /** How late the clients' own threads were at worst: a busy machine shows here, and in every stall. */
+  readonly lateMs: number;
   readonly faults: number;
   readonly leftOut: number;
   readonly counts: Counts;
@@ -18,6 +20,7 @@ export interface Result {
   readonly byKind: readonly { readonly kind: string; readonly faults: number; readonly stall: Percentiles }[];
   readonly broken: Ledger["broken"];
   readonly brokenCount: number;
+  readonly brokenByPromise: Readonly<Record<string, number>>;
   /** What each fault was, in the order of the schedule. */
   readonly schedule: readonly { number: number; kind: string; atMs: number; target: number; forMs: number }[];
   readonly logs: string;
@@ -28,6 +31,8 @@ export interface Found {
   readonly seconds: number;
   readonly clients: number;
   readonly lines: number;
+  /** How late the clients' own threads were at worst: a busy machine shows here, and in every stall. */
+  readonly lateMs: number;
   readonly schedule: readonly Fault[];
   readonly done: Done;
   readonly ledger: Ledger;
@@ -44,7 +49,8 @@ export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
     stall: ledger.stalls.all,
     byKind,
     broken: ledger.broken,
-    brokenCount: ledger.brokenCount,
+    brokenCount: [...ledger.brokenCounts.values()].reduce((sum, times) => sum + times, 0),
+    brokenByPromise: Object.fromEntries(ledger.brokenCounts),
     schedule: schedule.map(({ kind, ...fault }) => ({ ...fault, kind: kind.name })),
   };
 }
@@ -70,6 +76,7 @@ export function render(result: Result): string {
     ["disconnected", counts.disconnected],
     ["lost", counts.lost],
     ["double", counts.double],
+    ["clients' own delay, max ms", Math.round(result.lateMs)],
   ];
   for (const [name, value] of rows) totals.push({ [name]: value });
   return [stalls.toString(), totals.toString(), verdict(result)].join("\n");
@@ -78,8 +85,9 @@ export function render(result: Result): string {
 const PLAIN = { head: [], border: [] };
 const columns = ({ count, p50, p99, max }: Percentiles): number[] => [count, p50, p99, max];
 
-function verdict({ broken, brokenCount, seed, logs }: Result): string {
+function verdict({ broken, brokenCount, brokenByPromise, seed, logs }: Result): string {
   if (brokenCount === 0) return `seed ${seed}: every promise held`;
+  const which = Object.entries(brokenByPromise).map(([promise, times]) => `${promise} ${times} times`);
   const alike = gather(broken);
   const told = alike.slice(0, TOLD_MAX).map(({ times, worst: { promise, what, client, atMs, faults } }) => {
     const who = client === undefined ? "" : `client ${client} `;
@@ -88,7 +96,7 @@ function verdict({ broken, brokenCount, seed, logs }: Result): string {
     return `  ${promise} x ${times}, as: ${who}${what}${when}${during}`;
   });
   const more = alike.length > TOLD_MAX ? [`  ... and ${alike.length - TOLD_MAX} other ways`] : [];
-  return [`seed ${seed}: ${brokenCount} PROMISES BROKEN; the logs are in ${logs}`, ...told, ...more].join("\n");
+  return [`seed ${seed}: BROKEN: ${which.join(", ")}; the logs are in ${logs}`, ...told, ...more].join("\n");
 }
 
 /** Broken promises of the same cause, as far as one can tell: same words but for numbers, same faults. The worst of each stands for all. */

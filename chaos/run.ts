@@ -35,6 +35,9 @@ const QUIET_MS = 60_000;
 /** Without a question that waits, for this long. */
 const CALM_MS = 1_000;
 const LOG_MS = 60_000;
+const LOG_LOOK_MS = 500;
+/** Reads in a row that found nothing new. */
+const LOG_CALM_READS = 3;
 const TIP_MS = [2_000, 6_000] as const;
 /** So that tips and faults come from numbers of their own. */
 const TIPS_APART = 0x7f4a_7c15;
@@ -63,11 +66,11 @@ export async function run(options: RunOptions): Promise<Result> {
     await quiet(stage, crowd, ledger, signal);
     tips.abort();
     await advancing;
-    const { lines } = crowd;
+    const { lines, lateMs } = crowd;
     await crowd.close();
     crowd = undefined;
     ledger.settle(await readLog(stage, ledger, signal));
-    return resultOf({ seed, seconds, clients, lines, schedule, done, ledger, logs: stage.run.logs });
+    return resultOf({ seed, seconds, clients, lines, lateMs, schedule, done, ledger, logs: stage.run.logs });
   } finally {
     clearTimeout(watchdog);
     await crowd?.close();
@@ -104,23 +107,25 @@ async function quiet(stage: Stage, crowd: Crowd, ledger: Ledger, signal: AbortSi
   }
 }
 
-/** Every identity in the share log, once nothing is added to it any more. */
+/** Every identity in the share log. What was answered true may be in a spool: it has LOG_MS to be written. */
 async function readLog(stage: Stage, ledger: Ledger, signal: AbortSignal): Promise<string[]> {
   const redis = new Redis(stage.redis.url);
-  const key = "hf:{chaos}:shares";
+  const log: string[] = [];
+  const found = new Set<string>();
+  const end = performance.now() + LOG_MS;
+  let from = "-";
   try {
-    // What was answered true may be in a spool: it has time to be written, and all of it counts.
-    const complete = async () => (await redis.xlen(key)) >= ledger.counts.accepted;
-    await until("the log holds every share", signal, complete, LOG_MS).catch(() => signal.throwIfAborted());
-    await delay(CALM_MS, undefined, { signal });
-    const identities: string[] = [];
-    for (let from = "-"; ; ) {
-      const page = await redis.xrange(key, from, "+", "COUNT", PAGE);
-      for (const [, fields] of page) identities.push(fields[fields.indexOf("id") + 1] ?? "");
+    for (let calm = 0; calm < LOG_CALM_READS; ) {
+      const page = await redis.xrange("hf:{chaos}:shares", from, "+", "COUNT", PAGE);
+      for (const [, fields] of page) log.push(fields[fields.indexOf("id") + 1] ?? "");
+      for (const identity of log.slice(log.length - page.length)) found.add(identity);
       const last = page.at(-1)?.[0];
-      if (last === undefined || page.length < PAGE) return identities;
-      from = `(${last}`;
+      if (last !== undefined) from = `(${last}`;
+      const complete = page.length === 0 && (ledger.missing(found) === 0 || performance.now() > end);
+      calm = complete ? calm + 1 : 0;
+      if (page.length < PAGE) await delay(LOG_LOOK_MS, undefined, { signal });
     }
+    return log;
   } finally {
     redis.disconnect();
   }

@@ -13,6 +13,7 @@ import { Pool } from "../bin/up/pool.js";
 import { createRunDirectory, type RunDirectory } from "../bin/up/run-directory.js";
 import { freePorts } from "../demo/ports.js";
 import { Chain, DaemonStandIn, STAND_IN_COIN } from "./daemon.js";
+import { MetricsFile } from "./metrics.js";
 import { Network } from "./network.js";
 import { RedisProcess } from "./redis.js";
 
@@ -40,6 +41,7 @@ export class Stage {
     readonly daemons: readonly DaemonStandIn[],
     readonly redis: RedisProcess,
     readonly network: Network,
+    readonly metrics: MetricsFile,
     readonly pool: Pool,
   ) {}
 
@@ -57,8 +59,11 @@ export class Stage {
       const daemons = [keep(await DaemonStandIn.open(chain)), keep(await DaemonStandIn.open(chain))];
       const redis = keep(await RedisProcess.open(redisPort, run.data));
       const network = keep(await Network.open(redis.port));
+      const metrics = keep(await MetricsFile.open(join(run.logs, "metrics.log")));
       const configFile = join(run.path, "headframe.toml");
-      await writeFile(configFile, stringify(configuration(options, { port, network, daemons })), { mode: 0o600 });
+      await writeFile(configFile, stringify(configuration(options, { port, network, daemons, metrics })), {
+        mode: 0o600,
+      });
       const log = pino({ name: "chaos", level: "debug" }, pino.destination(join(run.logs, "pool.log")));
       const { signal, onTold } = options;
       const pool = keep(
@@ -67,7 +72,7 @@ export class Stage {
           onStarting: () => {},
         }),
       );
-      return new Stage(run, port, chain, daemons, redis, network, pool);
+      return new Stage(run, port, chain, daemons, redis, network, metrics, pool);
     } catch (error) {
       for (const it of opened) await it.close();
       throw error;
@@ -95,9 +100,16 @@ export class Stage {
     return files.sort((a, b) => b.count - a.count).map(({ pid }) => pid);
   }
 
+  /** Whether this edge could serve at once: the keeper's log says so. */
+  async stands(edge: number): Promise<boolean> {
+    const log = await readFile(join(this.run.logs, "keeper.log"), "utf8");
+    return new RegExp(`"edge stands by".*"edgePid":${edge}\\b`).test(log);
+  }
+
   /** All that is left is logs. */
   async close(): Promise<void> {
     await this.pool.close();
+    await this.metrics.close();
     await this.network.close();
     await this.redis.close();
     for (const daemon of this.daemons) await daemon.close();
@@ -114,14 +126,16 @@ interface Places {
   readonly port: number;
   readonly network: Network;
   readonly daemons: readonly DaemonStandIn[];
+  readonly metrics: MetricsFile;
 }
 
-function configuration({ clients, shares }: StageOptions, { port, network, daemons }: Places) {
+function configuration({ clients, shares }: StageOptions, { port, network, daemons, metrics }: Places) {
   const many = 2 * clients + CONNECTIONS_SPARE;
   const door = { name: "default", host: "127.0.0.1", port };
   return {
     cluster: "chaos",
     redis: { url: `redis://127.0.0.1:${network.port}` },
+    statsd: { host: "127.0.0.1", port: metrics.port },
     jobmanager: {
       coin: STAND_IN_COIN,
       network: "regtest",
