@@ -193,6 +193,6 @@ test("the pool's own circus.ini is accepted, and starts the door last", () => {
   const { watchers } = buildConfig(readIni(CIRCUS_INI), { env, runDirectory: "/run/pool" });
   const order = [...watchers].sort((a, b) => b.priority - a.priority);
   expect(order.map(({ name, numprocesses }) => `${name} ${numprocesses}`)).toEqual([
-    ...["reporter 1", "jobmanager 2", "stratum 2", "keeper 1", "haproxy 1"],
+    ...["reporter 2", "jobmanager 2", "stratum 2", "keeper 1", "haproxy-controller 1", "haproxy 1"],
   ]);
 });
