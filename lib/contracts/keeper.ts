@@ -1,6 +1,6 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
-//   keeper --serve | client(+ socket) | handover | stop--> edge
+//   keeper --serve | client(+ socket) | handover | died | stop--> edge
 //   keeper <--standby | ready | meta | drop | leaving | released | released-all-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
@@ -14,6 +14,8 @@
 //   K4. Either side ignores a `kind` that it does not know: the two may be of different versions.
 //   K5. An edge that was forked to stand by (EdgeStandbyVariable) loads everything, says `standby` and waits. `serve` makes it
 //       the serving edge; clients follow right behind, without another word from it.
+//   K6. A keeper that is upgraded speaks to its successor as to an edge: it gives it every client with `client`, and hears `ready`,
+//       `meta` and `drop` from it. Beyond that: SuccessorHears, SuccessorSays.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -25,6 +27,45 @@ export type KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
 
 /** Set to 1 for an edge that is to stand by (K5). */
 export type EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
+
+/** Set for a keeper that is to take over from another one, its parent: that one's pid. Circus's manager looks for it, too. */
+export type PredecessorVariable = "HEADFRAME_SUCCEEDS";
+/** Set for a successor: the first epoch it may give to an edge. */
+export type FirstEpochVariable = "HEADFRAME_KEEPER_EPOCH";
+/** Set for a successor: the first number it may give to a client of its own. */
+export type FirstClientVariable = "HEADFRAME_KEEPER_CLIENT";
+
+/** What a keeper says in its log about edges and successors; commands that follow a hand-over read it. */
+export type KeeperEvent =
+  | "listening"
+  | "stopping"
+  | "edge started"
+  | "edge stands by"
+  | "edge ready"
+  | "edge ended"
+  | "hand-over done"
+  | "hand-over asked for while one is going on: ignored"
+  | "hand-over took too long: the old edge is killed"
+  | "hand-over failed: the new edge ended before it was ready; the old one stays"
+  | "successor started"
+  | "successor ready"
+  | "upgrade asked for while edges change: ignored"
+  | "upgrade failed: the successor ended; this keeper stays"
+  | "upgrade done: the successor has every client";
+
+/** One line of that log, as JSON. */
+export interface KeeperLine {
+  readonly name: "keeper";
+  readonly time: number;
+  readonly pid: number;
+  readonly msg: KeeperEvent;
+  readonly epoch?: number;
+  readonly edgePid?: number;
+  readonly standby?: boolean;
+  readonly clients?: number;
+  /** How an edge or a successor ended. */
+  readonly how?: string;
+}
 
 /** What the PROXY header said of a client (or, without one, what the socket says). */
 export interface ClientFacts {
@@ -73,6 +114,10 @@ export type KeeperSays =
     }
   | { /** To an edge that stands by: from now on it is the one (K5). */ readonly kind: "serve" }
   | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
+  | {
+      /** The keeper saw this edge process end: discovery may forget it. */ readonly kind: "died";
+      readonly pid: number;
+    }
   | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
 
 export type EdgeSays =
@@ -83,3 +128,14 @@ export type EdgeSays =
   | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }
   | { readonly kind: "released"; readonly id: number; readonly carried: Carried }
   | { /** Every client was released; the edge ends by itself now. */ readonly kind: "released-all" };
+
+/** What only a successor hears (K6). */
+export type SuccessorHears =
+  | {
+      /** Travels with a listening socket: that of the --listen flag of this place, from 0. */ readonly kind: "door";
+      readonly index: number;
+    }
+  | { /** Everything was sent: the predecessor ends as soon as it hears `taken`. */ readonly kind: "yours" };
+
+/** What only a successor says (K6). */
+export type SuccessorSays = { /** It holds everything that it was sent. */ readonly kind: "taken" };

@@ -1,7 +1,7 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
-//   keeper --serve, client(+ socket), handover, stop--> Clients
-//   keeper <--meta, drop, released -------------------- Clients
+//   keeper --serve, client(+ socket), handover, died, stop--> Clients
+//   keeper <--meta, drop, released -------------------------- Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
 //
@@ -40,6 +40,8 @@ export interface KeeperLinkOptions {
   readonly standby: boolean;
   /** The word has come: clients follow in this tick. */
   onServe(): void;
+  /** The keeper saw an edge process end. */
+  onDied(pid: number): void;
 }
 
 /** The epoch that the keeper gave this process; undefined: no keeper forked it. */
@@ -137,6 +139,9 @@ export class KeeperLink {
         return;
       case "handover":
         void this.#handOver();
+        return;
+      case "died":
+        this.options.onDied(message.pid);
         return;
       case "stop":
         this.#phase = "stopping";

@@ -13,6 +13,7 @@ import { KEEPER, KeeperLink, keeperEpoch, keeperMeta, standsBy } from "./in-keep
 import { listen, NOBODY } from "./in-listen.js";
 import { Counters } from "./metrics.js";
 import { BackendLink, TICKS_PER_SECOND } from "./out-backend.js";
+import { certifyDeath } from "./out-certificates.js";
 import { type Settings, switchboardLimits } from "./settings.js";
 import { Switchboard } from "./switchboard.js";
 
@@ -68,6 +69,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
           log: house.log,
           standby,
           onServe: () => void hosted.announce(), // Clients do not wait for it.
+          onDied: (pid) => void certifyDeath(house, pid),
         });
   const server = keeper || !settings.listen ? undefined : await listen(settings.listen, clients);
   const gauges = setInterval(() => {

@@ -4,9 +4,12 @@
 //
 //   D1. A unix socket file left behind by a killed keeper is replaced; one that answers belongs to a living process and is not.
 //   D2. A unix socket has its mode from its first moment on: no window in which others may connect.
+//   D3. A unix socket is bound under a name of its own and then renamed: closing it removes that first name, which is gone, and
+//       not the place where a successor listens. Only `shut` clears the place.
 
-import { unlinkSync } from "node:fs";
+import { renameSync, rmSync } from "node:fs";
 import { connect, createServer, type Server, type Socket } from "node:net";
+import { dirname } from "node:path";
 import type { Origin } from "../../lib/contracts/index.js";
 
 export interface Door {
@@ -51,22 +54,81 @@ export function placeOf({ at }: Door): string {
   return `${at.host.includes(":") ? `[${at.host}]` : at.host}:${at.port}`;
 }
 
+/** A door that is open. */
+export interface OpenDoor {
+  readonly door: Door;
+  readonly server: Server;
+  /** Takes nobody any more; where it was, another process may listen. */
+  leave(): void;
+  /** Takes nobody any more, and leaves nothing behind. */
+  shut(): void;
+}
+
+export type Accept = (socket: Socket, origin: Origin) => void;
+
 /** Resolves once the door is open. @throws {Error} EADDRINUSE and friends, in words. */
-export async function openDoor(door: Door, accept: (socket: Socket, origin: Origin) => void): Promise<Server> {
+export async function openDoor(door: Door, accept: Accept): Promise<OpenDoor> {
   const server = createServer({ pauseOnConnect: true, allowHalfOpen: true }, (socket) =>
     accept(socket, origin(door, socket)),
   );
-  try {
-    await listen(server, door);
-  } catch (error) {
-    if (!("path" in door.at) || (error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
-    if (await answers(door.at.path)) {
-      throw new Error(`${door.at.path} is in use: another process listens there; stop it or choose another path`);
-    }
-    unlinkSync(door.at.path); // D1
-    await listen(server, door);
+  if (!("path" in door.at)) {
+    const { host, port } = door.at;
+    await listening(server, () => server.listen({ host, port, backlog: BACKLOG }));
+    return openedDoor(door, server);
   }
-  return server;
+  const { path, mode } = door.at;
+  if (await answers(path)) {
+    throw new Error(`${path} is in use: another process listens there; stop it or choose another path`);
+  }
+  const first = `${dirname(path)}/.${process.pid}`;
+  rmSync(first, { force: true });
+  await listening(server, () => {
+    const before = process.umask(0o777 & ~mode); // D2: listen() binds before it returns.
+    try {
+      server.listen({ path: first, backlog: BACKLOG });
+    } finally {
+      process.umask(before);
+    }
+  });
+  renameSync(first, path); // D1, D3
+  return openedDoor(door, server);
+}
+
+/** A door that another keeper opened, and shares with this one from now on. */
+export function takeDoor(door: Door, server: Server, accept: Accept): OpenDoor {
+  server.on("connection", (socket) => {
+    stopReading(socket);
+    accept(socket, origin(door, socket));
+  });
+  return openedDoor(door, server);
+}
+
+/**
+ * A socket that did not come in by a door of our own starts reading by itself, and no public way stops it before the first bytes
+ * are taken; the handle's own does, in the same tick.
+ *
+ * @throws {Error} when this Node has no such thing: then nothing may be taken over with it.
+ */
+export function stopReading(socket: Socket): void {
+  const { _handle: handle } = socket as unknown as { _handle?: { reading?: boolean; readStop?: () => void } };
+  if (typeof handle?.readStop !== "function") {
+    throw new Error(`Node ${process.version} cannot hold a socket without reading it`);
+  }
+  handle.reading = false;
+  handle.readStop();
+  socket.pause();
+}
+
+function openedDoor(door: Door, server: Server): OpenDoor {
+  return {
+    door,
+    server,
+    leave: () => void server.close(),
+    shut: () => {
+      server.close();
+      if ("path" in door.at) rmSync(door.at.path, { force: true });
+    },
+  };
 }
 
 function origin(door: Door, socket: Socket): Origin {
@@ -74,23 +136,14 @@ function origin(door: Door, socket: Socket): Origin {
   return { door: door.name, address: socket.remoteAddress ?? "unknown", port: socket.remotePort ?? 0 };
 }
 
-function listen(server: Server, door: Door): Promise<void> {
+function listening(server: Server, listen: () => void): Promise<void> {
   return new Promise((resolve, reject) => {
     server.once("error", reject);
-    const listening = () => {
+    server.once("listening", () => {
       server.off("error", reject);
       resolve();
-    };
-    if (!("path" in door.at)) {
-      server.listen({ ...door.at, backlog: BACKLOG }, listening);
-      return;
-    }
-    const before = process.umask(0o777 & ~door.at.mode); // D2: listen() binds before it returns.
-    try {
-      server.listen({ path: door.at.path, backlog: BACKLOG }, listening);
-    } finally {
-      process.umask(before);
-    }
+    });
+    listen();
   });
 }
 

@@ -8,8 +8,11 @@
 //   P3. At most `clientsMax` clients are kept: the next one is closed at once and counted.
 //   P4. An edge that dies is followed by another after a delay that doubles from 20 ms to 5 s while edges die young.
 //   P5. Where one stands by (standby.ts) it follows at once, and the delay is that of the next one to stand by.
+//   P6. A successor (K6 of the contract) is an edge to us: it is given every client. We keep ours until it has them all, so its
+//       death before that costs nothing. Numbers it may use are set aside for it, so that none is used twice.
 
-import type { Carried, ClientFacts, EdgeSays, KeeperSays, Origin } from "../../lib/contracts/index.js";
+import type { EdgeSays, KeeperEvent, KeeperSays, Origin } from "../../lib/contracts/index.js";
+import { type ClientMessage, Roll } from "./roll.js";
 import { Standby } from "./standby.js";
 
 /** A client's connection; what it is beyond this, only the doors and the edges know. */
@@ -32,7 +35,20 @@ export interface KeeperHooks<Socket> {
   /** Calls back once, later. Returns the way to call it off. */
   later(ms: number, what: () => void): () => void;
   nowMs(): number;
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  log(event: KeeperEvent, fields?: Readonly<Record<string, unknown>>): void;
+  /** An edge serves from now on. */
+  serves?(edge: EdgePort<Socket>): void;
+  /** What a predecessor has to know while it still holds its duplicates. */
+  learned?(message: Extract<EdgeSays, { kind: "meta" | "drop" }>): void;
+  /** P6: the successor has been given everything. */
+  settled?(successor: EdgePort<Socket>): void;
+}
+
+/** P6 */
+export interface Reserved {
+  readonly epoch: number;
+  readonly firstEpoch: number;
+  readonly firstClient: number;
 }
 
 export interface KeeperLimits {
@@ -44,16 +60,6 @@ export interface KeeperLimits {
   readonly standby: boolean;
 }
 
-interface Kept<Socket> {
-  readonly socket: Socket;
-  readonly origin: Origin;
-  /** Epoch of the edge that has it; undefined: none. */
-  at: number | undefined;
-  adopted: boolean;
-  facts?: ClientFacts;
-  carried?: Carried | undefined;
-}
-
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 5_000;
 /** An edge that served this long did not die young: the next one starts at once again. */
@@ -61,10 +67,17 @@ const GROWN_UP_MS = 10_000;
 /** An edge that is not ready by then never will be: it is killed, and P4 goes on. */
 const READY_MS = 60_000;
 
+/** P6: edges that a successor may start before its predecessor has gone, and clients that we may accept meanwhile. */
+const EPOCHS_RESERVED = 100;
+const CLIENTS_RESERVED = 1_000_000_000;
+/** How an edge ends that has left discovery itself. */
+const WENT = "exit code 0";
+/** Deaths told to no edge yet: more are left to the heartbeats' end. */
+const DEATHS_MAX = 32;
+
 export class Keeper<Socket extends KeptSocket> {
-  readonly #clients = new Map<number, Kept<Socket>>();
-  #nextId = 1;
-  #nextEpoch = 0;
+  readonly #roll: Roll<Socket>;
+  #nextEpoch: number;
   #serving: EdgePort<Socket> | undefined;
   #starting: EdgePort<Socket> | undefined;
   #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void } | undefined;
@@ -72,13 +85,19 @@ export class Keeper<Socket extends KeptSocket> {
   #servingSinceMs = 0;
   #backoffMs = BACKOFF_FIRST_MS;
   #stopping = false;
-  /** Clients closed because of P3. */
-  refused = 0;
+  #successor: EdgePort<Socket> | undefined;
+  #deaths: number[] = [];
 
   constructor(
     readonly hooks: KeeperHooks<Socket>,
     readonly limits: KeeperLimits,
+    first: Pick<Reserved, "firstEpoch" | "firstClient"> = { firstEpoch: 0, firstClient: 1 },
   ) {
+    this.#nextEpoch = first.firstEpoch;
+    this.#roll = new Roll(limits.clientsMax, first.firstClient, {
+      serving: () => this.#serving,
+      dropped: (id) => hooks.learned?.({ kind: "drop", id }),
+    });
     this.#standby = new Standby(limits.standby, {
       fork: () => this.#fork(true),
       later: hooks.later,
@@ -86,18 +105,33 @@ export class Keeper<Socket extends KeptSocket> {
     });
   }
 
+  /** Clients closed because of P3. */
+  get refused(): number {
+    return this.#roll.refused;
+  }
+
   get size(): number {
-    return this.#clients.size;
+    return this.#roll.size;
   }
 
   start(): void {
     if (this.#stopping || this.#starting) return;
     this.#standby.dismiss(); // What it has loaded may be older than what starts now.
-    const edge = this.#fork(false);
-    this.#starting = edge;
-    this.hooks.later(READY_MS, () => {
-      if (this.#starting === edge) edge.signal("SIGKILL");
-    });
+    this.#starts(this.#fork(false));
+  }
+
+  /** P6. `fork` starts the process that takes over. Nothing happens while edges change. */
+  upgrade(fork: (reserved: Reserved) => EdgePort<Socket>): void {
+    if (this.#stopping || this.#starting || this.#leaving) {
+      this.hooks.log("upgrade asked for while edges change: ignored");
+      return;
+    }
+    const epoch = this.#nextEpoch;
+    this.#nextEpoch += EPOCHS_RESERVED;
+    const successor = fork({ epoch, firstEpoch: epoch + 1, firstClient: this.#roll.nextId + CLIENTS_RESERVED });
+    this.#successor = successor;
+    this.hooks.log("successor started", { epoch, edgePid: successor.pid, clients: this.size });
+    this.#starts(successor);
   }
 
   /** Planned: starts a new edge, which takes over once it is ready. Nothing happens while one is being started. */
@@ -107,16 +141,18 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   accept(socket: Socket, origin: Origin): void {
-    if (this.#stopping || this.size >= this.limits.clientsMax) {
-      this.refused++; // P3
-      socket.destroy();
-      return;
-    }
-    const id = this.#nextId++;
-    const kept: Kept<Socket> = { socket, origin, at: undefined, adopted: false };
-    this.#clients.set(id, kept);
-    socket.on("error", () => this.#drop(id)); // Nothing is read or written here, so this is rare; the fd is useless then.
-    this.#give(id, kept);
+    this.#roll.accept(socket, origin, !this.#stopping); // P3
+  }
+
+  /** A client that the predecessor gives us. */
+  adopt(socket: Socket, message: ClientMessage): void {
+    this.#roll.adopt(socket, message);
+  }
+
+  /** An edge that somebody else saw end. */
+  died(pid: number): void {
+    if (this.#serving) this.#serving.tell({ kind: "died", pid });
+    else if (this.#deaths.length < DEATHS_MAX) this.#deaths.push(pid);
   }
 
   heard(edge: EdgePort<Socket>, message: EdgeSays): void {
@@ -130,18 +166,17 @@ export class Keeper<Socket extends KeptSocket> {
         this.#stands(edge);
         break;
       case "drop":
-        this.#drop(message.id);
+        this.#roll.drop(message.id);
         break;
       case "leaving":
         if (edge === this.#serving) this.replace();
         break;
-      case "meta": {
-        const kept = this.#clients.get(message.id);
-        if (kept) kept.facts = message.facts;
+      case "meta":
+        this.#roll.learn(message.id, message.facts); // P1
+        this.hooks.learned?.(message);
         break;
-      }
       case "released":
-        this.#released(edge, message.id, message.carried);
+        this.#roll.released(edge, message.id, message.carried);
         break;
       case "released-all":
         this.hooks.log("hand-over done", { from: edge.epoch, to: this.#serving?.epoch });
@@ -149,26 +184,22 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   ended(edge: EdgePort<Socket>, how: string): void {
-    this.hooks.log("edge ended", { epoch: edge.epoch, how, clients: this.size });
-    for (const kept of this.#clients.values()) if (kept.at === edge.epoch) kept.at = undefined;
+    const heir = edge === this.#successor;
+    if (heir) this.#successor = undefined;
+    if (heir) this.hooks.log("upgrade failed: the successor ended; this keeper stays", { epoch: edge.epoch, how });
+    else this.hooks.log("edge ended", { epoch: edge.epoch, how, clients: this.size });
+    this.#roll.lost(edge.epoch);
     if (this.#standby.ended(edge)) {
-      if (this.#serving) this.#standby.prepare();
-      else if (!this.#starting) this.#startLater();
+      if (this.#serving && !this.#stopping) this.#standby.prepare();
+      else if (!this.#serving && !this.#starting) this.#startLater();
     } else if (edge === this.#leaving?.edge) {
       this.#leaving.callOff();
       this.#leaving = undefined;
-      this.#giveAll(); // Whatever it did not release.
-    } else if (edge === this.#serving) {
-      this.#serving = undefined;
-      if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
-      if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
-    } else if (edge === this.#starting) {
-      this.#starting = undefined;
-      if (this.#serving) {
-        this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
-        this.#standby.prepare();
-      } else this.#startLater();
-    }
+      this.#roll.giveAll(); // Whatever it did not release.
+      this.#settle();
+    } else if (edge === this.#serving) this.#servingEnded();
+    else if (edge === this.#starting) this.#startingEnded(heir);
+    if (!heir && how !== WENT && edge.pid !== undefined) this.died(edge.pid);
   }
 
   /** Tells every edge to end, or ends it. The clients are closed by `closeAll`, once the edges had the chance to say goodbye. */
@@ -181,7 +212,29 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   closeAll(): void {
-    for (const id of [...this.#clients.keys()]) this.#drop(id);
+    this.#roll.dropAll();
+  }
+
+  #starts(edge: EdgePort<Socket>): void {
+    this.#starting = edge;
+    this.hooks.later(READY_MS, () => {
+      if (this.#starting === edge) edge.signal("SIGKILL");
+    });
+  }
+
+  #servingEnded(): void {
+    this.#serving = undefined;
+    if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
+    if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
+  }
+
+  #startingEnded(heir: boolean): void {
+    this.#starting = undefined;
+    if (!this.#serving) this.#startLater();
+    else {
+      if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
+      this.#standby.prepare();
+    }
   }
 
   #ready(edge: EdgePort<Socket>): void {
@@ -190,8 +243,17 @@ export class Keeper<Socket extends KeptSocket> {
     const old = this.#serving;
     this.#serves(edge);
     if (old) this.#handOver(old); // P2
-    this.#giveAll();
-    this.#standby.prepare();
+    this.#roll.giveAll();
+    if (edge === this.#successor) this.#settle();
+    else this.#standby.prepare();
+  }
+
+  /** P6 */
+  #settle(): void {
+    const successor = this.#successor;
+    if (!successor || successor !== this.#serving || this.#leaving) return;
+    this.#standby.dismiss(); // Until here it would have taken over from a successor that died.
+    this.hooks.settled?.(successor);
   }
 
   #stands(edge: EdgePort<Socket>): void {
@@ -205,7 +267,7 @@ export class Keeper<Socket extends KeptSocket> {
     if (!edge) return false;
     edge.tell({ kind: "serve" });
     this.#serves(edge);
-    this.#giveAll();
+    this.#roll.giveAll();
     this.#standby.prepare(this.#nextBackoffMs());
     return true;
   }
@@ -213,7 +275,10 @@ export class Keeper<Socket extends KeptSocket> {
   #serves(edge: EdgePort<Socket>): void {
     this.#serving = edge;
     this.#servingSinceMs = this.hooks.nowMs();
-    this.hooks.log("edge ready", { epoch: edge.epoch, clients: this.size });
+    const event = edge === this.#successor ? "successor ready" : "edge ready";
+    this.hooks.log(event, { epoch: edge.epoch, clients: this.size });
+    for (const pid of this.#deaths.splice(0)) edge.tell({ kind: "died", pid });
+    this.hooks.serves?.(edge);
   }
 
   #fork(standby: boolean): EdgePort<Socket> {
@@ -234,28 +299,6 @@ export class Keeper<Socket extends KeptSocket> {
     old.tell({ kind: "handover" });
   }
 
-  #giveAll(): void {
-    for (const [id, kept] of this.#clients) this.#give(id, kept);
-  }
-
-  /** P1 */
-  #give(id: number, kept: Kept<Socket>): void {
-    if (!this.#serving || kept.at !== undefined) return;
-    const { origin, facts, carried, adopted } = kept;
-    kept.at = this.#serving.epoch;
-    kept.carried = undefined;
-    kept.adopted = true;
-    this.#serving.tell({ kind: "client", id, origin, facts, carried, adopted }, kept.socket);
-  }
-
-  #released(edge: EdgePort<Socket>, id: number, carried: Carried): void {
-    const kept = this.#clients.get(id);
-    if (kept?.at !== edge.epoch) return;
-    kept.carried = carried;
-    kept.at = undefined;
-    this.#give(id, kept);
-  }
-
   /** P4 */
   #startLater(): void {
     if (this.#stopping) return;
@@ -266,10 +309,5 @@ export class Keeper<Socket extends KeptSocket> {
     const ms = this.#backoffMs;
     this.#backoffMs = Math.min(ms * 2, BACKOFF_MAX_MS);
     return ms;
-  }
-
-  #drop(id: number): void {
-    this.#clients.get(id)?.socket.destroy();
-    this.#clients.delete(id);
   }
 }

@@ -1,21 +1,32 @@
-// keeper: holds every client's connection and reads nothing, so that there is never a reason to restart it.
+// keeper: holds every client's connection and reads nothing, so that there is hardly ever a reason to restart it.
 //
 //   HAProxy --> [in-clients] --> Keeper --> [out-edge] edge process (replaceable)
+//                                  '------> its successor, another keeper --[in-predecessor]--> Keeper ...
 //
 //   node dist/services/keeper/main.js --listen unix:/run/headframe/keeper.sock -- node dist/bin/headframe.js run edge
 //
 // A second edge process stands by, loaded, so that clients wait milliseconds when the first one is killed; --no-standby saves its
 // memory (about 80 MB) for a wait of about a second.
 //
-// Signals: SIGHUP hands every client over to a fresh edge process, losing nothing; SIGTERM and SIGINT close the clients, end
-// the edge and leave. Killing an edge (even -9) is harmless; killing the keeper -9 disconnects its clients.
+// Signals: SIGHUP hands every client over to a fresh edge process, losing nothing. SIGUSR2 starts a fresh keeper by the same
+// command line, gives it every client and every listening socket, and ends; its process group is its own, and whoever watches
+// this process finds it by PredecessorVariable in its environment. SIGTERM and SIGINT close the clients, end the edge and leave.
+// Killing an edge (even -9) is harmless; killing the keeper -9 disconnects its clients.
 
-import type { Server, Socket } from "node:net";
-import { parseArgs } from "node:util";
-import type { EdgeEpochVariable, EdgeStandbyVariable, KeeperDoorsVariable } from "../../lib/contracts/index.js";
-import { openDoor, parseDoor, placeOf } from "./in-clients.js";
+import type { Socket } from "node:net";
+import type {
+  EdgeEpochVariable,
+  EdgeSays,
+  EdgeStandbyVariable,
+  KeeperDoorsVariable,
+  KeeperEvent,
+} from "../../lib/contracts/index.js";
+import { type OpenDoor, openDoor, placeOf, takeDoor } from "./in-clients.js";
+import { readFlags } from "./in-flags.js";
+import { Predecessor, readSuccession } from "./in-predecessor.js";
 import { Keeper } from "./keeper.js";
-import { forkEdge } from "./out-edge.js";
+import { type EdgeListener, forkEdge } from "./out-edge.js";
+import { Successor } from "./out-successor.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
 const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
@@ -23,42 +34,35 @@ const DOORS_VARIABLE: KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
 /** An edge that does not end by itself within this time is killed, so that a stop always ends. */
 const STOP_MS = 5_000;
 const STOP_LOOK_MS = 20;
+/** After an upgrade an edge of ours may still be saying goodbye to discovery. */
+const LEAVE_MS = 2_000;
 
-const log = (event: string, fields = {}) =>
+const log = (event: KeeperEvent, fields = {}) =>
   process.stdout.write(
     `${JSON.stringify({ time: Date.now(), name: "keeper", pid: process.pid, msg: event, ...fields })}\n`,
   );
 
-function readFlags() {
-  const { values, positionals } = parseArgs({
-    allowPositionals: true,
-    options: {
-      listen: { type: "string", multiple: true, default: [] },
-      mode: { type: "string", default: "600" },
-      "max-connections": { type: "string", default: "50000" },
-      "handover-ms": { type: "string", default: "30000" },
-      "no-standby": { type: "boolean", default: false },
-    },
-  });
-  const mode = Number.parseInt(values.mode, 8);
-  const doors = values.listen.map((text) => parseDoor(text, mode));
-  const counts = { clientsMax: Number(values["max-connections"]), handoverMs: Number(values["handover-ms"]) };
-  if (doors.length === 0) throw new Error("no --listen: expected at least one [NAME=]unix:/path or [NAME=]HOST:PORT");
-  if (positionals.length === 0)
-    throw new Error("no edge command: give it after --, such as -- node dist/bin/headframe.js run edge");
-  if (!(mode >= 0 && mode <= 0o777))
-    throw new Error(`--mode ${values.mode}: expected octal file permissions, such as 600`);
-  for (const [name, value] of Object.entries(counts)) {
-    if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name}: expected a whole number above 0`);
-  }
-  return { doors, limits: { ...counts, standby: !values["no-standby"] }, command: positionals };
-}
-
 async function main(): Promise<void> {
   process.stdout.on("error", () => {}); // Whoever read our log is gone: no reason to lose the clients.
   const { doors, limits, command } = readFlags();
+  const succession = readSuccession();
+  const open: OpenDoor[] = [];
+  /** Edges and successors that run. */
   const running = new Set<number>();
-  const keeper: Keeper<Socket> = new Keeper(
+  const accept: Parameters<typeof openDoor>[1] = (socket, origin) => keeper.accept(socket, origin);
+  const listener: EdgeListener = {
+    heard: (edge, message) => keeper.heard(edge, message),
+    ended: (edge, how) => {
+      running.delete(edge.epoch);
+      if (predecessor?.giving && open.length === 0) fail(`the edge ended before it was ready: ${how}`);
+      keeper.ended(edge, how);
+    },
+  };
+  const successor = new Successor(open, listener, openAll, () => {
+    log("upgrade done: the successor has every client");
+    leave(running);
+  });
+  const keeper: Keeper<Socket> = new Keeper<Socket>(
     {
       fork(epoch, standby) {
         running.add(epoch);
@@ -67,13 +71,7 @@ async function main(): Promise<void> {
           [STANDBY_VARIABLE]: standby ? "1" : "0",
           [DOORS_VARIABLE]: doors.map(placeOf).join(" "),
         };
-        return forkEdge(command, environment, epoch, {
-          heard: (edge, message) => keeper.heard(edge, message),
-          ended: (edge, how) => {
-            running.delete(edge.epoch);
-            keeper.ended(edge, how);
-          },
-        });
+        return forkEdge(command, environment, epoch, listener);
       },
       later(ms, what) {
         const timer = setTimeout(what, ms);
@@ -81,20 +79,46 @@ async function main(): Promise<void> {
       },
       nowMs: () => performance.now(),
       log,
+      serves: (edge) => (successor.is(edge) ? successor.shareDoors() : predecessor?.tell({ kind: "ready" })),
+      learned: (message: EdgeSays) => predecessor?.tell(message),
+      settled: () => successor.giveUp(),
     },
     limits,
+    succession,
   );
-  const servers: Server[] = [];
-  for (const door of doors) servers.push(await openDoor(door, (socket, origin) => keeper.accept(socket, origin)));
+  const predecessor = succession
+    ? new Predecessor({
+        client: (message, socket) => keeper.adopt(socket, message),
+        died: (pid) => keeper.died(pid),
+        door: (index, server) => {
+          const door = doors[index];
+          if (door) open.push(takeDoor(door, server, accept));
+        },
+        gone: () => {
+          if (open.length < doors.length) fail("the old keeper ended before it had given everything");
+        },
+      })
+    : undefined;
+  async function openAll(): Promise<void> {
+    for (const door of doors) open.push(await openDoor(door, accept));
+  }
+
+  if (!predecessor) await openAll();
   keeper.start();
   process.on("SIGHUP", () => keeper.replace());
-  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(keeper, servers, running));
+  process.on("SIGUSR2", () => {
+    keeper.upgrade((reserved) => {
+      running.add(reserved.epoch);
+      return successor.fork(reserved);
+    });
+  });
+  for (const signal of ["SIGTERM", "SIGINT"] as const) process.once(signal, () => stop(keeper, open, running));
   log("listening", { doors: doors.map((door) => door.name), ...limits });
 }
 
-function stop(keeper: Keeper<Socket>, servers: readonly Server[], running: ReadonlySet<number>): void {
+function stop(keeper: Keeper<Socket>, doors: readonly OpenDoor[], running: ReadonlySet<number>): void {
   log("stopping", { clients: keeper.size, refused: keeper.refused });
-  for (const server of servers) server.close(); // Removes the socket files, too.
+  for (const door of doors) door.shut();
   keeper.stop();
   const giveUpMs = performance.now() + STOP_MS;
   const look = setInterval(() => {
@@ -104,6 +128,19 @@ function stop(keeper: Keeper<Socket>, servers: readonly Server[], running: Reado
     keeper.closeAll();
     process.exit(running.size > 0 ? 1 : 0);
   }, STOP_LOOK_MS);
+}
+
+/** The last edges of ours end by themselves. Then our duplicates close with us, and nobody sees it. */
+function leave(running: ReadonlySet<number>): void {
+  const giveUpMs = performance.now() + LEAVE_MS;
+  setInterval(() => {
+    if (running.size <= 1 || performance.now() >= giveUpMs) process.exit(0); // The one is the successor.
+  }, STOP_LOOK_MS);
+}
+
+function fail(why: string): never {
+  process.stderr.write(`keeper: ${why}\n`);
+  process.exit(1);
 }
 
 main().catch((error: Error) => {

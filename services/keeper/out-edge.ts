@@ -6,8 +6,8 @@
 // Node's own queue: at most one entry a client, bounded by the number of clients.
 
 import { type ChildProcess, spawn } from "node:child_process";
-import type { Socket } from "node:net";
-import type { EdgeSays } from "../../lib/contracts/index.js";
+import type { Server, Socket } from "node:net";
+import type { EdgeSays, SuccessorHears } from "../../lib/contracts/index.js";
 import type { EdgePort } from "./keeper.js";
 
 export interface EdgeListener {
@@ -15,26 +15,35 @@ export interface EdgeListener {
   ended(edge: EdgePort<Socket>, how: string): void;
 }
 
+/** An edge, or a successor. */
+export interface EdgeProcess extends EdgePort<Socket> {
+  give(message: SuccessorHears, door?: Server): void;
+}
+
 /**
  * @param command The edge's command line: program, then arguments. Never empty.
  * @param environment Added to the keeper's own.
+ * @param options.detached In a process group of its own, out of reach of whoever clears up after this process.
  */
 export function forkEdge(
   command: readonly string[],
   environment: Readonly<Record<string, string>>,
   epoch: number,
   listener: EdgeListener,
-): EdgePort<Socket> {
+  options: { readonly detached?: boolean } = {},
+): EdgeProcess {
   const [program = process.execPath, ...args] = command;
   const child = spawn(program, args, {
     env: { ...process.env, ...environment },
     stdio: ["ignore", "inherit", "inherit", "ipc"],
     serialization: "advanced",
+    detached: options.detached ?? false,
   });
-  const edge: EdgePort<Socket> = {
+  const edge: EdgeProcess = {
     epoch,
     pid: child.pid,
     tell: (message, socket) => send(child, message, socket),
+    give: (message, door) => send(child, message, door),
     signal: (name) => void child.kill(name),
   };
   child.on("message", (message) => listener.heard(edge, message as EdgeSays));
@@ -43,9 +52,9 @@ export function forkEdge(
 }
 
 /** A failed send needs no care: the channel is broken because the edge is ending, and then every client is given again. */
-function send(child: ChildProcess, message: object, socket?: Socket): void {
+function send(child: ChildProcess, message: object, handle?: Socket | Server): void {
   if (!child.connected) return;
-  if (socket) child.send(message, socket, { keepOpen: true }, () => {});
+  if (handle) child.send(message, handle, { keepOpen: true }, () => {});
   else child.send(message, () => {});
 }
 

@@ -9,12 +9,13 @@
 //   B1. There is at most one, and none while a new edge is being started: that one may be of another version.
 //   B2. One that dies or never gets ready is followed by another, after a pause that doubles up to 5 s.
 
+import type { KeeperEvent } from "../../lib/contracts/index.js";
 import type { EdgePort } from "./keeper.js";
 
 export interface StandbyHooks<Socket> {
   fork(): EdgePort<Socket>;
   later(ms: number, what: () => void): () => void;
-  log(event: string, fields?: Readonly<Record<string, unknown>>): void;
+  log(event: KeeperEvent, fields?: Readonly<Record<string, unknown>>): void;
 }
 
 /** The serving edge has just begun: its clients come first. */

@@ -9,14 +9,16 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { z } from "zod";
+import type { KeeperLine } from "../../lib/contracts/index.js";
 import type { settings } from "../../services/edge/settings.js";
+import { alive } from "./circus.js";
 import { atEnd } from "./cleanup.js";
 import { freePort } from "./ports.js";
 import type { RedisServer } from "./redis.js";
 import { until } from "./until.js";
 
 const PROGRAMS = new URL("./programs/", import.meta.url);
-const KEEPER = fileURLToPath(new URL("../../services/keeper/main.js", import.meta.url));
+export const KEEPER = fileURLToPath(new URL("../../services/keeper/main.js", import.meta.url));
 const READY_MS = 20_000;
 
 export interface KeeperOptionsForTest {
@@ -28,17 +30,12 @@ export interface KeeperOptionsForTest {
   readonly path?: string;
   /** Instead of the real edge. */
   readonly command?: readonly string[];
-}
-
-interface LogLine {
-  readonly msg: string;
-  readonly epoch?: number;
-  readonly edgePid?: number;
-  readonly clients?: number;
+  /** Instead of the keeper's own main module, such as a link to it. */
+  readonly program?: string;
 }
 
 export class RunningKeeper {
-  readonly log: LogLine[] = [];
+  readonly log: KeeperLine[] = [];
   complaint = "";
 
   constructor(
@@ -53,8 +50,13 @@ export class RunningKeeper {
     child.stdout?.on("data", (chunk: Buffer) => {
       const lines = (rest + chunk).split("\n");
       rest = lines.pop() ?? "";
-      for (const line of lines) if (line.startsWith("{")) this.log.push(JSON.parse(line) as LogLine);
+      for (const line of lines) if (line.startsWith("{")) this.log.push(JSON.parse(line) as KeeperLine);
     });
+  }
+
+  /** Of the keeper that listens: after an upgrade it is not `child`. */
+  get pid(): number {
+    return this.log.findLast(({ msg }) => msg === "listening")?.pid ?? this.child.pid ?? 0;
   }
 
   /** Of the edge that was ready last. */
@@ -77,6 +79,11 @@ export class RunningKeeper {
       this.child.kill(signal);
       await end;
     }
+    const { pid } = this;
+    if (pid !== this.child.pid && alive(pid)) {
+      process.kill(pid, signal);
+      await until("the successor has ended", READY_MS, () => !alive(pid));
+    }
     return this.child.exitCode;
   }
 }
@@ -95,7 +102,7 @@ export async function startKeeper(options: KeeperOptionsForTest): Promise<Runnin
     JSON.stringify({ backend: "lines", ...edge }),
   ];
   const doors = ["--listen", `unix:${path}`, "--listen", `direct=127.0.0.1:${port}`];
-  const child = spawn(process.execPath, [KEEPER, ...doors, ...flags, "--", ...command], {
+  const child = spawn(process.execPath, [options.program ?? KEEPER, ...doors, ...flags, "--", ...command], {
     stdio: ["ignore", "pipe", "pipe"],
   });
   const keeper = new RunningKeeper(child, path, port);

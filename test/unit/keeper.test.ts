@@ -187,7 +187,7 @@ describe("with an edge that stands by", () => {
     accept();
     expect(edge(1).told).toEqual([]);
     keeper.ended(edge(0), "SIGKILL");
-    expect(edge(1).told.map(({ kind }) => kind)).toEqual(["serve", "client", "client"]);
+    expect(edge(1).told.map(({ kind }) => kind)).toEqual(["serve", "client", "client", "died"]);
   });
 
   test("the serving one dies while it is loading: it takes over as soon as it has loaded, and no other is started", () => {
