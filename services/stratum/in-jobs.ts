@@ -96,8 +96,16 @@ export class InJobs implements Archive {
       return;
     }
     this.#freshen(job, from);
+    this.#offer(job, from, this.#senior === from);
+    if (!book.orphaned) return;
+    const heir = book.heir(this.#instances.map(({ id }) => id).filter((id) => this.#joined.has(id))); // J4
+    if (heir && heir.job !== book.current?.job) this.#offer(heir.job, heir.from, true);
+  }
+
+  #offer(job: Job, from: InstanceId, senior: boolean): void {
+    const { book, tally } = this.options;
     const maskBefore = book.current?.job.versionMask ?? job.versionMask;
-    const offered = book.offer(job, from, this.#senior === from, performance.now());
+    const offered = book.offer(job, from, senior, performance.now());
     tally.count("stratum.jobs", 1, ["as", offered]);
     if (offered !== "dropped") this.options.onNotice(offered, maskBefore);
   }
@@ -116,7 +124,7 @@ export class InJobs implements Archive {
     const job = heir === undefined || heir === before ? undefined : book.newestOf(heir);
     // Only a refresh of the present tip: an heir that lags behind must not take anybody back.
     if (!job || job.clean || book.tip?.hash !== tipOf(job)) return;
-    if (job.templateAt > (book.current?.job.templateAt ?? 0)) this.#take(job, heir as InstanceId);
+    if (job.templateAt > (book.current?.job.templateAt ?? 0)) this.#offer(job, heir as InstanceId, true);
   }
 
   #fits({ extranonce1Size, extranonce2Size }: Job): boolean {

@@ -5,7 +5,8 @@
 //   J1. The first jobmanager to see a new tip wins, whoever it is; the others' copies of that tip are not sent.
 //   J2. Within a tip, only the senior live jobmanager's refreshes go out.
 //   J3. A tip of the same height (a fork) counts only when the senior says so.
-//   J4. A tip that no live jobmanager builds on any more is orphaned: then the senior's newest job is right, whatever its height.
+//   J4. A tip that no live jobmanager builds on any more is orphaned: then the senior's newest job is right, whatever its height. Whoever
+//       is the last to leave the tip, `orphaned` says so, and in-jobs.ts offers the highest of the jobs that stand (heir) anew.
 //   J5. A job that is not sent is known all the same: another instance may have sent it, and its connections may come here.
 //
 // A notice is a job as it was told to miners. The same job is told again with a later header time under a longer name, so that
@@ -92,6 +93,23 @@ export class JobBook {
     this.#jobs.set(job.id, known);
     this.#trim();
     return known;
+  }
+
+  /** J4: there is a tip, and nobody builds on it. */
+  get orphaned(): boolean {
+    return this.#tip !== undefined && !this.#standing(this.#tip.hash);
+  }
+
+  /** J4: of what the live jobmanagers said last, the highest; of equal ones the first in this order. */
+  heir(bySeniority: readonly InstanceId[]): { readonly job: Job; readonly from: InstanceId } | undefined {
+    const all = bySeniority.flatMap((from) => {
+      const job = this.#newest.get(from);
+      return job ? [{ job, from }] : [];
+    });
+    return all.reduce<(typeof all)[number] | undefined>(
+      (best, it) => (best && best.job.height >= it.job.height ? best : it),
+      undefined,
+    );
   }
 
   /** What this jobmanager said last, if it lives. */

@@ -430,6 +430,27 @@ describe("jobs in", () => {
     expect(told).toEqual(["tip b1", "refresh a1", "tip a2"]);
   });
 
+  test("a tip that every jobmanager has left, the senior first, gives way to what they build on now", () => {
+    const { told, senior, junior, say, join } = setup();
+    for (const instance of [senior, junior]) join(instance);
+    const old = Buffer.alloc(32, 5);
+    for (const [instance, id] of [
+      [senior, "a1"],
+      [junior, "b1"],
+    ] as const)
+      say(instance, craftJob({ id, height: 100 }));
+    const next = { height: 101, previousHash: Buffer.alloc(32, 9) };
+    for (const [instance, id] of [
+      [senior, "a2"],
+      [junior, "b2"],
+    ] as const)
+      say(instance, craftJob({ id, ...next }));
+    say(senior, craftJob({ id: "a3", height: 100, previousHash: old })); // The block was invalid.
+    expect(told).toEqual(["tip a1", "tip a2"]); // The other one may be right.
+    say(junior, craftJob({ id: "b3", height: 100, previousHash: old }));
+    expect(told).toEqual(["tip a1", "tip a2", "tip a3"]);
+  });
+
   test("C5 a pulse is a sign of life of some daemon", async () => {
     const { jobs, pulse } = setup();
     const before = jobs.freshAtMs;
