@@ -31,6 +31,29 @@ export const configSchema = houseSettings.extend({
   miner: minerSettings.prefault({}).describe("The demo miner; not for production."),
 });
 
+/** The services' settings must also agree with each other. */
+const agreeingSchema = configSchema.superRefine((it, context) => {
+  const refuse = (path: PropertyKey[], message: string) => context.addIssue({ code: "custom", path, message });
+  const { jobmanager, stratum, haproxy } = it;
+  for (const key of ["extranonce1Size", "extranonce2Size"] as const) {
+    if (jobmanager && stratum[key] !== jobmanager[key]) {
+      refuse(["stratum", key], `must be what jobmanager.${key} is (${jobmanager[key]}), or no job fits`);
+    }
+  }
+  if (jobmanager && stratum.noWorkDisconnectMs <= jobmanager.refreshMs) {
+    refuse(["stratum", "noWorkDisconnectMs"], `must be longer than jobmanager.refreshMs (${jobmanager.refreshMs})`);
+  }
+  const names = [
+    "default",
+    ...haproxy.listeners.map(({ name }) => name),
+    ...(it.edge.listen ? [it.edge.listen.name] : []),
+  ];
+  for (const name of Object.keys(stratum.listeners)) {
+    if (!names.includes(name))
+      refuse(["stratum", "listeners", name], `no such listener; there are ${names.join(", ")}`);
+  }
+});
+
 type Parsed = z.output<typeof configSchema>;
 
 export interface Config extends Omit<Parsed, keyof HouseSettings> {
@@ -74,7 +97,7 @@ export function findConfig(given: string | undefined): string | undefined {
 /** @throws {ConfigError} which says what is wrong, for the user. */
 export function readConfig(options: ConfigOptions): Config {
   const file = findConfig(options.config);
-  const parsed = loadConfig(configSchema, { file, environment: process.env, overrides: options.set });
+  const parsed = loadConfig(agreeingSchema, { file, environment: process.env, overrides: options.set });
   const { jobmanager, stratum, edge, haproxy, miner, runDirectory, ...house } = parsed;
   const reporter = spoolIn(runDirectory, parsed.reporter);
   return {

@@ -24,6 +24,9 @@ export function head(settings: HaproxySettings, paths: HaproxyPaths, mark: strin
 
 global
 ${settings.connectionsMax === undefined ? "" : `    maxconn ${settings.connectionsMax}\n`}    stats socket ${word(paths.stats)} mode 600 level admin expose-fd listeners
+    # Without this a second HAProxy on the same port would take half of the clients, and nobody would be told. A reload is not
+    # affected: the new worker is given the old one's sockets.
+    noreuseport
     stats timeout 1m
     server-state-file ${word(paths.serverState)}
     description ${DESCRIPTION}${mark}

@@ -6,14 +6,16 @@
 //   run directory -> Pool (bin/up/pool.ts) -> live screen or lines -> summary -> everything stopped, only logs left
 
 import { once } from "node:events";
-import { writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { symlink, writeFile } from "node:fs/promises";
+import { join, resolve } from "node:path";
 import { pino } from "pino";
 import type { CommandModule } from "yargs";
+import { loadConfig } from "../../lib/config/index.js";
 import type { Log } from "../../lib/wiring/index.js";
-import { configOptions, readConfig } from "../config.js";
+import { configOptions, configSchema, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
 import { RUNS } from "../paths.js";
+import { MissingSection } from "../services.js";
 import { type Embedded, prepareEmbedded } from "../up/embedded.js";
 import { Pool } from "../up/pool.js";
 import { createRunDirectory, type RunDirectory } from "../up/run-directory.js";
@@ -61,7 +63,7 @@ export const up: CommandModule<object, Arguments> = {
     process.on("SIGINT", stop).on("SIGTERM", stop);
     const show = openShow(process.stdout);
     // Read before anything starts, so that a mistake costs no more than its message.
-    const root = args.config === undefined ? RUNS : readConfig(args).runDirectory;
+    const root = checkedRunDirectory(args);
     const run = await createRunDirectory(root, (text) => show.line(text));
     const log = pino({ name: "up", level: "debug" }, pino.destination(join(run.logs, "up.log")));
     try {
@@ -73,6 +75,18 @@ export const up: CommandModule<object, Arguments> = {
     }
   },
 };
+
+/** @throws {ConfigError | UsageError} for whatever can be known to be wrong before anything starts. */
+function checkedRunDirectory({ config, set }: Arguments): string {
+  if (config === undefined) {
+    // The embedded configuration is written later; what was set by flag can be checked now.
+    loadConfig(configSchema, { environment: process.env, overrides: set });
+    return RUNS;
+  }
+  const read = readConfig({ config, set });
+  if (!read.jobmanager) throw new MissingSection("jobmanager", "payout and daemons");
+  return read.runDirectory;
+}
 
 interface Setting {
   readonly args: Arguments;
@@ -89,7 +103,7 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
   const from = performance.now();
   const pool = await Pool.open({
     ...{ run, embedded, log, signal: asked, overrides: args.set, circusFile: args.circus },
-    configFile: embedded?.configFile ?? args.config ?? "",
+    configFile: embedded?.configFile ?? (await linkConfig(args.config ?? "", run)),
     onStarting: (watcher) => watch ?? show.line(`starting ${watcher}`),
     onTold: tell,
   });
@@ -121,6 +135,13 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     watch = undefined;
     await pool.close();
   }
+}
+
+/** So that `headframe ps` in this folder finds the pool without being told. */
+async function linkConfig(file: string, run: RunDirectory): Promise<string> {
+  const absolute = resolve(file);
+  await symlink(absolute, join(run.path, "headframe.toml"));
+  return absolute;
 }
 
 /** Until the time is over or somebody asks to stop. */

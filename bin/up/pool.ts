@@ -48,6 +48,15 @@ export interface PoolOptions {
   onTold(text: string): void;
 }
 
+/** `--set a.b=1` as the processes that are started take it: HEADFRAME__a__b=1. */
+function asEnvironment(overrides: readonly string[]): Record<string, string> {
+  const pairs = overrides.map((override) => {
+    const equals = override.indexOf("=");
+    return [`HEADFRAME__${override.slice(0, equals).split(".").join("__")}`, override.slice(equals + 1)];
+  });
+  return Object.fromEntries(pairs);
+}
+
 /** What is known once the configuration can be read. */
 interface Read {
   readonly config: Config;
@@ -137,6 +146,7 @@ export class Pool {
     if (embedded) parseIni(await readFile(EMBEDDED_INI, "utf8"), EMBEDDED_INI, ini);
     const env = {
       ...process.env,
+      ...asEnvironment(this.options.overrides),
       ...embedded?.environment,
       HEADFRAME_NODE: process.execPath,
       HEADFRAME_ROOT: ROOT,

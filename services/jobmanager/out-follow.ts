@@ -10,7 +10,7 @@ import { z } from "zod";
 import { pause } from "./backoff.js";
 import type { Found } from "./found.js";
 import type { Target } from "./out-blocks.js";
-import { RpcError } from "./out-rpc.js";
+import { type DaemonRpc, RpcError } from "./out-rpc.js";
 import { followed } from "./verdict.js";
 
 /** At a hundred confirmations even a pool that finds every block follows a tenth of it. */
@@ -86,6 +86,8 @@ export class Follow {
     for (const { rpc } of this.deps.targets()) {
       try {
         const { confirmations } = await rpc.call("getblockheader", [block.hash], headerAnswer, { signal });
+        // -1 also means: the header is known and not connected yet. Only another block at its height is an orphan's proof.
+        if (confirmations < 0 && !(await this.#isReplaced(rpc, block, signal))) continue;
         const tip =
           confirmations < 0 ? await rpc.call("getblockcount", [], z.number().int(), { signal }) : block.height;
         return { confirmations, depth: tip - block.height };
@@ -96,5 +98,10 @@ export class Follow {
       }
     }
     return undefined;
+  }
+
+  /** @throws {RpcError} also when the chain has not come that far. */
+  async #isReplaced(rpc: DaemonRpc, { hash, height }: Found, signal: AbortSignal): Promise<boolean> {
+    return (await rpc.call("getblockhash", [height], z.string(), { signal })) !== hash;
   }
 }

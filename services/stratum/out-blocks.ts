@@ -2,9 +2,18 @@
 //
 //   verify -> candidate -> submit -> jobmanager.submitBlock -> every live daemon
 //
+//   A jobmanager that did not make the job needs shared state for the rest of the block, and with Redis away it has none: then the
+//   others are asked, whose own job it may be, and all of them again until one knows it.
+//
 //   S3. Nobody's answer waits for this, and this waits for nobody. Submitting twice is harmless: daemons answer `duplicate`.
 
-import type { ConnectionId, JobmanagerContract, WorkerName } from "../../lib/contracts/index.js";
+import type {
+  ConnectionId,
+  JobmanagerContract,
+  SubmitBlockReply,
+  SubmitBlockRequest,
+  WorkerName,
+} from "../../lib/contracts/index.js";
 import type { Client, Log } from "../../lib/wiring/index.js";
 import type { Blocks } from "./ports.js";
 import type { Tally } from "./tally.js";
@@ -22,7 +31,7 @@ export class OutBlocks implements Blocks {
   readonly #closing = new AbortController();
 
   constructor(
-    private readonly jobmanager: Pick<Client<JobmanagerContract>, "call">,
+    private readonly jobmanager: Pick<Client<JobmanagerContract>, "call" | "instances">,
     private readonly log: Log,
     private readonly tally: Tally,
     private readonly retryMs = RETRY_MS,
@@ -54,20 +63,36 @@ export class OutBlocks implements Blocks {
     const request = { job: job.id, header, coinbase, worker, connection };
     const giveUpAt = performance.now() + GIVE_UP_MS;
     while (!this.#closing.signal.aborted) {
+      let why: object;
       try {
-        const reply = await this.jobmanager.call("submitBlock", request);
-        this.tally.count("stratum.blocks", 1, ["status", reply.status]);
-        this.log.info({ ...reply, worker, job: job.id }, `a block was ${reply.status}`);
-        return;
-      } catch (error) {
-        if (performance.now() > giveUpAt) {
-          this.tally.count("stratum.blocks", 1, ["status", "lost"]);
-          this.log.error({ err: error, job: job.id, worker }, "a block is lost: no jobmanager took it in time");
+        const reply = await this.#offer(request);
+        if (reply.status !== "unknown_job") {
+          this.tally.count("stratum.blocks", 1, ["status", reply.status]);
+          this.log.info({ ...reply, worker, job: job.id }, `a block was ${reply.status}`);
           return;
         }
-        this.log.warn({ err: error, job: job.id, worker }, "a block waits: no jobmanager took it yet");
-        await pause(this.retryMs, this.#closing.signal);
+        why = { reason: "no jobmanager has the rest of its job" };
+      } catch (error) {
+        why = { err: error };
       }
+      if (performance.now() > giveUpAt) {
+        this.tally.count("stratum.blocks", 1, ["status", "lost"]);
+        this.log.error({ ...why, job: job.id, worker }, "a block is lost: no jobmanager took it in time");
+        return;
+      }
+      this.log.warn({ ...why, job: job.id, worker }, "a block waits: no jobmanager took it yet");
+      await pause(this.retryMs, this.#closing.signal);
     }
+  }
+
+  /** To any jobmanager, and when that one does not know the job, to each. */
+  async #offer(request: SubmitBlockRequest): Promise<SubmitBlockReply> {
+    let reply = await this.jobmanager.call("submitBlock", request);
+    for (const { id } of this.jobmanager.instances()) {
+      if (reply.status !== "unknown_job") return reply;
+      // One that is gone meanwhile has nothing to say; the others may.
+      reply = await this.jobmanager.call("submitBlock", request, { to: id }).catch(() => reply);
+    }
+    return reply;
   }
 }

@@ -91,6 +91,27 @@ test("a wrong configuration names file, key, what was found and what is accepted
   expect(await readdir(folder)).toEqual(["headframe.toml"]);
 });
 
+test("settings that contradict each other are refused before anything starts", async () => {
+  const daemons = [{ name: "near", url: "http://127.0.0.1:1", user: "u", password: "p" }];
+  const file = await config({
+    jobmanager: { network: "regtest", payout: { script: "51" }, daemons },
+    stratum: { extranonce1Size: 8, noWorkDisconnectMs: 5_000, listeners: { defualt: {} } },
+  });
+  const { exitCode, stderr } = await headframe("up", "--config", file);
+  expect(stderr).toContain("stratum.extranonce1Size: found 8; must be what jobmanager.extranonce1Size is (4)");
+  expect(stderr).toContain("stratum.noWorkDisconnectMs: found 5000; must be longer than jobmanager.refreshMs");
+  expect(stderr).toContain("no such listener");
+  expect(exitCode).toBe(2);
+});
+
+test("a pool without a jobmanager section, or with a wrong --set, is refused before anything starts", async () => {
+  const missing = await headframe("up", "--config", await config({}));
+  expect(missing).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("[jobmanager] is missing") });
+  const wrong = await headframe("up", "--set", "stratum.nope=1");
+  expect(wrong).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("stratum.nope: unknown key") });
+  expect(await readdir(folder)).toEqual(["headframe.toml"]);
+});
+
 test("a missing section says what it needs", async () => {
   const redis = await startRedis();
   const { exitCode, stderr } = await headframe(

@@ -15,6 +15,9 @@
 // A spool's records are numbered and recorded in order, so one number says which of them are in the log. It outlives the
 // identities: a spool that is found on a disk weeks later, half recorded, adds only the other half.
 //
+// A share that is a block may come after the report that its block was accepted (they travel by different ways): it belongs to
+// the round that it ended, not to the next one.
+//
 // Times are the backend's; one that lies ahead of Redis' clock counts as now, and what is older than a bucket is kept is left
 // out of the hashrates (it was spooled too long to say anything about the present).
 
@@ -59,6 +62,14 @@ end
 
 local outcomes, heights, workers, buckets = {}, {}, {}, {}
 local count, sum, first = 0, 0, nil
+local lateCount, lateSum = 0, 0
+
+-- Explorers and reports write a hash backwards.
+local function display(hex)
+  local pairs_ = {}
+  for i = #hex - 1, 1, -2 do pairs_[#pairs_ + 1] = hex:sub(i, i + 1) end
+  return table.concat(pairs_)
+end
 
 local function exact(number) return string.format('%.17g', number) end
 
@@ -91,10 +102,19 @@ for i = ${RECORD_HEAD + 1}, #ARGV, 13 do
     local credit = tonumber(difficulty)
     local entry = workers[worker]
     if not entry then
-      entry = { count = 0, sum = 0, last = 0 }
+      entry = { count = 0, sum = 0, last = 0, late = 0 }
       workers[worker] = entry
     end
     entry.count, entry.sum, entry.last = entry.count + 1, entry.sum + credit, math.max(entry.last, when)
+    local ended = block == '1' and redis.pcall('HGET', prefix .. 'block:' .. display(hex), 'round')
+    if type(ended) == 'string' then
+      local closed = prefix .. 'round:' .. ended
+      redis.pcall('HINCRBY', closed, 'shares', 1)
+      redis.pcall('HINCRBYFLOAT', closed, 'difficulty', difficulty)
+      redis.pcall('ZINCRBY', closed .. ':workers', difficulty, worker)
+      if redis.call('PTTL', closed) > 0 then redis.call('PEXPIRE', closed .. ':workers', redis.call('PTTL', closed)) end
+      entry.late, lateCount, lateSum = entry.late + credit, lateCount + 1, lateSum + credit
+    end
     count, sum, first = count + 1, sum + credit, math.min(first or when, when)
     fill(tonumber(ARGV[5]), tonumber(ARGV[6]), when, worker, tonumber(hashes))
     fill(tonumber(ARGV[7]), tonumber(ARGV[8]), when, worker, tonumber(hashes))
@@ -116,14 +136,16 @@ for worker, entry in pairs(workers) do
   redis.call('HINCRBYFLOAT', name, 'difficulty', exact(entry.sum))
   redis.call('PEXPIRE', name, ARGV[4])
   redis.call('ZADD', KEYS[3], 'GT', exact(entry.last), worker)
-  redis.call('ZINCRBY', prefix .. 'round:' .. round .. ':workers', exact(entry.sum), worker)
+  if entry.sum > entry.late then
+    redis.call('ZINCRBY', prefix .. 'round:' .. round .. ':workers', exact(entry.sum - entry.late), worker)
+  end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', exact(now - tonumber(ARGV[4])))
 
 local open = prefix .. 'round:' .. round
 redis.call('HSETNX', open, 'openedAt', exact(first))
-redis.call('HINCRBY', open, 'shares', count)
-redis.call('HINCRBYFLOAT', open, 'difficulty', exact(sum))
+redis.call('HINCRBY', open, 'shares', count - lateCount)
+redis.call('HINCRBYFLOAT', open, 'difficulty', exact(sum - lateSum))
 redis.call('HINCRBY', KEYS[2], 'accepted', count)
 redis.call('HINCRBYFLOAT', KEYS[2], 'difficulty', exact(sum))
 

@@ -217,6 +217,19 @@ describe("blocks and rounds", () => {
     expect(await client.call("pool", {})).toMatchObject({ blocks: 1, round: 2 });
   });
 
+  test("a block's own share belongs to the round that it ended, also when the block's report came first", async () => {
+    const client = await startReporter();
+    const found = aShare("found", { worker: "alice", difficulty: 4, block: true });
+    const hash = Buffer.from(found.identity).reverse().toString("hex");
+    expect(await client.call("recordBlock", { ...aBlock("accepted"), hash })).toEqual({ round: 1 });
+    await record(client, found, aShare("next", { worker: "bob", difficulty: 2 }));
+    expect((await client.call("rounds", { limit: 10 })).rounds).toMatchObject([
+      { round: 2, shares: 1, difficultySum: 2, workers: [{ worker: "bob", difficulty: 2 }] },
+      { round: 1, shares: 1, difficultySum: 4, workers: [{ worker: "alice", difficulty: 4 }] },
+    ]);
+    expect(await client.call("pool", {})).toMatchObject({ accepted: 2, blocks: 1 });
+  });
+
   test("acceptance told many times by two reporters at once closes one round", async () => {
     const clients = [await startReporter(), await startReporter()];
     await Promise.all(clients.map((client, i) => record(client, aShare(i, { line: i }))));

@@ -500,6 +500,7 @@ describe("blocks", () => {
   test("S3 a block is offered until a jobmanager took it", async () => {
     let asked = 0;
     const client = {
+      instances: () => [],
       call: async () => {
         if (++asked < 3) throw new WiringError("NO_INSTANCE", "none");
         return { status: "accepted", hash: "00".repeat(32), height: 1, verdicts: [] };
@@ -515,5 +516,22 @@ describe("blocks", () => {
     await blocks.idle();
     expect(asked).toBe(3);
     expect(tally.counters()["blocks.accepted"]).toBe(1);
+  });
+
+  test("S3 a block is offered to every jobmanager, and again, until one knows its job", async () => {
+    const asked: (string | undefined)[] = [];
+    const client = {
+      instances: () => [{ id: "first" }, { id: "second" }],
+      call: async (_method: string, _request: unknown, options?: { to?: string }) => {
+        asked.push(options?.to);
+        const known = asked.length > 4 && options?.to === "second";
+        return { status: known ? "accepted" : "unknown_job", hash: "00".repeat(32), height: 1, verdicts: [] };
+      },
+    } as unknown as ConstructorParameters<typeof OutBlocks>[0];
+    const blocks = new OutBlocks(client, log, tally, 1);
+    const candidate = { job: craftJob(), header: Buffer.alloc(80), coinbase: Buffer.alloc(1) };
+    blocks.submit(candidate, "alice" as WorkerName, "tcp/one" as ConnectionId);
+    await blocks.idle();
+    expect(asked).toEqual([undefined, "first", "second", undefined, "first", "second"]);
   });
 });
