@@ -7,11 +7,13 @@
 //       still come, and starting it again would not bring it.
 //   W3. Every end, asked for or not, is published (`reap`), struck off the ledger and certified, after the whole process
 //       group is gone.
+//   W4. A process that has started its own successor is followed by that one (heir.ts).
 
 import type { Logger } from "pino";
 import { commandWords } from "./command.js";
 import { CircusError, reasonOf } from "./errors.js";
 import type { Publish } from "./events.js";
+import { findHeir } from "./heir.js";
 import { type Ledger, MARK_VARIABLE } from "./ledger.js";
 import type { LogFiles, LogSink } from "./logs.js";
 import { Child, type Exit, eventCode } from "./process.js";
@@ -56,7 +58,8 @@ export interface Shared {
 export interface CrewEvents {
   onReady(child: Child): void;
   onLate(child: Child, error: CircusError): void;
-  onEnd(child: Child, exit: Exit): void;
+  /** @param heir The process that has taken its place by itself. */
+  onEnd(child: Child, exit: Exit, heir: Child | undefined): void;
 }
 
 export class Crew {
@@ -199,13 +202,27 @@ export class Crew {
     this.events.onLate(child, error); // W2
   }
 
+  /** W4. Before the old one is struck off, so that it is never missed. */
+  #adoptHeir(name: string, child: Child): Child | undefined {
+    const found = findHeir(child, this.shared.ledger.mark);
+    if (found === undefined) return undefined;
+    const heir = Child.adopt(found, child);
+    this.#members.set(heir.pid, heir);
+    this.shared.ledger.add(name, heir.pid, heir.startTicks);
+    this.shared.publish(name, "spawn", { process_pid: heir.pid });
+    void heir.exited.then((exit) => this.#ended(name, heir, exit));
+    this.shared.log.info({ watcher: name, pid: heir.pid, before: child.pid }, "succeeded by a process that it started");
+    return heir;
+  }
+
   #ended(name: string, child: Child, exit: Exit): void {
+    const heir = this.#adoptHeir(name, child);
     this.#members.delete(child.pid);
-    this.#wids.delete(child.wid);
+    if (heir === undefined) this.#wids.delete(child.wid);
     this.shared.ledger.remove(child.pid);
     this.shared.publish(name, "reap", { process_pid: child.pid, exit_code: eventCode(exit) });
     this.shared.onDeath({ watcher: name, pid: child.pid, ...exit, asked: child.asked }); // W3
-    this.events.onEnd(child, exit);
+    this.events.onEnd(child, exit, heir);
   }
 }
 

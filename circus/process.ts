@@ -14,8 +14,9 @@ import type { ChildProcess } from "node:child_process";
 import { constants } from "node:os";
 import { execa, type Options } from "execa";
 import { CircusError, reasonOf } from "./errors.js";
+import { untilEnded } from "./heir.js";
 import { LineSplitter, type LogSink, Tail } from "./logs.js";
-import { groupMembers, isErrno, readStat } from "./proc.js";
+import { groupMembers, isErrno, type ProcStat, readStat } from "./proc.js";
 
 export interface Exit {
   /** null when a signal ended it. */
@@ -75,15 +76,13 @@ export class Child {
     readonly wid: number,
     /** Ticks since boot; undefined when the process had ended before it could be read. */
     readonly startTicks: number | undefined,
-    subprocess: ChildProcess,
+    exit: Promise<Exit>,
     tail: Tail,
   ) {
     this.tail = tail;
-    this.died = new Promise((resolve) => {
-      subprocess.once("exit", (exitCode, signal) => {
-        this.#dead = true;
-        resolve({ exitCode, signal });
-      });
+    this.died = exit.then((how) => {
+      this.#dead = true;
+      return how;
     });
     this.exited = this.died.then(async (exit) => {
       await sweepGroup(pid);
@@ -120,7 +119,14 @@ export class Child {
     const tail = new Tail();
     listen(subprocess.stdout, pid, tail, spec.stdout);
     listen(subprocess.stderr, pid, tail, spec.stderr);
-    return new Child(pid, spec.wid, readStat(pid)?.startTicks, subprocess as ChildProcess, tail);
+    return new Child(pid, spec.wid, readStat(pid)?.startTicks, exitOf(subprocess as ChildProcess), tail);
+  }
+
+  /** A process that `before` started in its own place. What it says comes by the pipes of the first one. */
+  static adopt(heir: ProcStat, before: Child): Child {
+    const child = new Child(heir.pid, before.wid, heir.startTicks, untilEnded(heir), before.tail);
+    child.state = "ready";
+    return child;
   }
 
   /** False when the process is gone already. */
@@ -144,6 +150,12 @@ export class Child {
     clearTimeout(timer);
     return this.exited;
   }
+}
+
+function exitOf(subprocess: ChildProcess): Promise<Exit> {
+  return new Promise((resolve) => {
+    subprocess.once("exit", (exitCode, signal) => resolve({ exitCode, signal }));
+  });
 }
 
 /** execa hands any open descriptor on; its types name only the first ten. */

@@ -45,7 +45,7 @@ export class Watcher {
     this.crew = new Crew(shared, () => this.#config, {
       onReady: () => this.#changed(),
       onLate: (_child, error) => this.#wasLate(error),
-      onEnd: (child, exit) => this.#ended(child, exit),
+      onEnd: (child, exit, heir) => this.#ended(child, exit, heir),
     });
     this.#respawner = new Respawner(
       () => this.#config,
@@ -296,9 +296,9 @@ export class Watcher {
     this.#changed();
   }
 
-  #ended(child: Child, exit: Exit): void {
+  #ended(child: Child, exit: Exit, heir: Child | undefined): void {
     this.#retirement.forget(child.pid);
-    if (!child.asked) {
+    if (!child.asked && heir === undefined) {
       const how = exit.signal === null ? `exit code ${exit.exitCode}` : `signal ${exit.signal}`;
       this.shared.log.warn({ watcher: this.name, pid: child.pid, tail: child.tail.lines }, `ended unasked: ${how}`);
       this.#died(Date.now() - child.startedAtMs, child.tail.lines);

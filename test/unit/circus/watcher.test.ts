@@ -272,6 +272,41 @@ test("a process that retires is not replaced: there is one fewer", async () => {
   expect(arbiter.watcher("w")?.config.numprocesses).toBe(2);
 });
 
+describe("a process that starts its own successor and ends", () => {
+  /** Starts an heir on SIGUSR2, as the keeper does, and ends. The heir says a line now and then. */
+  const HEIR = "while :; do echo heir; sleep 0.05; done";
+  const PARENT = `trap 'HEADFRAME_SUCCEEDS=$$ setsid /bin/sh -c "${HEIR}" & exit 0' USR2; while :; do sleep 0.02; done`;
+
+  async function succeeded() {
+    const it = await startArbiter(shell("w", PARENT, "warmup_delay = 0.2"));
+    const [old] = it.pids("w");
+    process.kill(Number(old), "SIGUSR2");
+    const heir = await until("the heir is in its place", 3_000, () => it.pids("w").find((pid) => pid !== old));
+    return { ...it, old, heir };
+  }
+
+  test("is followed by it: nothing else is started, and its words are heard on", async () => {
+    const { arbiter, pids, heir, events } = await succeeded();
+    expect(pids("w")).toEqual([heir]);
+    expect(events.filter(({ topic }) => topic === "spawn")).toHaveLength(2);
+    expect(arbiter.status()[0]?.restarts).toBe(0);
+    await until("it is heard", 2_000, () => arbiter.watcher("w")?.crew.member(heir)?.tail.lines.includes("heir"));
+  });
+
+  test("and when the successor dies, that is seen and it is replaced", async () => {
+    const { pids, heir } = await succeeded();
+    process.kill(heir, "SIGKILL");
+    await until("another one runs", 3_000, () => pids("w").length === 1 && pids("w")[0] !== heir);
+  });
+
+  test("a stop ends the successor", async () => {
+    const { arbiter, pids, heir } = await succeeded();
+    await arbiter.watcher("w")?.stop();
+    expect(pids("w")).toEqual([]);
+    expect(alive(heir)).toBe(false);
+  });
+});
+
 test("max_age replaces a process, the new one first", async () => {
   const { pids, events } = await startArbiter(shell("w", SLEEP, "max_age = 1\nmax_age_variance = 0"));
   const [before] = pids("w");
