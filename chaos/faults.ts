@@ -30,16 +30,19 @@ export async function carryOut(schedule: readonly Fault[], options: FaultOptions
   const done: Done = { done: new Map(), leftOut: [] };
   const families = new Map<string, Promise<void>>();
   const fromMs = performance.now();
-  for (const fault of schedule) {
-    await delay(Math.max(0, fromMs + fault.atMs - performance.now()), undefined, { signal: options.signal });
-    const before = families.get(fault.kind.family) ?? Promise.resolve();
-    const dueMs = performance.now();
-    families.set(
-      fault.kind.family,
-      before.then(() => one(fault, dueMs, done, options)),
-    );
+  try {
+    for (const fault of schedule) {
+      await delay(Math.max(0, fromMs + fault.atMs - performance.now()), undefined, { signal: options.signal });
+      const before = families.get(fault.kind.family) ?? Promise.resolve();
+      const dueMs = performance.now();
+      const act = before.then(() => one(fault, dueMs, done, options));
+      act.catch(() => {}); // Met below, when all are awaited.
+      families.set(fault.kind.family, act);
+    }
+    await Promise.all(families.values());
+  } finally {
+    await Promise.allSettled(families.values()); // Whatever lasts is undone before the stage is.
   }
-  await Promise.all(families.values());
   return done;
 }
 

@@ -21,6 +21,12 @@ const args = await yargs(hideBin(process.argv))
     seconds: { type: "number", default: 60, describe: "How long things break", requiresArg: true },
     clients: { type: "number", default: 200, describe: "Scripted miners, a share a second each", requiresArg: true },
     kinds: { type: "string", array: true, choices: names, describe: "Only these faults", requiresArg: true },
+    patience: {
+      type: "number",
+      default: 1,
+      describe: "Times what a client may wait: above 1 for a machine with other things to do",
+      requiresArg: true,
+    },
     json: { type: "string", describe: "Write all that was found to this file", requiresArg: true },
     quiet: { type: "boolean", default: false, describe: "Only the tables, not each fault as it happens" },
   })
@@ -38,14 +44,20 @@ const tell = (text: string) => {
   if (!args.quiet) process.stdout.write(`${((performance.now() - from) / 1_000).toFixed(2).padStart(7)} s  ${text}\n`);
 };
 
+const asked = new AbortController();
+for (const name of ["SIGINT", "SIGTERM"] as const) {
+  process.once(name, () => asked.abort(new Error(`it was ended by ${name}`)));
+}
+
 try {
-  const { seconds, clients, kinds } = args;
+  const { seconds, clients, kinds, patience } = args;
   tell(`seed ${seed}, ${seconds} s, ${clients} clients`);
-  const result = await run({ seed, seconds, clients, kinds, tell });
+  const result = await run({ seed, seconds, clients, kinds, patience, tell, signal: asked.signal });
   if (args.json !== undefined) await writeFile(args.json, `${JSON.stringify(result, undefined, 1)}\n`);
   process.stdout.write(`${render(result)}\n`);
   process.exitCode = result.brokenCount === 0 ? 0 : 1;
 } catch (error) {
-  process.stderr.write(`the run failed: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}\n`);
+  const cause = asked.signal.aborted ? asked.signal.reason : error;
+  process.stderr.write(`the run failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
   process.exitCode = 2;
 }

@@ -21,8 +21,12 @@ export interface RunOptions {
   readonly seconds: number;
   readonly clients: number;
   readonly kinds?: readonly string[] | undefined;
+  /** Times what a client may wait; default 1. */
+  readonly patience?: number;
   /** Where run directories go; default: run/chaos. */
   readonly root?: string | undefined;
+  /** Ends the run early; everything that it started ends. */
+  readonly signal?: AbortSignal;
   tell(text: string): void;
 }
 
@@ -48,8 +52,8 @@ export async function run(options: RunOptions): Promise<Result> {
   const { seed, seconds, clients, tell } = options;
   const over = new AbortController();
   const watchdog = setTimeout(() => over.abort(new Error("the run took too long")), seconds * 1_000 + LIMIT_MS);
-  const ledger = new Ledger();
-  const { signal } = over;
+  const ledger = new Ledger(options.patience);
+  const signal = options.signal ? AbortSignal.any([over.signal, options.signal]) : over.signal;
   const shares = Math.ceil((clients * (seconds * 1_000 + LIMIT_MS)) / EVERY_MS);
   const stage = await Stage.open({ clients, shares, root: options.root, signal, onTold: tell });
   let crowd: Crowd | undefined;

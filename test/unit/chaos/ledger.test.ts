@@ -183,6 +183,14 @@ test.each([
   expect(only()).toMatchObject({ promise, client: 1, waitedMs: bad });
 });
 
+test("patience multiplies what a client may wait, and excuses nothing else", () => {
+  ledger = new Ledger(3);
+  see(answer(0, "h1", { atMs: T + 2_900 }));
+  expect(ledger.broken).toEqual([]);
+  see(answer(0, "h2", { atMs: T + 3_100 }), end(0, "pool"));
+  expect(promises()).toEqual(["C1", "C1"]);
+});
+
 test("nobody can be served by an edge that is frozen: its time is added to what a client may wait", () => {
   fault("freeze-edge", T, T + 3_000);
   see(answer(0, "h1", { atMs: T + 3_900 }));
