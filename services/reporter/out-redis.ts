@@ -54,6 +54,11 @@ export class ShareStore implements Ledger {
     return Array.from(letters, (letter) => OUTCOMES[letter] ?? "duplicate");
   }
 
+  /** @throws {WiringError} UNAVAILABLE. */
+  async check(): Promise<void> {
+    await available("reach it", this.redis.ping());
+  }
+
   /** `connection|line` of whoever brought these identities into the log; null: nobody. @throws {WiringError} UNAVAILABLE. */
   async claimants(claims: readonly Pick<Claim, "identity" | "height">[]): Promise<(string | null)[]> {
     const asking = claims.map((it) => this.redis.hget(this.keys.seen(it.height), bytesOf(it.identity))); // One pipeline.

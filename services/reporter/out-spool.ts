@@ -42,7 +42,7 @@ export class Spool implements Backlog {
   #files: SpoolFile[] = [];
   readonly #claims = new Map<string, string>();
   #appending: Promise<void> = Promise.resolve();
-  #given: { chunk: Chunk; file: SpoolFile; records: number } | undefined;
+  #given: { chunk: Chunk; file: SpoolFile; through: number } | undefined;
   #timer: NodeJS.Timeout | undefined;
   #adopting: Promise<void> = Promise.resolve();
   #refusing = false;
@@ -108,7 +108,7 @@ export class Spool implements Backlog {
       const records = await file.read(sharesMax);
       const [first] = records;
       if (first?.record?.kind === "block") {
-        return this.#give(file, 1, { kind: "block", block: first.record.block });
+        return this.#give(file, first.number, { kind: "block", block: first.record.block });
       }
       return this.#sharesOf(file, records);
     }
@@ -117,9 +117,9 @@ export class Spool implements Backlog {
 
   async done(chunk: Chunk): Promise<void> {
     if (this.#given?.chunk !== chunk) return; // Given again since: whoever was slow with it must not drop what followed.
-    const { file, records } = this.#given;
+    const { file, through } = this.#given;
     this.#given = undefined;
-    file.drop(records);
+    file.drop(through);
     for (const { share } of chunk.kind === "shares" ? chunk.shares : []) {
       const name = nameOf(share.identity);
       if (this.#claims.get(name) === claimOf(share)) this.#claims.delete(name);
@@ -187,21 +187,21 @@ export class Spool implements Backlog {
   #sharesOf(file: SpoolFile, records: Awaited<ReturnType<SpoolFile["read"]>>): Chunk {
     const shares: CreditedShare[] = [];
     const numbers: number[] = [];
-    let count = 0;
+    let through = 0;
     for (const { number, record } of records) {
       if (record?.kind === "block") break; // Its turn comes next.
-      count += 1;
+      through = number;
       if (!record) this.options.log.error({ spool: file.id, number }, "a record of the spool cannot be read back");
       for (const credited of record?.shares ?? []) {
         shares.push(credited);
         numbers.push(number);
       }
     }
-    return this.#give(file, count, { kind: "shares", shares, mark: { spool: file.id, numbers } });
+    return this.#give(file, through, { kind: "shares", shares, mark: { spool: file.id, numbers } });
   }
 
-  #give(file: SpoolFile, records: number, chunk: Chunk): Chunk {
-    this.#given = { chunk, file, records };
+  #give(file: SpoolFile, through: number, chunk: Chunk): Chunk {
+    this.#given = { chunk, file, through };
     return chunk;
   }
 

@@ -46,6 +46,8 @@ export interface Ledger {
   /** @throws {Error} some or all may have been recorded; recording them again is harmless. */
   record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]>;
   block(report: BlockReport): Promise<BlockOutcome>;
+  /** Resolves when Redis answers. @throws {Error} it does not. */
+  check(): Promise<void>;
 }
 
 /** The disk (out-spool.ts). */

@@ -19,6 +19,7 @@ import type { ShareOutcome } from "../../lib/contracts/index.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import type { Backlog, BlockOutcome, BlockReport, CreditedShare, Ledger, SpoolRecord } from "./ports.js";
 import { Recent } from "./recent.js";
+import { type Signal, signal } from "./signal.js";
 import { sortOut } from "./sort-out.js";
 import { Trouble, within } from "./trouble.js";
 
@@ -51,6 +52,7 @@ export class Recording {
   #flushing: Promise<void> | undefined;
   #wake: (() => void) | undefined;
   #writing = 0;
+  #chunk: Promise<unknown> = Promise.resolve();
   /** Shares that may be spooled now: no end while Redis is away (C2). */
   #allowance = Number.POSITIVE_INFINITY;
   #progress = signal();
@@ -230,12 +232,20 @@ export class Recording {
     }
   }
 
+  /** One at a time: a handover that lost its patience leaves one under way. */
+  #flushChunk(spool: Backlog): Promise<boolean> {
+    const flushed = this.#chunk.then(() => this.#flushOne(spool));
+    this.#chunk = flushed.catch(() => {});
+    return flushed;
+  }
+
   /** C4. @throws {Error} Redis'; all of it is given again then. */
   async #restore(): Promise<void> {
     this.#doubt = false;
     const { ledger, log, metrics } = this.options;
     let restored = 0;
     try {
+      await ledger.check();
       for (const shares of this.#recent.batches) {
         const outcomes = await ledger.record(shares);
         restored += outcomes.filter((outcome) => outcome === "recorded").length;
@@ -258,7 +268,7 @@ export class Recording {
   }
 
   /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
-  async #flushChunk(spool: Backlog): Promise<boolean> {
+  async #flushOne(spool: Backlog): Promise<boolean> {
     const { ledger, metrics, onBlock } = this.options;
     const chunk = await spool.next(FLUSH_MAX);
     if (!chunk) return false;
@@ -291,17 +301,4 @@ export class Recording {
       };
     });
   }
-}
-
-interface Signal {
-  readonly heard: Promise<void>;
-  say(): void;
-}
-
-function signal(): Signal {
-  let say = () => {};
-  const heard = new Promise<void>((resolve) => {
-    say = resolve;
-  });
-  return { heard, say };
 }

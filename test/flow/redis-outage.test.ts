@@ -88,6 +88,28 @@ test(
 );
 
 test(
+  "C3, S1: without a spool shares stay unanswered while Redis is away, and are answered `true` when it is back",
+  async () => {
+    const redis = await startRedis(durable);
+    const { pool } = await startSharePool(redis, { reporter: { spool: { bytesMax: 0 } } });
+    const crowd = await Crowd.start(pool, 4);
+    await crowd.goesOn(5, 10_000);
+    await redis.stop("SIGTERM");
+    await delay(1_000);
+    const silent = crowd.accepted;
+    await delay(3_000);
+    expect(crowd.accepted).toBe(silent);
+    await redis.start();
+    await crowd.goesOn(5, 10_000);
+    await crowd.stop();
+    crowd.mustBeConnected();
+    expect(crowd.refused).toEqual([]);
+    await crowd.mustBeInLog(await redis.asking());
+  },
+  TEST_MS,
+);
+
+test(
   "S1, C1: all reporters are killed with Redis away: their spools are flushed by the next ones, and what nobody had answered waits",
   async () => {
     const redis = await startRedis(durable);

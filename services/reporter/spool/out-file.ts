@@ -149,17 +149,14 @@ export class SpoolFile {
   /** The oldest records, at least one, more up to sharesMax shares; undefined for one that the disk does not give back. */
   async read(sharesMax: number): Promise<{ readonly number: number; readonly record: SpoolRecord | undefined }[]> {
     const read = [];
-    let size = 0;
-    for (const entry of this.#waiting) {
-      size += entry.size;
-      if (read.length > 0 && size > sharesMax) break;
-      read.push({ number: entry.number, record: await this.#readOne(entry) });
-    }
+    for (const entry of this.#first(sharesMax)) read.push({ number: entry.number, record: await this.#readOne(entry) });
     return read;
   }
 
-  /** So many records are recorded, or lost. */
-  drop(count: number): void {
+  /** Everything up to this record is recorded, or lost. Named by number: whoever was slow may find some of it gone already. */
+  drop(through: number): void {
+    const later = this.#waiting.findIndex(({ number }) => number > through);
+    const count = later < 0 ? this.#waiting.length : later;
     for (const { size } of this.#waiting.splice(0, count)) this.#length -= size;
   }
 
@@ -177,6 +174,16 @@ export class SpoolFile {
     this.#sealed = true;
     await this.handle.close();
     await rename(this.#path(this.place.owner), this.#path(FREE)).catch(ignoreMissing);
+  }
+
+  /** A copy: records come and go while the disk is read, and none may be skipped. */
+  #first(sharesMax: number): readonly Entry[] {
+    let size = 0;
+    const over = this.#waiting.findIndex((entry, at) => {
+      size += entry.size;
+      return at > 0 && size > sharesMax;
+    });
+    return this.#waiting.slice(0, over < 0 ? undefined : over);
   }
 
   #path(owner: string): string {

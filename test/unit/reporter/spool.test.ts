@@ -202,6 +202,20 @@ describe("a reporter that ends", () => {
     expect(await files()).toEqual([]);
   });
 
+  test("its spool is taken over by a live one, too, within seconds", async () => {
+    const one = await start();
+    await redis.stop();
+    await record(one, line(1), line(2));
+    const [name = ""] = await files();
+    const copy = await readFile(join(directory, name)); // As kill -9 leaves it.
+    await redis.start();
+    await flushed(one);
+    await (await redis.asking()).flushall();
+    await writeFile(join(directory, name.replace(/\.\d+-/, ".4194999-")), copy);
+    await until("its shares are in the log", 10_000, async () => (await logged()).length === 2);
+    await until("it is gone", 2_000, async () => (await files()).length === 0);
+  });
+
   test("an orphan that was flushed in part before, long ago, adds only the other part", async () => {
     const one = await start();
     await redis.stop();
@@ -246,6 +260,18 @@ describe("a Redis that comes back otherwise than it went", () => {
     expect(await logged()).toEqual([1, 2, 3]);
     expect(it.house.metrics.counters()["reporter.restored"]).toBe(3);
     expect(await record(it, line(2), aShare(3, { line: 9 }))).toBe("redelivered duplicate");
+  });
+
+  test("an outage in which nothing happens is told of once", async () => {
+    const it = await start();
+    await redis.stop();
+    await until("it is noticed", 2_000, async () => (await status(it)).recording === "spool");
+    await new Promise((resolve) => setTimeout(resolve, 1_500)); // Several attempts to connect.
+    expect((await status(it)).recording).toBe("spool");
+    await redis.start();
+    await flushed(it);
+    expect(it.house.metrics.counters()["reporter.outages"]).toBe(1);
+    expect(await record(it, line(1))).toBe("recorded");
   });
 
   test("S2: a duplicate of a share that was recorded just before the outage is a duplicate during it", async () => {
