@@ -5,6 +5,7 @@
 //
 //   {join NAME}   enter a group            {say NAME TEXT}  broadcast TEXT to it      {bye}  be closed
 //   {big BYTES}   a long answer            {keep}           never acknowledged        {who}  the open event, as JSON
+//   {die}         the process ends at once, as by a bug (only in a process of its own: programs/line-backend.ts)
 
 import {
   type ClientEvent,
@@ -90,6 +91,7 @@ export class LineBackend {
   ): Out[] {
     const [, command, argument = "", rest = ""] = /^\{(\w+)(?: ([^ }]+))?(?: ([^}]*))?\}$/.exec(text) ?? [];
     if (command === "keep") return [];
+    if (command === "die") process.kill(process.pid, "SIGKILL");
     session.count++;
     const write = { kind: "write" as const, handle, acknowledges: [number], state: Buffer.from(`${session.count}`) };
     const answer = (line: string) => ({ ...write, bytes: Buffer.from(`${line}\n`) });

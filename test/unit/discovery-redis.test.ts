@@ -196,7 +196,7 @@ async function startDeafProxy(targetPort: number) {
 }
 
 describe("Redis away", () => {
-  test("the last known instances are kept while Redis is gone, and after it came back empty until they had time to return", async () => {
+  test("W4 the last known instances are kept while Redis is gone, and after it came back empty until they had time to return", async () => {
     const redis = await startRedis();
     const registry = open(redis);
     const seen = look(open(redis));
@@ -266,7 +266,7 @@ describe("Redis away", () => {
     expect(rejected).toEqual([]);
   });
 
-  test("an emptied Redis drops nobody who lives", async () => {
+  test("W4 an emptied Redis drops nobody who lives", async () => {
     const redis = await startRedis();
     const registry = open(redis);
     const seen = look(open(redis));

@@ -14,7 +14,7 @@ import { failureOf, openMill, openWorld } from "./world.js";
 const KIB = 1_024;
 const pad = "x".repeat(KIB);
 
-test("requests beyond the queue are refused with OVERLOADED at once, and those within it are all served", async () => {
+test("W3 requests beyond the queue are refused with OVERLOADED at once, and those within it are all served", async () => {
   const world = await openWorld("remote", { windowBytes: 4 * KIB, requestQueueBytes: 16 * KIB });
   const mill = await openMill(world.host);
   const client = world.caller.client(contract);
@@ -29,7 +29,7 @@ test("requests beyond the queue are refused with OVERLOADED at once, and those w
   expect(await client.call("echo", { text: "later" })).toEqual({ text: "later" });
 });
 
-test("a request that is aborted while it waits for the window is never sent", async () => {
+test("W1 a request that is aborted while it waits for the window is never sent", async () => {
   const world = await openWorld("remote", { windowBytes: 4 * KIB });
   const mill = await openMill(world.host);
   const client = world.caller.client(contract);
@@ -43,7 +43,7 @@ test("a request that is aborted while it waits for the window is never sent", as
   expect(mill.begun).toEqual([]);
 });
 
-test("requests beyond the room in work are refused by the far side with OVERLOADED", async () => {
+test("W3 requests beyond the room in work are refused by the far side with OVERLOADED", async () => {
   const world = await openWorld("remote", { workMax: 2 });
   const mill = await openMill(world.host);
   const client = world.caller.client(contract);
@@ -57,7 +57,7 @@ test("requests beyond the room in work are refused by the far side with OVERLOAD
   expect(await client.call("echo", { text: "room" }, { to: id })).toEqual({ text: "room" });
 });
 
-test("a slow subscriber sees a gap and then the snapshot, and the publisher's memory does not grow", async () => {
+test("W3, J2 a slow subscriber sees a gap and then the snapshot, and the publisher's memory does not grow", async () => {
   const world = await openWorld("remote", { windowBytes: 8 * KIB, pushQueueBytes: 16 * KIB });
   let newest = 0;
   const mill = await openMill(world.host, { snapshots: { flour: () => [{ sack: newest }] } });

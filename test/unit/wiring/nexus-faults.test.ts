@@ -42,7 +42,7 @@ async function spawnMill(directory: Directory): Promise<Child & { instance: Inst
   return { ...child, instance };
 }
 
-test("a process killed -9 fails its calls in flight with DISCONNECTED within milliseconds; those that may be repeated succeed elsewhere", async () => {
+test("W2 a process killed -9 fails its calls in flight with DISCONNECTED within milliseconds; those that may be repeated succeed elsewhere", async () => {
   const world = await openWorld("remote");
   const child = await spawnMill(world.directory);
   const client = world.caller.client(contract);
@@ -86,7 +86,7 @@ test("a caller killed -9 is noticed by those it called or subscribed to: signals
   mill.held[0]?.answer(1);
 });
 
-test("a blocked process is not given up, and runs no request whose deadline passed while it was blocked", async () => {
+test("W1 a blocked process is not given up, and runs no request whose deadline passed while it was blocked", async () => {
   const world = await openWorld("remote", { heartbeatMs: 300, pingMs: 50 });
   const { instance } = await spawnMill(world.directory);
   const client = world.caller.client(contract);
@@ -130,7 +130,7 @@ async function behindProxy(limits: Parameters<typeof openWorld>[1]) {
   return { ...world, mill, proxy, client, gone, push };
 }
 
-test("a broken connection is noticed by both ends at once and made anew, with a snapshot of what was missed", async () => {
+test("W2 a broken connection is noticed by both ends at once and made anew, with a snapshot of what was missed", async () => {
   const { mill, proxy, client, gone, push, caller } = await behindProxy({});
   const { seen } = listen(client);
   await until("it is subscribed", 2_000, () => seen.length === 2);
@@ -156,7 +156,7 @@ test("a peer that vanished without a word is noticed by the heartbeat, by both e
   await until("the far side has noticed too", 2_000, () => gone.length === 1);
 });
 
-test("while nothing gets through, what was not sent expires unsent, and is not run later", async () => {
+test("W1 while nothing gets through, what was not sent expires unsent, and is not run later", async () => {
   const { mill, proxy, client } = await behindProxy({ windowBytes: 4_096, heartbeatMs: 60_000 });
   await client.call("echo", { text: "warm" });
   const { id } = mill.hosted.instance;
@@ -174,7 +174,7 @@ test("while nothing gets through, what was not sent expires unsent, and is not r
   expect(mill.begun).toEqual([2]);
 });
 
-test("discovery dropping an instance whose socket lives changes nothing", async () => {
+test("W4 discovery dropping an instance whose socket lives changes nothing", async () => {
   const { directory, client, mill } = await behindProxy({});
   directory.remove(mill.hosted.instance.id);
   expect(await client.call("act", 1)).toBe(1);

@@ -5,6 +5,6 @@ import { callsConform } from "./conformance.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
 
-describe("in this process: calls", () => callsConform("local"));
-describe("in this process: instances", () => instancesConform("local"));
-describe("in this process: pushes", () => pushesConform("local"));
+describe("W5 in this process: calls", () => callsConform("local"));
+describe("W5 in this process: instances", () => instancesConform("local"));
+describe("W5 in this process: pushes", () => pushesConform("local"));

@@ -5,6 +5,6 @@ import { callsConform } from "./conformance.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
 
-describe("over ZeroMQ: calls", () => callsConform("remote"));
-describe("over ZeroMQ: instances", () => instancesConform("remote"));
-describe("over ZeroMQ: pushes", () => pushesConform("remote"));
+describe("W5 over ZeroMQ: calls", () => callsConform("remote"));
+describe("W5 over ZeroMQ: instances", () => instancesConform("remote"));
+describe("W5 over ZeroMQ: pushes", () => pushesConform("remote"));
