@@ -5,6 +5,7 @@ import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { packageVersion } from "../lib/wiring/index.js";
 import { call } from "./commands/call.js";
+import { drain } from "./commands/drain.js";
 import { keys } from "./commands/keys.js";
 import { ps } from "./commands/ps.js";
 import { run } from "./commands/run.js";
@@ -22,6 +23,7 @@ try {
     .command(run)
     .command(ps)
     .command(swap)
+    .command(drain)
     .command(call)
     .command(keys)
     .demandCommand(1, "name a command, such as `headframe up`")

@@ -6,6 +6,7 @@ import { Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
+import { KEEPER_WATCHER, swapEdge, swapKeeper } from "../manage/keeper.js";
 import { findManager, type Manager, managerOptions } from "../manage/manager.js";
 import { seconds } from "../manage/progress.js";
 import { type SwapOptions, type SwapReport, swapRolling } from "../manage/swap.js";
@@ -20,13 +21,15 @@ interface Arguments extends ConfigOptions {
 }
 
 const ROLLING = ["jobmanager", "stratum", "reporter"] as const;
+/** Replaced by the keeper itself, which alone can hand clients over. */
+const HANDED_OVER = ["edge", "keeper"] as const;
 
 export const swap: CommandModule<object, Arguments> = {
   command: "swap <service>",
   describe: "Replace the instances of a service one by one; no client notices, a bad version is taken back",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: [...ROLLING], demandOption: true, describe: "Which service" })
+      .positional("service", { choices: [...ROLLING, ...HANDED_OVER], demandOption: true, describe: "Which service" })
       .options({
         ...configOptions,
         ...managerOptions,
@@ -40,7 +43,8 @@ export const swap: CommandModule<object, Arguments> = {
         },
         json: { type: "boolean", default: false, describe: "One report at the end, for programs" },
       })
-      .example("headframe swap stratum", "after an upgrade of the files, or a change of the configuration"),
+      .example("headframe swap stratum", "after an upgrade of the files, or a change of the configuration")
+      .example("headframe swap keeper", "keeper and edge, with every client's connection"),
   handler: async (args) => {
     const config = readConfig(args);
     const manager = findManager(args.endpoint, config);
@@ -48,7 +52,7 @@ export const swap: CommandModule<object, Arguments> = {
       const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
       try {
         return await swapService(args, manager, {
-          instances: () => registry.list(args.service),
+          instances: () => registry.list(args.service === KEEPER_WATCHER ? "edge" : args.service),
           tell: (line) => void (args.json || process.stdout.write(`${clock()}  ${line}\n`)),
         });
       } finally {
@@ -66,11 +70,20 @@ async function swapService(
   manager: Manager,
   shared: Pick<SwapOptions, "instances" | "tell">,
 ): Promise<SwapReport> {
-  const { service } = args;
+  const { service, cmd, env } = args;
+  const handedOver = HANDED_OVER.some((name) => name === service);
+  const watcher = handedOver ? KEEPER_WATCHER : service;
   const watchers = await manager.watchers();
-  if (!watchers.includes(service)) {
-    throw new UsageError(`the manager at ${manager.endpoint} runs no ${service}; it runs ${watchers.join(", ")}`);
+  if (!watchers.includes(watcher)) {
+    throw new UsageError(`the manager at ${manager.endpoint} runs no ${watcher}; it runs ${watchers.join(", ")}`);
   }
+  if (handedOver && (cmd !== undefined || env.length > 0)) {
+    throw new UsageError(
+      `${service} is started again by the keeper's own command line: --cmd and --env are for the others`,
+    );
+  }
+  if (service === "edge") return swapEdge({ manager, ...shared });
+  if (service === "keeper") return swapKeeper({ manager, ...shared });
   const options = await newOptions(args, manager);
   return swapRolling({ manager, watcher: service, service, ...(options && { options }), ...shared });
 }

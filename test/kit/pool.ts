@@ -34,6 +34,8 @@ export interface TestPool {
   readonly port: number;
   readonly house: House;
   readonly configFile: string;
+  /** Of its process manager. */
+  readonly endpoint: string;
   /** Process ids of a watcher of circus.ini. */
   pids(watcher: string): number[];
   close(): Promise<void>;
@@ -57,6 +59,7 @@ export async function startPool(options: PoolOptionsForTest): Promise<TestPool> 
   return {
     port,
     configFile,
+    endpoint: `ipc://${join(run.sockets, "circus.sock")}`,
     house: await pool.house(),
     pids: (watcher) =>
       pool.processes().flatMap(({ name, pid }) => (name.split(" ")[0] === watcher && pid ? [pid] : [])),
