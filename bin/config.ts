@@ -40,8 +40,8 @@ const agreeingSchema = configSchema.superRefine((it, context) => {
       refuse(["stratum", key], `must be what jobmanager.${key} is (${jobmanager[key]}), or no job fits`);
     }
   }
-  if (jobmanager && stratum.noWorkDisconnectMs <= jobmanager.refreshMs) {
-    refuse(["stratum", "noWorkDisconnectMs"], `must be longer than jobmanager.refreshMs (${jobmanager.refreshMs})`);
+  if (jobmanager && stratum.noWorkDisconnectMs <= jobmanager.pulseMs) {
+    refuse(["stratum", "noWorkDisconnectMs"], `must be longer than jobmanager.pulseMs (${jobmanager.pulseMs})`);
   }
   const names = [
     "default",
