@@ -24,6 +24,8 @@ export interface StageOptions {
   /** Where run directories go. */
   readonly root?: string | undefined;
   readonly signal: AbortSignal;
+  /** Of stratum, over what the stage has. */
+  readonly stratum?: Readonly<Record<string, unknown>>;
   onTold(text: string): void;
 }
 
@@ -129,7 +131,7 @@ interface Places {
   readonly metrics: MetricsFile;
 }
 
-function configuration({ clients, shares }: StageOptions, { port, network, daemons, metrics }: Places) {
+function configuration({ clients, shares, stratum }: StageOptions, { port, network, daemons, metrics }: Places) {
   const many = 2 * clients + CONNECTIONS_SPARE;
   const door = { name: "default", host: "127.0.0.1", port };
   return {
@@ -149,6 +151,7 @@ function configuration({ clients, shares }: StageOptions, { port, network, daemo
           vardiff: { enabled: false },
         },
       },
+      ...stratum,
     },
     // Nothing is trimmed away: at the end the whole log is compared with what clients were told.
     reporter: { logLength: Math.max(LOG_LENGTH_MIN, 2 * shares), logLengthMax: 4 * Math.max(LOG_LENGTH_MIN, shares) },
