@@ -57,7 +57,7 @@ test(
     expect(said.length).toBeGreaterThanOrEqual(10);
     const staying = miners.filter(({ client }) => !client.closed);
     const tipIs = (work: Work | undefined) => work?.previousHash === "33".repeat(32);
-    await until("there is work again", 10_000, () => staying.some(({ client }) => tipIs(client.work)));
+    await until("there is work again", 40_000, () => staying.some(({ client }) => tipIs(client.work)));
     const closed = closedAtMs.length;
     const back = await Promise.all(miners.slice(0, closed).map((_, i) => Miner.start(pool, `back${i}.rig`)));
     const still = miners.filter(({ client }) => !client.closed);
