@@ -11,6 +11,7 @@ const BYTES_MAX = 256 << 20;
 
 export class MetricsFile {
   #bytes = 0;
+  readonly #counts = new Map<string, number>();
 
   private constructor(
     private readonly socket: Socket,
@@ -30,17 +31,29 @@ export class MetricsFile {
     return this.socket.address().port;
   }
 
+  /** Sum of a counter over all processes. What the network dropped (statsd is UDP) is missing, so it may be too low, never too high. */
+  count(name: string): number {
+    return this.#counts.get(`headframe.${name}`) ?? 0;
+  }
+
   async close(): Promise<void> {
     this.socket.close();
     await new Promise((resolve) => this.file.end(resolve));
   }
 
   #write(text: string): void {
+    const lines = text.split("\n").filter((line) => line !== "");
+    for (const line of lines) this.#add(line);
     if (this.#bytes > BYTES_MAX) return;
     const at = clockMs().toFixed(0);
-    const lines = text.split("\n").filter((line) => line !== "");
     const block = lines.map((line) => `${at} ${line}\n`).join("");
     this.#bytes += block.length;
     this.file.write(block);
+  }
+
+  /** `name:12|c|#tags` */
+  #add(line: string): void {
+    const [, name, by] = /^([\w.-]+):(\d+)\|c(?:\||$)/.exec(line) ?? [];
+    if (name !== undefined) this.#counts.set(name, (this.#counts.get(name) ?? 0) + Number(by));
   }
 }

@@ -14,7 +14,8 @@ export function render(result: Fuzzed): string {
   const table = new Table({ style: { head: [], border: [] } });
   const rows: [string, string | number][] = [
     ["lines sent", result.lines],
-    ["lines a second", result.linesPerSecond],
+    ["lines read by the pool", result.linesRead],
+    ["read a second", result.linesPerSecond],
     ["connections made", result.connected],
     ["connections closed", result.closed],
     ["bytes answered", result.heardBytes],

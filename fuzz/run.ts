@@ -30,6 +30,8 @@ export interface Fuzzed {
   readonly seed: number;
   readonly seconds: number;
   readonly lines: number;
+  /** Of these, and of the honest ones, those that the backends say they have read. */
+  readonly linesRead: number;
   readonly linesPerSecond: number;
   readonly connected: number;
   readonly closed: number;
@@ -83,6 +85,7 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
     const samples = await watch(stage, flood, seconds, signal, tell);
     await flood.close();
     const { count } = flood;
+    const linesRead = stage.metrics.count("stratum.lines");
     const tookS = (performance.now() - from) / 1_000;
     crowd.pause();
     await until("every honest question has its answer", signal, () => miners.waiting === 0, ANSWERS_MS).catch(() => {
@@ -93,7 +96,15 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
     crowd = undefined;
     const disturbed = new Set(ledger.broken.map(({ client }) => client)).size;
     return {
-      ...{ seed: options.seed, seconds, ...count, linesPerSecond: Math.round(count.lines / tookS), crashes, honest },
+      ...{
+        seed: options.seed,
+        seconds,
+        ...count,
+        linesRead,
+        linesPerSecond: Math.round(linesRead / tookS),
+        crashes,
+        honest,
+      },
       ...{ disturbed, broken: ledger.broken, stallMaxMs: ledger.stalls.all.max, logs: stage.run.logs },
       memory: [...samples].flatMap(([process, of]) => {
         const growth = growthOf(of);

@@ -20,7 +20,7 @@ export const strangersData = z.object({
 export type StrangersData = z.output<typeof strangersData>;
 
 export interface Count {
-  /** Lines handed to the kernel; answers and other bytes heard; connections made and closed by the pool. */
+  /** Lines that the kernel took; answers and other bytes heard; connections made and closed by the pool. */
   readonly lines: number;
   readonly heardBytes: number;
   readonly connected: number;
@@ -74,7 +74,6 @@ class Strangers {
       socket.write(HELLO);
       this.#send(socket);
     });
-    socket.on("drain", () => this.#send(socket));
     socket.on("data", (chunk) => {
       this.#heardBytes += chunk.length;
     });
@@ -86,15 +85,18 @@ class Strangers {
     });
   }
 
-  /** Writes once; the next write follows when the kernel has room, or in the next turn. */
+  /** One write at a time: its lines count when the kernel has taken them, and only then the next follow. */
   #send(socket: Socket): void {
     if (this.#over || socket.destroyed) return;
     const lines = this.#some();
-    let room = true;
-    for (const piece of cutAnywhere(this.#seed, Buffer.concat(lines), pick(this.#seed, PIECES)))
-      room = socket.write(piece);
-    this.#lines += lines.length;
-    if (room) setImmediate(() => this.#send(socket));
+    const pieces = cutAnywhere(this.#seed, Buffer.concat(lines), pick(this.#seed, PIECES));
+    const last = pieces.pop() ?? Buffer.alloc(0);
+    for (const piece of pieces) socket.write(piece);
+    socket.write(last, (error) => {
+      if (error) return; // Closed: its lines do not count.
+      this.#lines += lines.length;
+      setImmediate(() => this.#send(socket));
+    });
   }
 
   #some(): Buffer[] {

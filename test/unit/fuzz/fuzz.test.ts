@@ -54,7 +54,18 @@ test("memory that warms up and then breathes is flat; memory that grows is not; 
 });
 
 const good: Fuzzed = {
-  ...{ seed: 1, seconds: 10, lines: 1, linesPerSecond: 1, connected: 1, closed: 0, heardBytes: 1, crashes: [] },
+  ...{
+    seed: 1,
+    seconds: 10,
+    lines: 1,
+    linesRead: 1,
+    linesRead: 1,
+    linesPerSecond: 1,
+    connected: 1,
+    closed: 0,
+    heardBytes: 1,
+    crashes: [],
+  },
   ...{ honest: 5, disturbed: 0, broken: [], stallMaxMs: 3, memory: [], logs: "logs" },
 };
 
