@@ -59,7 +59,6 @@ const good: Fuzzed = {
     seconds: 10,
     lines: 1,
     linesRead: 1,
-    linesRead: 1,
     linesPerSecond: 1,
     connected: 1,
     closed: 0,
