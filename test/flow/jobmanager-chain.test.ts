@@ -97,12 +97,13 @@ test("a block that lost its place in the chain is orphaned, and accepted again w
     pair.a.rpc.call("invalidateblock", [hash], z.null()),
     pair.b.rpc.call("invalidateblock", [hash], z.null()),
   ]);
-  await until("it is orphaned", 5_000, () => statuses(seat.blocks, hash).includes("orphaned"));
   await jobWhere(
     seat,
     "on the tip before it",
     ({ height, clean, id }) => clean && height === job.height && id !== job.id,
   );
+  await mine(pair.b.rpc, pair.payoutAddress, 1);
+  await until("it is orphaned", 5_000, () => statuses(seat.blocks, hash).includes("orphaned"));
   await Promise.all([
     pair.a.rpc.call("reconsiderblock", [hash], z.null()),
     pair.b.rpc.call("reconsiderblock", [hash], z.null()),
