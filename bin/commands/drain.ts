@@ -1,14 +1,11 @@
 // headframe drain INSTANCE: that instance takes nothing new, finishes what it has, and ends for good; with --replace another one
 // is in its place before.
 
-import { hostname } from "node:os";
 import type { CommandModule } from "yargs";
-import { type Instance, Registry } from "../../lib/wiring/index.js";
-import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
-import { swapEdge } from "../manage/keeper.js";
-import { findManager, type Manager, managerOptions } from "../manage/manager.js";
-import { Progress, seconds } from "../manage/progress.js";
-import { swapRolling } from "../manage/swap.js";
+import { Registry } from "../../lib/wiring/index.js";
+import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { findManager, managerOptions } from "../manage/manager.js";
+import { retireInstance } from "../manage/retire.js";
 import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
@@ -36,59 +33,15 @@ export const drain: CommandModule<object, Arguments> = {
     await visit(config, async (house) => {
       const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
       try {
-        await drainInstance(args, config, registry);
+        await retireInstance(args.instance, {
+          ...{ registry, replace: args.replace, force: args.force, tell: say },
+          manager: () => findManager(args.endpoint, config),
+        });
       } finally {
         await registry.close();
       }
     });
   },
 };
-
-async function drainInstance(args: Arguments, config: Config, registry: Registry): Promise<void> {
-  const all = await registry.list();
-  const instance = all.find(({ id }) => id === args.instance);
-  if (!instance) throw new Error(`there is no instance ${args.instance}: see \`headframe ps\``);
-  const { host, pid, service } = instance;
-  if (host !== hostname()) throw new Error(`${instance.id} runs on ${host}: give the command there`);
-  const manager = findManager(args.endpoint, config);
-  const shared = { manager, instances: () => registry.list(service), tell: say };
-  if (service === "edge") {
-    if (instance.state !== "ready") throw new Error(`${instance.id} serves nobody: it stands by for the serving edge`);
-    say(`${instance.id} gives its clients to a fresh edge: an edge is always replaced`);
-    return finish(instance, await swapEdge(shared));
-  }
-  const watcher = await manager.ownerOf(pid);
-  if (watcher === undefined) {
-    throw new Error(`${instance.id} (pid ${pid}) is no process of the manager at ${manager.endpoint}: send it SIGTERM`);
-  }
-  if (args.replace) return finish(instance, await swapRolling({ ...shared, watcher, service, pid }));
-  const others = all.filter((it) => it.service === service && it.state === "ready" && it.id !== instance.id);
-  if (others.length === 0 && !args.force) {
-    throw new Error(`${instance.id} is the last ready ${service}: use --replace, or --force if ${service} shall stop`);
-  }
-  await retire(instance, watcher, shared);
-}
-
-async function retire(
-  instance: Instance,
-  watcher: string,
-  { manager, instances }: { manager: Manager; instances(): Promise<readonly Instance[]> },
-): Promise<void> {
-  const progress = new Progress({ pids: () => manager.pids(watcher), instances, tell: say });
-  await progress.start();
-  try {
-    await manager.retire(watcher, instance.pid);
-  } finally {
-    await progress.stop();
-  }
-  say(
-    `${instance.id} drained in ${seconds(progress.ms)}; ${watcher} has one process fewer until the pool is started again`,
-  );
-}
-
-function finish({ id }: Instance, report: { ok: boolean; reason?: string; ms: number }): void {
-  if (!report.ok) throw new Error(`${id} was not drained, it stays\n${report.reason}`);
-  say(`${id} drained in ${seconds(report.ms)}; another one is in its place`);
-}
 
 const say = (line: string): void => void process.stdout.write(`${new Date().toTimeString().slice(0, 8)}  ${line}\n`);

@@ -6,10 +6,9 @@ import { Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
-import { KEEPER_WATCHER, swapEdge, swapKeeper } from "../manage/keeper.js";
 import { findManager, type Manager, managerOptions } from "../manage/manager.js";
 import { seconds } from "../manage/progress.js";
-import { type SwapOptions, type SwapReport, swapRolling } from "../manage/swap.js";
+import { isHandedOver, judgedBy, replaceService, SWAPPABLE } from "../manage/replace.js";
 import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
@@ -20,16 +19,12 @@ interface Arguments extends ConfigOptions {
   readonly json: boolean;
 }
 
-const ROLLING = ["jobmanager", "stratum", "reporter"] as const;
-/** Replaced by the keeper itself, which alone can hand clients over. */
-const HANDED_OVER = ["edge", "keeper"] as const;
-
 export const swap: CommandModule<object, Arguments> = {
   command: "swap <service>",
   describe: "Replace the instances of a service one by one; no client notices, a bad version is taken back",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: [...ROLLING, ...HANDED_OVER], demandOption: true, describe: "Which service" })
+      .positional("service", { choices: SWAPPABLE, demandOption: true, describe: "Which service" })
       .options({
         ...configOptions,
         ...managerOptions,
@@ -51,10 +46,11 @@ export const swap: CommandModule<object, Arguments> = {
     const report = await visit(config, async (house) => {
       const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
       try {
-        return await swapService(args, manager, {
-          instances: () => registry.list(args.service === KEEPER_WATCHER ? "edge" : args.service),
-          tell: (line) => void (args.json || process.stdout.write(`${clock()}  ${line}\n`)),
-        });
+        const shared = {
+          instances: () => registry.list(judgedBy(args.service)),
+          tell: (line: string) => void (args.json || process.stdout.write(`${clock()}  ${line}\n`)),
+        };
+        return await replaceService(args.service, manager, shared, await newOptions(args, manager));
       } finally {
         await registry.close();
       }
@@ -65,29 +61,6 @@ export const swap: CommandModule<object, Arguments> = {
   },
 };
 
-async function swapService(
-  args: Arguments,
-  manager: Manager,
-  shared: Pick<SwapOptions, "instances" | "tell">,
-): Promise<SwapReport> {
-  const { service, cmd, env } = args;
-  const handedOver = HANDED_OVER.some((name) => name === service);
-  const watcher = handedOver ? KEEPER_WATCHER : service;
-  const watchers = await manager.watchers();
-  if (!watchers.includes(watcher)) {
-    throw new UsageError(`the manager at ${manager.endpoint} runs no ${watcher}; it runs ${watchers.join(", ")}`);
-  }
-  if (handedOver && (cmd !== undefined || env.length > 0)) {
-    throw new UsageError(
-      `${service} is started again by the keeper's own command line: --cmd and --env are for the others`,
-    );
-  }
-  if (service === "edge") return swapEdge({ manager, ...shared });
-  if (service === "keeper") return swapKeeper({ manager, ...shared });
-  const options = await newOptions(args, manager);
-  return swapRolling({ manager, watcher: service, service, ...(options && { options }), ...shared });
-}
-
 async function newOptions({ service, cmd, env }: Arguments, manager: Manager): Promise<object | undefined> {
   if (cmd === undefined && env.length === 0) return undefined;
   const pairs = env.map((text) => {
@@ -95,6 +68,7 @@ async function newOptions({ service, cmd, env }: Arguments, manager: Manager): P
     if (name === undefined) throw new UsageError(`--env ${text}: expected NAME=VALUE`);
     return [name, value] as const;
   });
+  if (isHandedOver(service)) return {}; // Refused with its reason by whoever would carry it out.
   return {
     ...(cmd === undefined ? {} : { cmd }),
     ...(pairs.length > 0 && { env: await manager.environmentWith(service, Object.fromEntries(pairs)) }),
