@@ -25,10 +25,22 @@ export async function ready(pool: TestPool, service: keyof typeof CONTRACTS): Pr
 
 /** Resolves when every process of the watcher serves, and `without` is none of them. */
 export async function allServe(pool: TestPool, watcher: Victim, without?: number): Promise<void> {
-  await until(`all of ${watcher} serve`, REPLACED_MS, async () => {
-    const [pids, serving] = [pool.pids(watcher), await ready(pool, watcher)];
-    return pids.length >= 2 && !pids.includes(without ?? 0) && pids.every((pid) => serving.includes(pid));
+  // One client for the whole wait: its links take their time to come up, each at its own moment.
+  const client = pool.house.nexus.client(CONTRACTS[watcher]);
+  const look = () => ({
+    pids: pool.pids(watcher),
+    serving: client.instances().flatMap(({ state, pid }) => (state === "ready" ? [pid] : [])),
   });
+  try {
+    await until(`all of ${watcher} serve`, REPLACED_MS, () => {
+      const { pids, serving } = look();
+      return pids.length >= 2 && !pids.includes(without ?? 0) && pids.every((pid) => serving.includes(pid));
+    });
+  } catch (error) {
+    throw new Error(`${String(error)}: ${JSON.stringify({ ...look(), without, known: client.instances() })}`);
+  } finally {
+    await client.close();
+  }
 }
 
 /** Signals the oldest one; resolves when the manager has replaced it. */
