@@ -7,3 +7,4 @@ export * from "./jobs.js";
 export * from "./keeper.js";
 export * from "./lines.js";
 export * from "./shares.js";
+export * from "./stratum.js";

@@ -77,6 +77,8 @@ export interface ClientFacts {
   readonly secure: boolean;
   /** A health check of the proxy's, not a client: no backend hears of it before it says something. */
   readonly local: boolean;
+  /** When it came, milliseconds since the epoch. */
+  readonly since?: number | undefined;
 }
 
 /** What one edge hands to the next with a client. */

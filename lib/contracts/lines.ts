@@ -12,7 +12,7 @@
 
 import { z } from "zod";
 import { defineContract, method, push } from "../wiring/index.js";
-import { bytes, connectionId, handle, lineNumber } from "./ids.js";
+import { bytes, connectionId, epochMs, handle, lineNumber } from "./ids.js";
 
 /** Longest client line in bytes, its newline not counted. Real miners stay under 1 kB. */
 export const LINE_BYTES_MAX = 8_192;
@@ -48,6 +48,8 @@ export const clientEvent = z.discriminatedUnion("kind", [
     listener: z.string().max(64),
     /** The client speaks TLS to HAProxy. */
     secure: z.boolean(),
+    /** When the client came, whatever edges and backends have had it since; absent from an edge that does not know. */
+    since: epochMs.optional(),
     /** What the last backend handed over; absent for a connection that no backend has seen (or whose edge died). */
     state: state.optional(),
     /** True: the connection is older than this edge process, so shared state may know it, and its first line may lack its beginning. */
@@ -113,10 +115,6 @@ export function lineBackend<const Name extends string>(service: Name) {
   });
 }
 export type LineBackendContract = ReturnType<typeof lineBackend<string>>;
-
-/** The pool's own line backend. */
-export const stratum = lineBackend("stratum");
-export type StratumContract = typeof stratum;
 
 /** What keeper and edge say of themselves. */
 export const edge = defineContract({

@@ -31,6 +31,18 @@ export const share = z.object({
 });
 export type Share = z.output<typeof share>;
 
+/** A place in the share log, as Redis numbers it: grows with time. */
+export const recordId = z.string().regex(/^\d{1,20}-\d{1,20}$/, "expected a record's id such as 1700000000000-0");
+export type RecordId = z.output<typeof recordId>;
+
+/** A share as it stands in the log. */
+export const loggedShare = share.omit({ identity: true }).extend({
+  record: recordId,
+  /** Its identity in hex, internal byte order. A block's hash is the same bytes backwards. */
+  id: z.string().length(64),
+});
+export type LoggedShare = z.output<typeof loggedShare>;
+
 /** A share by what makes it the same share again. */
 export const claim = share.pick({ identity: true, connection: true, line: true, height: true });
 export type Claim = z.output<typeof claim>;
@@ -170,6 +182,25 @@ export const reporter = defineContract({
     blocks: method({
       request: z.object({ limit: z.number().int().min(1).max(1_000).default(50) }),
       reply: z.object({ blocks: z.array(blockRecord).max(1_000) }),
+      idempotent: true,
+    }),
+    /**
+     * The share log, oldest first. Without `after`: its newest shares. With it: what came after that record. At most 20,000 records
+     * are looked at, so that with a filter a reply may hold few shares, or none: `last` is where to go on in any case.
+     */
+    shares: method({
+      request: z.object({
+        after: recordId.optional(),
+        limit: z.number().int().min(1).max(1_000).default(100),
+        /** Only of workers whose name has this in it, in any case. */
+        match: z.string().max(128).optional(),
+        connection: connectionId.optional(),
+      }),
+      reply: z.object({
+        shares: z.array(loggedShare).max(1_000),
+        /** The newest record that was looked at; absent while the log is empty. */
+        last: recordId.optional(),
+      }),
       idempotent: true,
     }),
     rounds: method({

@@ -10,6 +10,7 @@
 import {
   type ClientEvent,
   type CloseReason,
+  type EpochMs,
   EVENTS_MAX,
   type Handle,
   type LineNumber,
@@ -112,6 +113,7 @@ export class Backend {
       remotePort: facts.remotePort,
       listener: facts.listener,
       secure: facts.secure,
+      ...(facts.since !== undefined && { since: facts.since as EpochMs }),
       ...(state && { state }),
       adopted: connection.adopted && !state,
     });

@@ -69,6 +69,7 @@ export class Clients implements ClientHouse {
       remotePort: header?.source?.port ?? origin.port,
       secure: header?.secure ?? false,
       local: header?.local ?? false,
+      since: Date.now(),
     };
   }
 

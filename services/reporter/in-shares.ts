@@ -10,6 +10,7 @@ import { type CallContext, type Implementation, type Metrics, WiringError } from
 import { Batcher } from "./batch.js";
 import type { Readings } from "./out-readings.js";
 import type { ShareStore } from "./out-redis.js";
+import type { ShareTail } from "./out-tail.js";
 import { type Backlog, type BlockOutcome, type BlockReport, type CreditedShare, claimOf } from "./ports.js";
 import type { Recording } from "./recording.js";
 
@@ -19,11 +20,12 @@ export interface SharesOptions {
   readonly spool: Backlog | undefined;
   readonly spoolBytesMax: number;
   readonly readings: Readings;
+  readonly tail: ShareTail;
   readonly metrics: Metrics;
 }
 
 export function answerShares(options: SharesOptions): Implementation<ReporterContract> {
-  const { store, recording, spool, readings, metrics } = options;
+  const { store, recording, spool, readings, tail, metrics } = options;
   const batcher = new Batcher<CreditedShare, ShareOutcome>((shares) => recordBatch(options, shares));
 
   const counted = async <T>(method: string, doing: Promise<T>): Promise<T> => {
@@ -74,6 +76,7 @@ export function answerShares(options: SharesOptions): Implementation<ReporterCon
     async blocks({ limit }) {
       return { blocks: await counted("blocks", readings.blocks(limit)) };
     },
+    shares: (request) => counted("shares", tail.shares(request)),
     async rounds({ limit }) {
       return { rounds: await counted("rounds", readings.rounds(limit)) };
     },

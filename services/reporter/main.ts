@@ -2,7 +2,7 @@
 //
 //   stratum --> in-shares --> recording --> out-redis --> Redis          out-archive: what leaves the log
 //                                      \--> out-spool --> disk, while Redis is away
-//   dashboards, bin/ <-- pool, workers, blocks, rounds (out-readings) and live pushes
+//   dashboards, bin/ <-- pool, workers, blocks, rounds (out-readings), shares (out-tail) and live pushes
 
 import { type BlockRecord, reporter, SHARES_MAX, type Share } from "../../lib/contracts/index.js";
 import type { OpenService } from "../../lib/wiring/index.js";
@@ -11,6 +11,7 @@ import { Archiver } from "./out-archive.js";
 import { Readings } from "./out-readings.js";
 import { ShareStore } from "./out-redis.js";
 import { Spool } from "./out-spool.js";
+import { ShareTail } from "./out-tail.js";
 import { Recording } from "./recording.js";
 import type { Settings } from "./settings.js";
 
@@ -39,7 +40,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const lost = () => recording?.lost();
   redis.on("close", lost);
   const readings = new Readings(redis, cluster);
-  const implementation = answerShares({ store, recording, spool, spoolBytesMax: bytesMax, readings, metrics });
+  const tail = new ShareTail(redis, cluster);
+  const implementation = answerShares({ store, recording, spool, spoolBytesMax: bytesMax, readings, tail, metrics });
   const hosted = await house.nexus.host(reporter, implementation);
   tell = {
     recorded: (shares) => hosted.push("recorded", { shares }),

@@ -1,7 +1,8 @@
 // The connections that edges gave to this instance, by edge and by the edge's own name for each.
 
-import type { ConnectionId, Handle, LineNumber } from "../../lib/contracts/index.js";
+import type { ConnectionId, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { PeerId } from "../../lib/wiring/index.js";
+import type { Figures } from "./figures.js";
 import type { Session, Step } from "./session.js";
 import type { ListenerRules } from "./settings.js";
 
@@ -16,12 +17,19 @@ export interface WaitingLine {
 }
 
 export interface Connection {
+  /** Grows by one with each that comes to this instance; given by Connections.add, 0 before. */
+  number: number;
   readonly edge: PeerId;
   readonly handle: Handle;
   readonly id: ConnectionId;
   /** The client's, without its port. */
   readonly address: string;
+  /** Name of the one that took it. */
+  readonly listener: string;
+  /** When the client came, as far as its edge knows. */
+  readonly since: EpochMs | undefined;
   readonly rules: ListenerRules;
+  readonly figures: Figures;
   session: Session;
   /** Lines that came while the session was being loaded or enlisted; undefined: lines are worked on at once. */
   waiting: WaitingLine[] | undefined;
@@ -41,10 +49,12 @@ export interface Connection {
 
 export class Connections {
   readonly #byEdge = new Map<PeerId, Map<Handle, Connection>>();
-  #size = 0;
+  /** By number, so in order. */
+  readonly #byNumber = new Map<number, Connection>();
+  #lastNumber = 0;
 
   get size(): number {
-    return this.#size;
+    return this.#byNumber.size;
   }
 
   get edges(): Iterable<PeerId> {
@@ -64,7 +74,8 @@ export class Connections {
       this.#byEdge.set(edge, ofEdge);
     }
     ofEdge.set(handle, connection);
-    this.#size++;
+    connection.number = ++this.#lastNumber;
+    this.#byNumber.set(connection.number, connection);
   }
 
   remove(edge: PeerId, handle: Handle): Connection | undefined {
@@ -72,7 +83,7 @@ export class Connections {
     if (!connection) return undefined;
     connection.here = false;
     this.#byEdge.get(edge)?.delete(handle);
-    this.#size--;
+    this.#byNumber.delete(connection.number);
     return connection;
   }
 
@@ -86,7 +97,12 @@ export class Connections {
 
   /** Tolerates removal of what it yields. */
   *all(): Generator<Connection> {
-    for (const ofEdge of this.#byEdge.values()) yield* ofEdge.values();
+    yield* this.#byNumber.values();
+  }
+
+  /** Those with a greater number, in order. */
+  *after(number: number): Generator<Connection> {
+    for (const connection of this.#byNumber.values()) if (connection.number > number) yield connection;
   }
 }
 

@@ -7,10 +7,11 @@
 //   L2. While a session is loaded or enlisted, its lines wait behind that, in order.
 //   L3. What is taken and not acknowledged is bounded in bytes: beyond, the edge is told OVERLOADED and keeps its lines.
 
-import type { ClientEvent, LineNumber, OpenEvent, Out } from "../../lib/contracts/index.js";
+import { type ClientEvent, type LineNumber, nowMs, type OpenEvent, type Out } from "../../lib/contracts/index.js";
 import { type PeerId, WiringError } from "../../lib/wiring/index.js";
 import { type Connection, Connections, type Crowd, JOBS_GROUP, type WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
+import { Figures } from "./figures.js";
 import { Judging } from "./judging.js";
 import type { OutState } from "./out-state.js";
 import { parseLine } from "./protocol/parse.js";
@@ -106,11 +107,15 @@ export class InLines implements Crowd {
     // State of another version says no more than none: shared state is asked, as for an adopted connection.
     const unknown = !snapshot && (event.adopted || event.state !== undefined);
     const connection: Connection = {
+      number: 0,
       edge,
       handle: event.handle,
       id: event.connection,
       address: event.remoteAddress,
+      listener: event.listener,
+      since: event.since,
       rules,
+      figures: new Figures(nowMs(), performance.now()),
       session: greet(event.connection, performance.now()),
       waiting: undefined,
       fragment: event.adopted,
@@ -243,12 +248,15 @@ export class InLines implements Crowd {
     if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
   }
 
-  #count({ address }: Connection, effects: Effects): void {
+  #count({ address, figures }: Connection, effects: Effects): void {
     for (const effect of effects) {
       if (effect.kind === "garbled") {
         this.desk.tally.count("stratum.garbled");
         this.desk.conduct.garbledLine(address);
-      } else if (effect.kind === "reject") this.desk.rejected(effect.worker, effect.reason);
+      } else if (effect.kind === "reject") {
+        figures.refuse(effect.reason);
+        this.desk.rejected(effect.worker, effect.reason);
+      }
     }
   }
 

@@ -114,6 +114,7 @@ export class Judging {
     }
     this.desk.tally.count("stratum.shares", 1, ["outcome", recorded]);
     this.desk.conduct.goodShare(connection.address);
+    connection.figures.accept(verdict.difficulty, performance.now(), nowMs());
     const step = credited(session, verdict.difficulty, this.desk.context(connection));
     this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
   }
@@ -125,12 +126,14 @@ export class Judging {
   /** Without credit for vardiff: its time is long past. */
   #accept(connection: Connection, id: string, line: WaitingLine): void {
     this.desk.tally.count("stratum.shares", 1, ["outcome", "redelivered"]);
+    connection.figures.acceptAgain(nowMs());
     this.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
   }
 
   #refuse(connection: Connection, id: string, submit: Submit, why: Refusal, line: WaitingLine): void {
     const { session } = connection;
     this.desk.conduct.refusedShare(connection.address, why.reason);
+    connection.figures.refuse(why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
     this.answer(connection, { session, effects: [say(encode.refused(id, why))] }, line);
   }

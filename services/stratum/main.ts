@@ -14,6 +14,7 @@ import { InDoors } from "./in-doors.js";
 import { InJobs } from "./in-jobs.js";
 import { InLines } from "./in-lines.js";
 import { JobBook } from "./jobs.js";
+import { pageOfMiners } from "./miners.js";
 import { OutBlocks } from "./out-blocks.js";
 import { OutDoors } from "./out-doors.js";
 import { OutLines } from "./out-lines.js";
@@ -105,6 +106,10 @@ export const open: OpenService<Settings> = async (house, settings) => {
     {
       events: ({ events }, { caller }) => lines.events(events, caller),
       status: () => ({ connections: lines.connections.size, counters: tally.counters() }),
+      miners: (request) => {
+        const proofOfWork = book.current?.job.proofOfWork;
+        return pageOfMiners({ connections: lines.connections, proofOfWork, nowMs: performance.now() }, request);
+      },
     },
     { announce: false, onPeerGone: (peer) => lines.edgeGone(peer) },
   );

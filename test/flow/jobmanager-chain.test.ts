@@ -214,6 +214,7 @@ async function hostReporter(house: House, known: readonly BlockRecord[] = []): P
     pool: unused,
     workers: unused,
     rounds: unused,
+    shares: unused,
   };
   const hosted = await house.nexus.host(reporter, implementation);
   atEnd(() => hosted.close());
