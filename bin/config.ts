@@ -29,6 +29,10 @@ export const configSchema = houseSettings.extend({
   edge: edgeSettings.prefault({}),
   haproxy: haproxySettings.prefault({}),
   miner: minerSettings.prefault({}).describe("The demo miner; not for production."),
+  own: z
+    .record(z.string().max(32), z.unknown())
+    .default({})
+    .describe("Settings of services of your own, a table each; each service checks its own."),
 });
 
 /** The services' settings must also agree with each other. */
@@ -98,7 +102,7 @@ export function findConfig(given: string | undefined): string | undefined {
 export function readConfig(options: ConfigOptions): Config {
   const file = findConfig(options.config);
   const parsed = loadConfig(agreeingSchema, { file, environment: process.env, overrides: options.set });
-  const { jobmanager, stratum, edge, haproxy, miner, runDirectory, ...house } = parsed;
+  const { jobmanager, stratum, edge, haproxy, miner, own, runDirectory, ...house } = parsed;
   const reporter = spoolIn(runDirectory, parsed.reporter);
   return {
     house,
@@ -108,6 +112,7 @@ export function readConfig(options: ConfigOptions): Config {
     edge,
     haproxy,
     miner,
+    own,
     runDirectory,
     file,
     reread: () => readConfig({ ...options, config: file }),

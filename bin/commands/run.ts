@@ -2,11 +2,15 @@
 //
 //   SIGTERM, SIGINT -> drain (announce, finish) -> close in reverse -> natural exit        a second signal ends at once
 //
-// Services in one process call each other directly; everybody else finds them through discovery.
+// Services in one process call each other directly; everybody else finds them through discovery. A service that is a file is one of
+// your own (bin/own-service.ts).
 
+import leven from "leven";
 import type { CommandModule } from "yargs";
-import { openHouse, type Running } from "../../lib/wiring/index.js";
-import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { type House, openHouse, type Running } from "../../lib/wiring/index.js";
+import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { UsageError } from "../failure.js";
+import { isOwn, loadOwn } from "../own-service.js";
 import { SERVICES, type ServiceName, serviceNames } from "../services.js";
 
 /** What is not finished after this long is left to re-delivery. */
@@ -15,7 +19,7 @@ const DRAIN_MS = 10_000;
 const LINGER_MS = 5_000;
 
 interface Arguments extends ConfigOptions {
-  readonly service: readonly ServiceName[];
+  readonly service: readonly string[];
 }
 
 export const run: CommandModule<object, Arguments> = {
@@ -23,18 +27,26 @@ export const run: CommandModule<object, Arguments> = {
   describe: "Run services in this process until it gets SIGTERM or Ctrl-C",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: serviceNames, array: true, demandOption: true, describe: "Which to run" })
+      .positional("service", {
+        type: "string",
+        array: true,
+        demandOption: true,
+        describe: `${serviceNames.join(", ")}; or a module of your own (./dist/talk.js)`,
+      })
       .options(configOptions)
       .example("headframe run stratum --config headframe.toml", "one instance of stratum")
-      .example("headframe run jobmanager reporter --config headframe.toml", "two services in one process"),
+      .example("headframe run jobmanager reporter --config headframe.toml", "two services in one process")
+      .example("headframe run ./dist/talk.js --config headframe.toml", "a service of your own"),
   handler: async (args) => {
     const config = readConfig(args);
-    const house = await openHouse({ ...config.house, log: { ...config.house.log, name: args.service.join("+") } });
+    const services = await Promise.all(args.service.map((name) => find(name, config, args)));
+    const names = services.map(({ name }) => name);
+    const house = await openHouse({ ...config.house, log: { ...config.house.log, name: names.join("+") } });
     const running: Running[] = [];
     const signal = nextSignal();
     try {
-      for (const name of args.service) running.push(await SERVICES[name](house, config));
-      house.log.info({ services: args.service }, "running");
+      for (const service of services) running.push(await service.open(house));
+      house.log.info({ services: names }, "running");
       house.log.info({ signal: await signal }, "stopping");
       await Promise.all(running.map((service) => service.drain(DRAIN_MS)));
     } finally {
@@ -47,6 +59,22 @@ export const run: CommandModule<object, Arguments> = {
     }, LINGER_MS).unref();
   },
 };
+
+interface Found {
+  readonly name: string;
+  open(house: House): Promise<Running>;
+}
+
+/** Before anything is opened: a wrong name costs no more than its message. */
+async function find(service: string, config: Config, options: ConfigOptions): Promise<Found> {
+  if (isOwn(service)) return loadOwn(service, options);
+  const name = serviceNames.find((known): known is ServiceName => known === service);
+  if (name) return { name, open: (house) => SERVICES[name](house, config) };
+  const near = [...serviceNames].sort((a, b) => leven(a, service) - leven(b, service))[0];
+  throw new UsageError(
+    `there is no service ${service}; did you mean ${near}? There are ${serviceNames.join(", ")}. A file of your own needs its path: ./${service}.js`,
+  );
+}
 
 function nextSignal(): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {

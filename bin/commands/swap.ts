@@ -24,7 +24,11 @@ export const swap: CommandModule<object, Arguments> = {
   describe: "Replace the instances of a service one by one; no client notices, a bad version is taken back",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: SWAPPABLE, demandOption: true, describe: "Which service" })
+      .positional("service", {
+        type: "string",
+        demandOption: true,
+        describe: `${SWAPPABLE.join(", ")}; or a watcher of your own`,
+      })
       .options({
         ...configOptions,
         ...managerOptions,

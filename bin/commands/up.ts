@@ -77,14 +77,15 @@ export const up: CommandModule<object, Arguments> = {
 };
 
 /** @throws {ConfigError | UsageError} for whatever can be known to be wrong before anything starts. */
-function checkedRunDirectory({ config, set }: Arguments): string {
+function checkedRunDirectory({ config, set, circus }: Arguments): string {
   if (config === undefined) {
     // The embedded configuration is written later; what was set by flag can be checked now.
     loadConfig(configSchema, { environment: process.env, overrides: set });
     return RUNS;
   }
   const read = readConfig({ config, set });
-  if (!read.jobmanager) throw new MissingSection("jobmanager", "payout and daemons");
+  // A file of one's own may describe a house that mines nothing.
+  if (!read.jobmanager && circus === undefined) throw new MissingSection("jobmanager", "payout and daemons");
   return read.runDirectory;
 }
 

@@ -23,7 +23,10 @@ import type { ProcessRow } from "./view.js";
 const EMBEDDED_INI = join(ROOT, "demo", "embedded.ini");
 /** HAProxy answers within milliseconds; a busy machine gets time. */
 const READY_MS = 10_000;
-/** Watchers whose processes are instances of the service of the same name; the keeper's edge is `edge`. */
+/**
+ * Watchers whose processes are instances of the service of the same name; the keeper's edge is `edge`. A watcher of one's own may host
+ * any service.
+ */
 const SERVICE_OF: Readonly<Record<string, string>> = {
   jobmanager: "jobmanager",
   reporter: "reporter",
@@ -181,12 +184,11 @@ export class Pool {
       await haproxy.ready(READY_MS, signal);
       return;
     }
-    const service = SERVICE_OF[watcher];
-    if (service === undefined) return;
+    const service = SERVICE_OF[watcher] ?? watcher;
     // The keeper's edge is the keeper's child, and the readiest of all edges counts.
     const isIt = (it: Instance) =>
       service === "edge" ? it.state === "ready" : it.pid === pid && it.host === hostname();
-    const list = (name: string) => registry.list(name);
+    const list = (name: string) => registry.list(watcher in SERVICE_OF ? name : undefined);
     await untilServing(service, isIt, { house, list, signal, waitsFor }); // P1
   }
 
@@ -195,7 +197,6 @@ export class Pool {
     this.options.onTold(
       `${watcher} (pid ${pid}) ended${death.signal ? ` by ${death.signal}` : ` with code ${death.exitCode}`}`,
     );
-    if (SERVICE_OF[watcher] === undefined) return;
     const read = await this.#reading?.catch(() => undefined);
     await read?.registry.certifyDeath({ host: hostname(), pid }); // P2
   }

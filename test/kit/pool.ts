@@ -42,13 +42,22 @@ export interface TestPool {
 }
 
 export async function startPool(options: PoolOptionsForTest): Promise<TestPool> {
+  const port = await freePort();
+  return startHouse(configuration(options, port), { port, keep: options.keep });
+}
+
+/** Whatever a file for the process manager describes; default: a pool. */
+export async function startHouse(
+  settings: Readonly<Record<string, unknown>>,
+  options: { readonly port: number; readonly circusFile?: string; readonly keep?: Keep | undefined },
+): Promise<TestPool> {
+  const { port, circusFile } = options;
   const folder = await mkdtemp(join(tmpdir(), "hf-"));
   atEnd(() => rm(folder, { recursive: true, force: true }), options.keep);
-  const port = await freePort();
   const configFile = join(folder, "headframe.toml");
-  await writeFile(configFile, stringify({ runDirectory: folder, ...configuration(options, port) }));
+  await writeFile(configFile, stringify({ runDirectory: folder, ...settings }));
   const run = await createRunDirectory(folder, () => {});
-  const options_ = { run, configFile, overrides: [], circusFile: undefined, embedded: undefined };
+  const options_ = { run, configFile, overrides: [], circusFile, embedded: undefined };
   const quiet = { log: pino({ level: "silent" }), signal: new AbortController().signal };
   const pool = await Pool.open({ ...options_, ...quiet, onStarting: () => {}, onTold: () => {} }).catch(
     async (error) => {

@@ -1,0 +1,59 @@
+// Services of your own: `headframe run ./dist/my-service.js` runs a module as it runs the pool's services: house, signals, drain.
+//
+//   module { name, open, settings? } --> loadOwn --> [own.NAME] of the configuration, checked by `settings` --> open(house, settings)
+
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { z } from "zod";
+import { loadConfig } from "../lib/config/index.js";
+import type { House, OpenService, Running } from "../lib/wiring/index.js";
+import { type ConfigOptions, configSchema, findConfig } from "./config.js";
+import { UsageError } from "./failure.js";
+
+export interface OwnService {
+  readonly name: string;
+  open(house: House): Promise<Running>;
+}
+
+const moduleShape = z.object({
+  /** What it is called in the configuration (`[own.NAME]`) and in the log. */
+  name: z.string().regex(/^[a-z][a-z0-9-]{0,31}$/, "expected a lower-case name of at most 32 letters, digits and -"),
+  open: z.custom<OpenService<unknown>>((it) => typeof it === "function", "expected a function (house, settings)"),
+  settings: z.custom<z.ZodType>((it) => it instanceof z.ZodType, "expected a zod schema").optional(),
+});
+
+/** True: it is meant as a file, not as the name of one of the pool's services. */
+export const isOwn = (service: string): boolean => /[./\\]/.test(service);
+
+/**
+ * @param file A module (.js), relative to the working directory.
+ * @throws {UsageError} when it is no service; {ConfigError} when its settings are wrong.
+ */
+export async function loadOwn(file: string, options: ConfigOptions): Promise<OwnService> {
+  const parsed = moduleShape.safeParse(await load(file));
+  if (!parsed.success) {
+    throw new UsageError(
+      `${file} is no service: it must export name, open and, if it has any, settings\n${z.prettifyError(parsed.error)}`,
+    );
+  }
+  const { name, open, settings } = parsed.data;
+  const own = settings && readOwn(name, settings, options);
+  return { name, open: (house) => open(house, own) };
+}
+
+async function load(file: string): Promise<Record<string, unknown>> {
+  try {
+    return { ...((await import(pathToFileURL(resolve(file)).href)) as object) };
+  } catch (error) {
+    throw new UsageError(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
+
+/** @throws {ConfigError} which names file, key, what was found and what is accepted, as for every other setting. */
+function readOwn(name: string, settings: z.ZodType, { config, set }: ConfigOptions): unknown {
+  const own = z.looseObject({ [name]: settings.prefault({}) }).prefault({});
+  const sources = { file: findConfig(config), environment: process.env, overrides: set };
+  return loadConfig(configSchema.extend({ own }), sources).own[name];
+}

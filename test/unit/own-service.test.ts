@@ -1,0 +1,45 @@
+// What `headframe run ./file.js` takes for a service, and how it refuses what is none.
+
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "@jest/globals";
+import { isOwn, loadOwn } from "../../bin/own-service.js";
+import { atEnd } from "../kit/cleanup.js";
+
+const TALK = fileURLToPath(new URL("../../examples/line-server/talk.js", import.meta.url));
+
+function file(name: string, text: string): string {
+  const folder = mkdtempSync(join(tmpdir(), "headframe-own-"));
+  atEnd(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, name), text);
+  return join(folder, name);
+}
+
+test("a path is a service of one's own, a name is the pool's", () => {
+  expect(["./talk.js", "dist/talk.js", "/srv/talk.js", "talk.js"].every(isOwn)).toBe(true);
+  expect(["stratum", "haproxy"].some(isOwn)).toBe(false);
+});
+
+test("its settings are those of its table, and a wrong one is named with file, key and what is accepted", async () => {
+  const good = file("headframe.toml", "[own.talk]\nkept = 500\n");
+  expect(await loadOwn(TALK, { config: good, set: [] })).toMatchObject({ name: "talk" });
+  const wrong = file("headframe.toml", '[own.talk]\nkept = "all"\n');
+  await expect(loadOwn(TALK, { config: wrong, set: [] })).rejects.toThrow(
+    `${wrong}: own.talk.kept: found "all"; expected number. Lines that the log keeps, about.`,
+  );
+  await expect(loadOwn(TALK, { config: good, set: ["own.talk.kept=1"] })).rejects.toThrow(
+    "--set: own.talk.kept: found 1",
+  );
+});
+
+test("a module that is no service says what one must export, one that cannot be loaded why", async () => {
+  const none = file("none.mjs", "export const open = 1;");
+  await expect(loadOwn(none, { config: undefined, set: [] })).rejects.toThrow(
+    /must export name, open .*expected a function/s,
+  );
+  await expect(loadOwn("./nowhere.js", { config: undefined, set: [] })).rejects.toThrow(
+    "./nowhere.js cannot be loaded",
+  );
+});
