@@ -70,7 +70,13 @@ async function follow(service: string, options: HandOverOptions, plan: Plan): Pr
   const before = await serving();
   const log = new KeeperLog(manager, startedAt, tell);
   const report = async (reason?: string): Promise<SwapReport> => {
-    const common = { service, ms: Date.now() - startedAt, serving: await serving(), steps: log.steps };
+    const common = {
+      service,
+      ms: Date.now() - startedAt,
+      replaced: before,
+      serving: await serving(),
+      steps: log.steps,
+    };
     return reason === undefined ? { ...common, ok: true } : { ...common, ok: false, reason };
   };
   await plan.begin(manager);

@@ -79,13 +79,14 @@ export class Progress {
 
   #compare(now: Look | undefined): void {
     if (!now) return;
+    // First those that left: of two changes within one look, the successor's start is the later one.
+    for (const [pid, { seen }] of this.#known) if (!now.has(pid)) this.#step("stopped", seen);
     for (const [pid, { seen, state }] of now) {
       if (!this.#known.has(pid)) this.#step("started", seen);
       const { what } = this.#known.get(pid) ?? {};
       if (what === "started" && state === "ready") this.#step("ready", seen);
       if (what === "ready" && state === "draining") this.#step("draining", seen);
     }
-    for (const [pid, { seen }] of this.#known) if (!now.has(pid)) this.#step("stopped", seen);
   }
 
   #step(what: Step["what"], seen: Seen): void {

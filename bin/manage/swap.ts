@@ -19,6 +19,8 @@ export interface SwapReport {
   /** Why not. */
   readonly reason?: string;
   readonly ms: number;
+  /** Of those that served before. */
+  readonly replaced: readonly Seen[];
   /** Who serves afterwards. */
   readonly serving: readonly Seen[];
   readonly steps: readonly Step[];
@@ -44,6 +46,7 @@ export async function swapRolling(options: SwapOptions): Promise<SwapReport> {
   const patienceMs = await manager.patienceMs(watcher, Math.max(1, before.length));
   const progress = new Progress({ pids, instances, tell });
   await progress.start();
+  const replaced = ready(await instances(), pid === undefined ? before : [pid]);
   let reason: string | undefined;
   try {
     const change = { ...(pid === undefined ? {} : { pid }), ...(options.options && { options: options.options }) };
@@ -57,8 +60,17 @@ export async function swapRolling(options: SwapOptions): Promise<SwapReport> {
   const after = await pids();
   const serving = ready(await instances(), after);
   reason ??= lacking(watcher, after, serving);
-  const { ms, steps } = progress;
-  return { service, ok: reason === undefined, ...(reason === undefined ? {} : { reason }), ms, serving, steps };
+  const common = { service, ms: progress.ms, replaced, serving, steps: progress.steps };
+  return reason === undefined ? { ...common, ok: true } : { ...common, ok: false, reason };
+}
+
+/** `version 0.1.0 -> 0.2.0`; several at once are all named. */
+export function versions({ replaced, serving }: Pick<SwapReport, "replaced" | "serving">): string {
+  const [old, now] = [replaced, serving].map((some) => {
+    const names = new Set(some.flatMap(({ version }) => version ?? []));
+    return names.size === 0 ? "unknown" : [...names].sort().join(" and ");
+  });
+  return old === now ? `version ${now}, as before` : `version ${old} -> ${now}`;
 }
 
 function ready(instances: readonly Instance[], pids: readonly number[]): Seen[] {
