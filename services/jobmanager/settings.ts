@@ -145,7 +145,7 @@ export const settings = z
     refreshMs: z
       .number()
       .int()
-      .min(30_000)
+      .min(5_000)
       .max(55_000)
       .default(30_000)
       .describe("New work within a tip after this time, so that miners get new transactions and never think us dead."),

@@ -183,12 +183,13 @@ test(
   "J2 the senior jobmanager is killed just before its refresh: new work within a tip comes as often as ever",
   async () => {
     const [redis, daemon] = [await startRedis(), await startDaemonStandIn(hardChain())];
-    const pool = await startPool({ redis, daemons: [daemon], settings: easyShares() });
+    const REFRESH_MS = 10_000;
+    const settings = { ...easyShares(), jobmanager: { refreshMs: REFRESH_MS } };
+    const pool = await startPool({ redis, daemons: [daemon], settings });
     const crowd = await Crowd.start(pool, 4, 500);
-    const REFRESH_MS = 30_000;
-    // Just before the senior's refresh is due, its heir's has been dropped for half a minute.
+    // Just before the senior's refresh is due, its heir's has been dropped for as long.
     const waits = await crowd.during(async () => {
-      await new Promise((resolve) => setTimeout(resolve, REFRESH_MS - 5_000));
+      await new Promise((resolve) => setTimeout(resolve, REFRESH_MS - 2_000));
       await kill(pool, "jobmanager", "SIGKILL");
       await until("new work has come", REFRESH_MS + 10_000, () => crowd.rigs.every(({ jobs }) => jobs.length > 0));
     });
