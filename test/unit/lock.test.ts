@@ -1,4 +1,4 @@
-// package-lock.json decides whether `npm ci` works on a machine that we have never seen.
+// The lock files decide whether `npm ci` works on a machine that we have never seen.
 
 import { readFileSync } from "node:fs";
 import { expect, test } from "@jest/globals";
@@ -9,20 +9,21 @@ interface Entry {
   readonly optionalDependencies?: Readonly<Record<string, string>>;
 }
 
-const lock = JSON.parse(readFileSync(new URL("../../../package-lock.json", import.meta.url), "utf8")) as {
-  readonly packages: Readonly<Record<string, Entry>>;
-};
-const entries = Object.entries(lock.packages);
+const packagesOf = (file: string): Readonly<Record<string, Entry>> =>
+  JSON.parse(readFileSync(new URL(`../../../${file}`, import.meta.url), "utf8")).packages;
 
-test("the lock file names no registry's host (npm run lock)", () => {
+const files = ["package-lock.json", "bench/package-lock.json"];
+
+test.each(files)("%s names no registry's host (npm run lock)", (file) => {
+  const entries = Object.entries(packagesOf(file));
   expect(entries.filter(([, { resolved }]) => resolved !== undefined).map(([path]) => path)).toEqual([]);
 });
 
-test("the lock file has an entry for every platform's build, or npm ci refuses it (npm run lock)", () => {
-  const missing = entries.flatMap(([path, { optionalDependencies = {} }]) =>
+test.each(files)("%s has an entry for every platform's build, or npm ci refuses it (npm run lock)", (file) => {
+  const packages = packagesOf(file);
+  const missing = Object.entries(packages).flatMap(([path, { optionalDependencies = {} }]) =>
     Object.keys(optionalDependencies).filter(
-      (name) =>
-        !lock.packages[`node_modules/${name}`]?.version && !lock.packages[`${path}/node_modules/${name}`]?.version,
+      (name) => !packages[`node_modules/${name}`]?.version && !packages[`${path}/node_modules/${name}`]?.version,
     ),
   );
   expect(missing).toEqual([]);

@@ -1,0 +1,31 @@
+// Every benchmark still runs, and its answers are right; how fast it is, is judged on a quiet machine (npm run bench).
+//
+// Only with what the project itself needs: the packages that it is compared with are not installed for tests.
+
+import { expect, test } from "@jest/globals";
+import { BENCHMARKS } from "../../bench/all.js";
+import { render } from "../../bench/kit/table.js";
+
+const LIMIT_MS = 60_000;
+const PRESENT: Readonly<Record<string, readonly string[]>> = {
+  rpc: ["headframe", "raw"],
+  push: ["headframe", "raw"],
+  local: [],
+};
+
+test.each(Object.keys(PRESENT))(
+  "the benchmark %s runs, and measures what it says",
+  async (name) => {
+    const run = await BENCHMARKS[name]?.();
+    const only = PRESENT[name] ?? [];
+    const signal = AbortSignal.timeout(LIMIT_MS);
+    const report = await run?.({ rounds: 1, ms: 60, scale: 0.2, only, signal, tell: () => {} });
+    if (!report) throw new Error(`there is no benchmark ${name}`);
+    expect(report.rows.length).toBeGreaterThan(0);
+    for (const row of report.rows) expect(row).toMatchObject({ n: expect.any(Number) });
+    expect(report.rows.filter(({ n }) => !(n > 0))).toEqual([]);
+    expect(report.floors.filter(({ found }) => !Number.isFinite(found))).toEqual([]);
+    expect(render(report)).toContain(report.title);
+  },
+  LIMIT_MS,
+);
