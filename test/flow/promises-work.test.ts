@@ -19,7 +19,7 @@ const TEST_MS = 120_000;
 /** Counters of all stratum instances together. */
 async function counted(pool: TestPool, name: string): Promise<number> {
   const client = pool.house.nexus.client(stratum);
-  await client.ready(5_000);
+  await client.ready(5_000, 2);
   const all = await Promise.all(client.instances().map(({ id }) => client.call("status", {}, { to: id })));
   await client.close();
   return all.reduce((sum, { counters }) => sum + (counters[name] ?? 0), 0);

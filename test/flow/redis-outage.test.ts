@@ -23,7 +23,7 @@ const durable = { args: ["--appendonly", "yes", "--appendfsync", "always"] };
 /** Shares that wait in the spools of all reporters. Opened before the outage: a new client needs discovery. */
 async function watchSpools({ house }: TestPool): Promise<() => Promise<number>> {
   const client = house.nexus.client(reporter);
-  await client.ready(5_000);
+  await client.ready(5_000, 2);
   return async () => {
     const asked = client.instances().map(({ id }) => client.call("status", {}, { to: id }));
     return (await Promise.all(asked)).reduce((sum, { spool }) => sum + (spool?.length ?? 0), 0);

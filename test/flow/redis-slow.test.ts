@@ -14,7 +14,7 @@ const durable = { args: ["--appendonly", "yes", "--appendfsync", "always"] };
 /** Where each reporter records now. Opened while all is well: a new client needs discovery. */
 async function watchRecording({ house }: TestPool): Promise<() => Promise<string[]>> {
   const client = house.nexus.client(reporter);
-  await client.ready(5_000);
+  await client.ready(5_000, 2);
   return async () => {
     const all = client.instances().map(({ id }) => client.call("status", {}, { to: id }));
     return (await Promise.all(all)).map(({ recording }) => recording);

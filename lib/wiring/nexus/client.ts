@@ -158,20 +158,22 @@ export class ServiceClient<C extends Contract> implements Client<C> {
     return stop;
   }
 
-  ready(timeoutMs: number): Promise<void> {
+  ready(timeoutMs: number, atLeast = 1): Promise<void> {
     const { roster, clock } = this.#parts;
     return new Promise((resolve, reject) => {
       let stopTimer = (): void => {};
       const stop = this.watch(() => {
-        if (roster.callable.length === 0) return;
+        if (roster.callable.length < atLeast) return;
         stopTimer();
         queueMicrotask(() => stop());
         resolve();
       });
-      if (roster.callable.length > 0) return;
+      if (roster.callable.length >= atLeast) return;
       stopTimer = clock.after(timeoutMs, () => {
         stop();
-        const text = `no ready instance of ${roster.service} within ${timeoutMs} ms; is one running, in the same cluster?`;
+        const found = roster.callable.length;
+        const what = found === 0 ? "no ready instance" : `${found} of ${atLeast} ready instances`;
+        const text = `${what} of ${roster.service} within ${timeoutMs} ms; is one running, in the same cluster?`;
         reject(new CallFailure("NO_INSTANCE", text));
       });
     });

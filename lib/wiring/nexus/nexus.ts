@@ -57,8 +57,14 @@ export interface Client<C extends Contract> {
   /** Called after every change of `instances()`, and once at once. Returns the way to stop it. */
   watch(listener: (instances: readonly Instance[]) => void): () => void;
 
-  /** Resolves when a ready instance is known and connected. @throws {WiringError} NO_INSTANCE after timeoutMs. */
-  ready(timeoutMs: number): Promise<void>;
+  /**
+   * Resolves when so many ready instances are known and connected. Each link takes its own time: who wants to ask them all says how
+   * many there are.
+   *
+   * @param atLeast Default 1.
+   * @throws {WiringError} NO_INSTANCE after timeoutMs.
+   */
+  ready(timeoutMs: number, atLeast?: number): Promise<void>;
 
   close(): Promise<void>;
 }

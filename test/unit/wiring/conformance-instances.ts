@@ -68,6 +68,17 @@ export function instancesConform(kind: Kind): void {
     expect(await next.call("act", 3, { timeoutMs: 1_000 })).toBe(3);
   });
 
+  test("who wants to ask all instances waits until all are connected, or is told how many are", async () => {
+    const { caller, client, first } = await pair(kind);
+    const another = caller.client(contract);
+    await another.ready(2_000, 2);
+    expect(another.instances()).toHaveLength(2);
+    await expect(another.ready(20, 3)).rejects.toMatchObject({ message: expect.stringContaining("2 of 3") });
+    await first.hosted.close();
+    await until("one has left", 2_000, () => client.instances().length === 1);
+    await expect(client.ready(20, 2)).rejects.toMatchObject({ code: "NO_INSTANCE" });
+  });
+
   test("`to` reaches that instance only, `prefer` any other when it is not there", async () => {
     const { client, first, second } = await pair(kind);
     for (const mill of [first, second, first]) await client.call("act", 1, { to: mill.hosted.instance.id });
