@@ -44,6 +44,8 @@ export interface ArbiterConfig {
   readonly stats_endpoint: string | undefined;
   /** User name or id that may speak to the ipc endpoints, besides root. */
   readonly endpoint_owner: string | undefined;
+  /** Module that knows when processes serve (witness.ts), for a manager that no program embeds. */
+  readonly witness: string | undefined;
   readonly check_delay: number;
   /** Seconds between the start of one watcher and the next. */
   readonly warmup_delay: number;
@@ -230,6 +232,7 @@ function readCircus(entries: ReadonlyMap<string, IniEntry>, env: Env, run: strin
     pubsub_endpoint: `ipc://${path.join(run, "circus-events.sock")}`,
     stats_endpoint: statsOn ? `ipc://${path.join(run, "circus-stats.sock")}` : undefined,
     endpoint_owner: undefined,
+    witness: undefined,
     check_delay: 5,
     warmup_delay: 0,
   };

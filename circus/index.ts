@@ -14,6 +14,7 @@ export { Ledger, type Leftover } from "./ledger.js";
 
 export { type StreamConfig, WATCHER_DEFAULTS, type WatcherConfig } from "./watcher-config.js";
 export type { Change, WatcherState, WatcherStatus } from "./watcher-status.js";
+export type { CircusWitness } from "./witness.js";
 
 /** The pool's own circus.ini, in the source tree (tsc copies no such files). Compiled, this module is dist/circus/index.js. */
 export const CIRCUS_INI = fileURLToPath(new URL("../../circus/circus.ini", import.meta.url));

@@ -1,6 +1,6 @@
 // The manager as a program: node dist/circus/main.js FILE
 //
-//   read and check FILE -> Arbiter.open -> a signal, or the command `quit` -> Arbiter.close -> a natural exit
+//   read and check FILE, load its witness -> Arbiter.open -> a signal, or the command `quit` -> Arbiter.close -> a natural exit
 //
 // Exit codes: 0 stopped as asked, 1 failed, 2 the file is wrong (nothing was started).
 
@@ -9,9 +9,11 @@ import { fileURLToPath } from "node:url";
 import { pino } from "pino";
 import { Arbiter } from "./arbiter.js";
 import { type ArbiterConfig, buildConfig } from "./config.js";
+import type { Death } from "./crew.js";
 import { CircusError, reasonOf } from "./errors.js";
 import { readIni } from "./include.js";
 import { IniError } from "./ini.js";
+import { loadWitness } from "./witness.js";
 
 const USAGE = `usage: node dist/circus/main.js FILE
 
@@ -25,19 +27,23 @@ circus/circus.ini says which further variables the pool's own file needs.
 /** Compiled, this module is dist/circus/main.js. */
 const DIST = fileURLToPath(new URL("..", import.meta.url));
 
-function load(file: string): ArbiterConfig {
+type Env = Readonly<Record<string, string | undefined>>;
+
+function load(file: string): { config: ArbiterConfig; env: Env } {
   const runDirectory = path.resolve(process.env.HEADFRAME_RUN ?? "run");
   const defaults = {
     HEADFRAME_SOCKETS: runDirectory,
     HEADFRAME_NODE: process.execPath,
     HEADFRAME_BIN: path.join(DIST, "bin/headframe.js"),
     HEADFRAME_KEEPER: path.join(DIST, "services/keeper/main.js"),
+    HEADFRAME_WITNESS: path.join(DIST, "bin/witness.js"),
   };
   const env = { ...defaults, ...process.env, HEADFRAME_RUN: runDirectory };
-  return buildConfig(readIni(file), { env, runDirectory });
+  return { config: buildConfig(readIni(file), { env, runDirectory }), env };
 }
 
-async function run(config: ArbiterConfig): Promise<void> {
+async function run({ config, env }: ReturnType<typeof load>): Promise<void> {
+  const witness = config.witness === undefined ? undefined : await loadWitness(config.witness, env);
   const log = pino({ name: "circus", level: process.env.LOG_LEVEL ?? "info" });
   const asked = new AbortController();
   let closed: Promise<void> | undefined;
@@ -53,12 +59,14 @@ async function run(config: ArbiterConfig): Promise<void> {
     close = () => arbiter.close();
   };
   try {
-    await Arbiter.open(config, { log, output: "inherit", signal: asked.signal, onOpen });
+    const knows = witness && { readiness: witness.ready, onDeath: (death: Death) => witness.died(death) };
+    await Arbiter.open(config, { log, output: "inherit", signal: asked.signal, onOpen, ...knows });
     log.info({ endpoint: config.endpoint }, "started");
     await closed;
   } catch (error) {
     if (!asked.signal.aborted) throw error;
   } finally {
+    await witness?.close();
     process.off("SIGTERM", stop).off("SIGINT", stop);
   }
 }

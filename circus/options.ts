@@ -117,7 +117,7 @@ export const STREAM_OPTIONS = {
   ),
 } as const;
 
-/** What `[circus]` accepts. `check_delay` is kept for Circus: here a process's end is an event, not found by polling. */
+/** What `[circus]` accepts. `witness` is ours. `check_delay` is kept for Circus: here a process's end is an event, not found by polling. */
 export const CIRCUS_OPTIONS = {
   endpoint: text,
   pubsub_endpoint: text,
@@ -126,6 +126,7 @@ export const CIRCUS_OPTIONS = {
   check_delay: seconds,
   warmup_delay: seconds,
   endpoint_owner: text,
+  witness: text,
   multicast_endpoint: option(
     z.literal(""),
     "nothing after `=` (the protocol has no authentication: it is not announced)",

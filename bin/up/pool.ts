@@ -2,40 +2,23 @@
 //
 //   circus.ini (+ demo/embedded.ini) -> Arbiter -> redis, litecoind (embedded) -> jobmanager, reporter, stratum, keeper, haproxy
 //
-//   P1. A service counts as started when its instance stands in discovery as ready and answers, so each finds what it needs.
-//   P2. A process that ended is certified dead at once: nobody waits for its heartbeat to expire.
-//   P3. Whatever fails during the start, everything that was started is stopped again.
+//   When a process serves, and that its death is certified, is the witness' (witness.ts).
+//   P1. Whatever fails during the start, everything that was started is stopped again.
 
 import { readFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
-import { type House, type Instance, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
+import { type House, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
 import { type Config, readConfig } from "../config.js";
-import { BIN, KEEPER, ROOT } from "../paths.js";
+import { BIN, KEEPER, ROOT, WITNESS } from "../paths.js";
 import type { Embedded } from "./embedded.js";
 import { prepareHaproxy } from "./front.js";
-import { untilServing } from "./readiness.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { ProcessRow } from "./view.js";
+import { type Sight, Witness } from "./witness.js";
 
 const EMBEDDED_INI = join(ROOT, "demo", "embedded.ini");
-/** HAProxy answers within milliseconds; a busy machine gets time. */
-const READY_MS = 10_000;
-/**
- * Watchers whose processes are instances of the service of the same name; the keeper's edge is `edge`. A watcher of one's own may host
- * any service.
- */
-const SERVICE_OF: Readonly<Record<string, string>> = {
-  jobmanager: "jobmanager",
-  reporter: "reporter",
-  stratum: "stratum",
-  keeper: "edge",
-  "haproxy-controller": "haproxy",
-  miner: "miner",
-};
-
 export interface PoolOptions {
   readonly run: RunDirectory;
   /** Read when the first service is about to start: the embedded default writes it only then. */
@@ -61,16 +44,17 @@ function asEnvironment(overrides: readonly string[]): Record<string, string> {
 }
 
 /** What is known once the configuration can be read. */
-interface Read {
+interface Read extends Sight {
   readonly config: Config;
-  readonly haproxy: Haproxy;
-  readonly house: House;
-  readonly registry: Registry;
 }
 
 export class Pool {
   #arbiter: Arbiter | undefined;
   #reading: Promise<Read> | undefined;
+  readonly #witness = new Witness({
+    see: () => this.#read(),
+    seen: async () => this.#reading?.catch(() => undefined), // Its failure was reported when it happened.
+  });
 
   private constructor(readonly options: PoolOptions) {}
 
@@ -155,6 +139,7 @@ export class Pool {
       HEADFRAME_ROOT: ROOT,
       HEADFRAME_BIN: BIN,
       HEADFRAME_KEEPER: KEEPER,
+      HEADFRAME_WITNESS: WITNESS, // Named by circus.ini; the pool is its own.
       HEADFRAME_CONFIG: configFile,
       HEADFRAME_RUN: run.path,
       HEADFRAME_SOCKETS: run.sockets,
@@ -165,7 +150,8 @@ export class Pool {
       log,
       signal,
       onTrouble: "abort",
-      readiness: (watcher, pid, aborted, waitsFor) => this.#ready(watcher, pid, aborted, waitsFor),
+      readiness: (watcher, pid, aborted, waitsFor) =>
+        embedded?.ready(watcher, aborted) ?? this.#witness.ready(watcher, pid, aborted, waitsFor),
       onDeath: (death) => this.#died(death),
       onOpen: (arbiter) => {
         this.#arbiter = arbiter;
@@ -176,28 +162,11 @@ export class Pool {
     });
   }
 
-  async #ready(watcher: string, pid: number, signal: AbortSignal, waitsFor: (what: string) => void): Promise<void> {
-    const own = this.options.embedded?.ready(watcher, signal);
-    if (own) return own;
-    const { registry, haproxy, house } = await this.#read();
-    if (watcher === "haproxy") {
-      await haproxy.ready(READY_MS, signal);
-      return;
-    }
-    const service = SERVICE_OF[watcher] ?? watcher;
-    // The keeper's edge is the keeper's child, and the readiest of all edges counts.
-    const isIt = (it: Instance) =>
-      service === "edge" ? it.state === "ready" : it.pid === pid && it.host === hostname();
-    const list = (name: string) => registry.list(watcher in SERVICE_OF ? name : undefined);
-    await untilServing(service, isIt, { house, list, signal, waitsFor }); // P1
-  }
-
   async #died(death: Death): Promise<void> {
     const { pid, watcher } = death;
     this.options.onTold(
       `${watcher} (pid ${pid}) ended${death.signal ? ` by ${death.signal}` : ` with code ${death.exitCode}`}`,
     );
-    const read = await this.#reading?.catch(() => undefined);
-    await read?.registry.certifyDeath({ host: hostname(), pid }); // P2
+    await this.#witness.died(death);
   }
 }

@@ -5,9 +5,16 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
-import { callCircus } from "../../circus/index.js";
+import { stringify } from "smol-toml";
+import { CIRCUS_INI, callCircus } from "../../circus/index.js";
+import { houseSettings, openHouse, Registry } from "../../lib/wiring/index.js";
 import { alive, temporaryDirectory } from "../kit/circus.js";
 import { atEnd } from "../kit/cleanup.js";
+import { startDaemonStandIn } from "../kit/daemon-stand-in.js";
+import { easyShares, hardChain } from "../kit/easy-chain.js";
+import { Miner } from "../kit/pool.js";
+import { freePort } from "../kit/ports.js";
+import { startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
 
 const MAIN = fileURLToPath(new URL("../../circus/main.js", import.meta.url));
@@ -88,6 +95,68 @@ test("after kill -9 of the manager, the next one ends what it left, and nothing 
   expect(alive(bystander.pid ?? 0)).toBe(true);
 });
 
+/** The pool's own circus.ini, run by the manager alone. */
+async function runPool(run: string) {
+  const [redis, daemon, port] = [await startRedis(), await startDaemonStandIn(hardChain()), await freePort()];
+  const config = path.join(run, "headframe.toml");
+  const text = stringify({
+    ...{ runDirectory: run, redis: { url: redis.url }, ...easyShares() },
+    jobmanager: {
+      network: "regtest",
+      payout: { script: "51" },
+      daemons: [{ name: "a", url: daemon.url, user: "stand-in" }],
+    },
+    haproxy: { connectionsMax: 100, listeners: [{ name: "default", host: "127.0.0.1", port }] },
+  });
+  writeFileSync(config, text);
+  const env = { HEADFRAME_RUN: run, HEADFRAME_CONFIG: config, PATH: `${process.env.PATH}:/usr/sbin:/sbin` };
+  const manager = execa(process.execPath, [MAIN, CIRCUS_INI], { env, reject: false, all: true });
+  atEnd(async () => {
+    manager.kill("SIGTERM");
+    await manager;
+  });
+  const house = await openHouse(houseSettings.parse({ redis: { url: redis.url }, log: { level: "silent" } }));
+  atEnd(() => house.close());
+  const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+  atEnd(() => registry.close());
+  return { manager, registry, port };
+}
+
+test("the pool's file, without `headframe up`: readiness by discovery, death certificates, nothing left behind", async () => {
+  const run = temporaryDirectory();
+  const { manager, registry, port } = await runPool(run);
+  const statuses = async () => (await callCircus(endpoint(run), "status", {}, { timeoutMs: 1_000 })).statuses as object;
+  await until("all is active", 60_000, async () => Object.values(await statuses()).every((it) => it === "active"));
+  const miner = await Miner.start({ port }, "m.1"); // `active` was true: there is a pool behind the door.
+  expect(await miner.mine()).toBe(true);
+
+  const pids = async () => (await callCircus(endpoint(run), "list", { name: "stratum" })).pids as number[];
+  const before = await pids();
+  let fewest = before.length;
+  let heard = false; // A watch begins with what it knows: nothing.
+  const unwatch = registry.watch("stratum", (all) => {
+    const ready = all.filter(({ state }) => state === "ready").length;
+    heard ||= ready > 0;
+    if (heard) fewest = Math.min(fewest, ready);
+  });
+  await until("discovery is heard", 5_000, () => heard);
+  await callCircus(endpoint(run), "reload", { name: "stratum", waiting: true }, { timeoutMs: 60_000 });
+  unwatch();
+  expect(fewest).toBe(before.length);
+  const [victim = 0, ...others] = await pids();
+  expect(before).not.toContain(victim);
+  process.kill(victim, "SIGKILL");
+  await until("it has left discovery", 500, async () => {
+    return !(await registry.list("stratum")).some(({ pid }) => pid === victim);
+  });
+  expect(await miner.mine()).toBe(true);
+  expect(others).toHaveLength(before.length - 1);
+
+  manager.kill("SIGTERM");
+  expect(await manager).toMatchObject({ exitCode: 0 });
+  expect(readdirSync(run).filter((name) => /sock|circus/.test(name))).toEqual([]);
+}, 120_000);
+
 describe("what cannot be run exits before anything starts", () => {
   test("a wrong file: exit 2, with file, line, key, what was found and what is accepted", async () => {
     const run = temporaryDirectory();
@@ -108,6 +177,16 @@ describe("what cannot be run exits before anything starts", () => {
     expect(second.exitCode).toBe(1);
     expect(second.all).toMatch(/belongs to a running manager, pid \d+/);
     expect(await callCircus(endpoint(run), "numwatchers")).toMatchObject({ numwatchers: 2 });
+  });
+
+  test("a wrong configuration of the pool: exit 2, with the key", async () => {
+    const run = temporaryDirectory();
+    const config = path.join(run, "headframe.toml");
+    writeFileSync(config, "[redis]\nurl = 3\n");
+    const env = { HEADFRAME_RUN: run, HEADFRAME_CONFIG: config };
+    const result = await execa(process.execPath, [MAIN, CIRCUS_INI], { env, reject: false, all: true });
+    expect(result).toMatchObject({ exitCode: 2, all: expect.stringContaining("redis.url") });
+    expect(readdirSync(run)).toEqual(["headframe.toml"]);
   });
 
   test("no file: usage, exit 2", async () => {
