@@ -43,25 +43,29 @@ export class DaemonStandIn {
   #frozen = false;
   readonly #polls = new Set<ServerResponse>();
 
-  private constructor(private readonly chain: Chain) {
+  private constructor(
+    private readonly chain: Chain,
+    private readonly host: string,
+  ) {
     chain.onTip(() => this.#release());
   }
 
-  static async open(chain: Chain): Promise<DaemonStandIn> {
-    const daemon = new DaemonStandIn(chain);
+  /** @param host Where it listens. */
+  static async open(chain: Chain, host: string): Promise<DaemonStandIn> {
+    const daemon = new DaemonStandIn(chain, host);
     await daemon.start();
     return daemon;
   }
 
   get url(): string {
-    return `http://127.0.0.1:${this.#port}/`;
+    return `http://${this.host}:${this.#port}/`;
   }
 
   /** Again on the port that it had. */
   async start(): Promise<void> {
     const server = createServer((request, response) => this.#asked(request, response));
     this.#server = server;
-    server.listen(this.#port, "127.0.0.1");
+    server.listen(this.#port, this.host);
     await once(server, "listening");
     this.#port = (server.address() as AddressInfo).port;
   }

@@ -206,7 +206,7 @@ export class Ledger {
   #stall(client: number, what: string, fromMs: number, untilMs: number): void {
     const waitedMs = untilMs - fromMs;
     const felt = this.#feltBetween(fromMs, untilMs);
-    this.stalls.add(waitedMs, new Set(felt.map(({ kind }) => kind.name)));
+    this.stalls.add(waitedMs, new Set(felt.map(({ kind }) => kind.name)), client);
     const limitMs = stallMaxMs(felt) * this.patience;
     if (waitedMs <= limitMs) return;
     const promise = felt.some(({ kind }) => kind.family === "edge") ? "C2" : "C1";

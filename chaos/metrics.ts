@@ -20,9 +20,10 @@ export class MetricsFile {
     socket.on("message", (message) => this.#write(message.toString("utf8")));
   }
 
-  static async open(path: string): Promise<MetricsFile> {
+  /** @param host Where it listens. */
+  static async open(path: string, host: string): Promise<MetricsFile> {
     const socket = createSocket("udp4");
-    socket.bind(0, "127.0.0.1");
+    socket.bind(0, host);
     await once(socket, "listening");
     return new MetricsFile(socket, createWriteStream(path, { mode: 0o600 }));
   }

@@ -1,6 +1,6 @@
 // A TCP network between the pool and its Redis, that does what a bad network does: delay, swallow, cut.
 //
-//   services -> 127.0.0.1:PORT (this) -> 127.0.0.1:TARGET
+//   services -> HOST:PORT (this) -> 127.0.0.1:TARGET
 
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Server, type Socket } from "node:net";
@@ -67,10 +67,11 @@ export class Network {
     server.on("connection", (near) => this.#take(near));
   }
 
-  static async open(targetPort: number): Promise<Network> {
+  /** @param host Where it listens. */
+  static async open(targetPort: number, host: string): Promise<Network> {
     const server = createServer();
     const network = new Network(server, targetPort);
-    server.listen(0, "127.0.0.1");
+    server.listen(0, host);
     await once(server, "listening");
     return network;
   }

@@ -14,9 +14,12 @@ export interface Result {
   /** How late the clients' own threads were at worst: a busy machine shows here, and in every stall. */
   readonly lateMs: number;
   readonly faults: number;
-  readonly leftOut: number;
+  /** Faults that were drawn and not done, by kind and reason. */
+  readonly leftOut: readonly { readonly kind: string; readonly why: string; readonly times: number }[];
   readonly counts: Counts;
   readonly stall: Percentiles;
+  /** Of each client's longest wait. */
+  readonly worstStall: Percentiles;
   readonly byKind: readonly { readonly kind: string; readonly faults: number; readonly stall: Percentiles }[];
   readonly broken: Ledger["broken"];
   readonly brokenCount: number;
@@ -44,15 +47,26 @@ export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
   return {
     ...run,
     faults: byKind.reduce((sum, { faults }) => sum + faults, 0),
-    leftOut: done.leftOut.length,
+    leftOut: countLeftOut(done.leftOut),
     counts: ledger.counts,
     stall: ledger.stalls.all,
+    worstStall: ledger.stalls.worst,
     byKind,
     broken: ledger.broken,
     brokenCount: [...ledger.brokenCounts.values()].reduce((sum, times) => sum + times, 0),
     brokenByPromise: Object.fromEntries(ledger.brokenCounts),
     schedule: schedule.map(({ kind, ...fault }) => ({ ...fault, kind: kind.name })),
   };
+}
+
+function countLeftOut(all: Done["leftOut"]): Result["leftOut"] {
+  const counted = new Map<string, { kind: string; why: string; times: number }>();
+  for (const { kind, why } of all) {
+    const known = counted.get(`${kind} ${why}`);
+    if (known) known.times += 1;
+    else counted.set(`${kind} ${why}`, { kind, why, times: 1 });
+  }
+  return [...counted.values()];
 }
 
 /** Kinds of broken promises told in words. */
@@ -64,7 +78,9 @@ export function render(result: Result): string {
   for (const { kind, faults, stall } of result.byKind) stalls.push([kind, faults, ...columns(stall)]);
   stalls.push(["all", result.faults, ...columns(result.stall)]);
   const totals = new Table({ style: PLAIN });
-  const rows: [string, number][] = [
+  const { p50, p99, max } = result.worstStall;
+  const rows: [string, number | string][] = [
+    ["faults", result.faults],
     ["clients", result.clients],
     ["lines heard", result.lines],
     ["shares submitted", counts.shares],
@@ -76,10 +92,12 @@ export function render(result: Result): string {
     ["disconnected", counts.disconnected],
     ["lost", counts.lost],
     ["double", counts.double],
+    ["worst stall of a client, p50 / p99 / max ms", `${p50} / ${p99} / ${max}`],
     ["clients' own delay, max ms", Math.round(result.lateMs)],
   ];
   for (const [name, value] of rows) totals.push({ [name]: value });
-  return [stalls.toString(), totals.toString(), verdict(result)].join("\n");
+  const leftOut = result.leftOut.map(({ kind, why, times }) => `left out: ${kind} ${times} times: ${why}`);
+  return [stalls.toString(), totals.toString(), ...leftOut, verdict(result)].join("\n");
 }
 
 const PLAIN = { head: [], border: [] };

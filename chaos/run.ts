@@ -6,7 +6,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
-import { NUMBERS, until, whole } from "./acts.js";
+import { NUMBERS, until, whole } from "./acts/index.js";
 import { Crowd } from "./crowd.js";
 import type { Chain } from "./daemon.js";
 import { carryOut } from "./faults.js";
@@ -55,7 +55,7 @@ export async function run(options: RunOptions): Promise<Result> {
   const ledger = new Ledger(options.patience);
   const signal = options.signal ? AbortSignal.any([over.signal, options.signal]) : over.signal;
   const shares = Math.ceil((clients * (seconds * 1_000 + LIMIT_MS)) / EVERY_MS);
-  const stage = await Stage.open({ clients, shares, root: options.root, signal, onTold: tell });
+  const stage = await Stage.open({ clients, shares, root: options.root, wide: true, signal, onTold: tell });
   let crowd: Crowd | undefined;
   try {
     crowd = Crowd.open({ port: stage.port, clients, everyMs: EVERY_MS, see: (seen) => ledger.see(seen) });

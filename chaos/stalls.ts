@@ -48,9 +48,12 @@ const round = (ms: number): number => Math.round(ms * 10) / 10;
 export class Stalls {
   readonly #all = new Histogram();
   readonly #byKind = new Map<string, Histogram>();
+  /** Client -> its longest wait. */
+  readonly #worst = new Map<number, number>();
 
-  add(ms: number, kinds: Iterable<string>): void {
+  add(ms: number, kinds: Iterable<string>, client?: number): void {
     this.#all.add(ms);
+    if (client !== undefined) this.#worst.set(client, Math.max(ms, this.#worst.get(client) ?? 0));
     for (const kind of kinds) {
       let histogram = this.#byKind.get(kind);
       if (!histogram) {
@@ -63,6 +66,13 @@ export class Stalls {
 
   get all(): Percentiles {
     return this.#all.percentiles();
+  }
+
+  /** The longest wait of each client. */
+  get worst(): Percentiles {
+    const histogram = new Histogram();
+    for (const ms of this.#worst.values()) histogram.add(ms);
+    return histogram.percentiles();
   }
 
   of(kind: string): Percentiles {

@@ -7,7 +7,7 @@
 
 import { readFile } from "node:fs/promises";
 import { setTimeout as delay } from "node:timers/promises";
-import { until } from "../chaos/acts.js";
+import { until } from "../chaos/acts/index.js";
 import { Crowd } from "../chaos/crowd.js";
 import { Ledger } from "../chaos/ledger.js";
 import { Stage } from "../chaos/stage.js";
@@ -72,7 +72,14 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
     tell(text);
   };
   const shares = Math.ceil((honest * (seconds * 1_000 + LIMIT_MS)) / EVERY_MS);
-  const stage = await Stage.open({ clients: honest + strangers, shares, stratum: PATIENT_STRATUM, signal, onTold });
+  const stage = await Stage.open({
+    clients: honest + strangers,
+    shares,
+    stratum: PATIENT_STRATUM,
+    wide: false,
+    signal,
+    onTold,
+  });
   let crowd: Crowd | undefined;
   let flood: Flood | undefined;
   try {
@@ -136,7 +143,7 @@ async function watch(
   const end = performance.now() + seconds * 1_000;
   for (let round = 1; performance.now() < end; round++) {
     await delay(SAMPLE_MS, undefined, { signal });
-    const [edge] = await stage.edges();
+    const edge = await stage.edge();
     const watched = stage.ready("stratum").map((pid) => ({ name: "stratum", pid }));
     if (edge !== undefined) watched.unshift({ name: "edge", pid: edge });
     for (const { name, pid } of watched) {

@@ -2,7 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { ACTS } from "../../../chaos/acts.js";
+import { ACTS } from "../../../chaos/acts/index.js";
 import { KINDS } from "../../../chaos/kinds.js";
 import { drawSchedule } from "../../../chaos/schedule.js";
 import { Seed } from "../../../chaos/seed.js";

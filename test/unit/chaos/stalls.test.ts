@@ -15,3 +15,16 @@ test("percentiles of short and long waits", () => {
 test("a kind that nobody felt has no waits", () => {
   expect(new Stalls().of("kill-edge")).toEqual({ count: 0, p50: 0, p99: 0, max: 0 });
 });
+
+test("each client's longest wait counts once", () => {
+  const stalls = new Stalls();
+  for (const [client, ms] of [
+    [0, 5],
+    [0, 900],
+    [1, 3],
+    [1, 2],
+    [2, 40],
+  ] as const)
+    stalls.add(ms, [], client);
+  expect(stalls.worst).toEqual({ count: 3, p50: 41, p99: 901, max: 900 });
+});

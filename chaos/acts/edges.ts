@@ -1,0 +1,92 @@
+// Who holds the clients' sockets: an edge dies, stands still, or gives them to a fresh one; a keeper to its successor.
+
+import { setTimeout as delay } from "node:timers/promises";
+import { swapKeeper as upgrade } from "../../bin/manage/keeper.js";
+import { type Act, frozen, NotBack, redisAnswers, type Scene, until } from "./scene.js";
+
+/** After an edge was killed, until the next fault may befall its successor. */
+const EDGE_SETTLES_MS = 3_000;
+
+/** The one that serves and the one that stands by; waits until there are both. */
+async function edgePair({ stage, signal }: Scene): Promise<readonly [number, number]> {
+  let pair: readonly [number, number] = [0, 0];
+  await until("an edge serves and another stands by", signal, async () => {
+    const [serving, all] = [await stage.edge(), await stage.edges()];
+    const [other, ...more] = all.filter((pid) => pid !== serving);
+    if (serving === undefined || other === undefined || more.length > 0) return false;
+    pair = [serving, other];
+    return stage.stands(other);
+  });
+  return pair;
+}
+
+/** These have ended. The next fault of the family waits for a pair by itself. */
+async function gone(pids: readonly number[], { stage, signal }: Scene): Promise<void> {
+  await until("the edge has ended", signal, async () => {
+    const edges = await stage.edges();
+    return !pids.some((pid) => edges.includes(pid));
+  });
+  await delay(EDGE_SETTLES_MS, undefined, { signal });
+}
+
+export const killEdge: Act = async (scene) => {
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving}`);
+  process.kill(serving, "SIGKILL");
+  scene.over();
+  await gone([serving], scene);
+};
+
+export const killStandby: Act = async (scene) => {
+  const [, standby] = await edgePair(scene);
+  scene.begins(`the edge that stands by, ${standby}`);
+  process.kill(standby, "SIGKILL");
+  scene.over();
+  await gone([standby], scene);
+};
+
+/** The hardest death: nobody stands by any more. */
+export const killEdges: Act = async (scene) => {
+  const pair = await edgePair(scene);
+  scene.begins(`edges ${pair.join(" and ")}`);
+  for (const pid of pair) process.kill(pid, "SIGKILL");
+  scene.over();
+  await gone(pair, scene);
+};
+
+export const freezeEdge: Act = async (scene) => {
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving} for ${scene.fault.forMs} ms`);
+  await frozen(serving, scene);
+};
+
+export const handoverEdge: Act = async (scene) => {
+  const [serving] = await edgePair(scene);
+  scene.begins(`edge ${serving}`);
+  process.kill(scene.stage.keeper, "SIGHUP");
+  const left = async () => !(await scene.stage.edges()).includes(serving);
+  await until(`edge ${serving} has handed over`, scene.signal, left).finally(() => scene.over());
+  await gone([serving], scene);
+};
+
+/** `headframe swap keeper`: doors, clients and a fresh edge for the successor. Without Redis no fresh edge starts. */
+export const swapKeeper: Act = async (scene) => {
+  const { stage, signal } = scene;
+  await redisAnswers(scene);
+  const pair = await edgePair(scene);
+  const { keeper, manager } = stage;
+  scene.begins(`keeper ${keeper}`);
+  const instances = () => stage.instances("edge");
+  try {
+    let report = await upgrade({ manager, instances, tell: () => {} });
+    if (!report.ok) {
+      await redisAnswers(scene);
+      report = await upgrade({ manager, instances, tell: () => {} });
+    }
+    if (!report.ok) throw new NotBack(`the keeper was not swapped: ${report.reason}`);
+  } finally {
+    scene.over();
+  }
+  await until("the successor is in its place", signal, () => stage.ready("keeper").some((pid) => pid !== keeper));
+  await gone(pair, scene);
+};
