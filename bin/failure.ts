@@ -2,6 +2,7 @@
 //
 //   0 done   1 it failed (try again, or see the message)   2 wrong usage or configuration: nothing was started
 
+import { CircusError, IniError } from "../circus/index.js";
 import { ConfigError } from "../lib/config/index.js";
 import { KeyFileError } from "../lib/wiring/index.js";
 import { MissingSection } from "./services.js";
@@ -12,9 +13,12 @@ export class UsageError extends Error {
 }
 
 /** What a person must correct before a start. */
-const WRONG = [UsageError, ConfigError, MissingSection, KeyFileError];
+const WRONG = [UsageError, ConfigError, MissingSection, KeyFileError, IniError];
 
-export const exitCodeOf = (error: unknown): 1 | 2 => (WRONG.some((kind) => error instanceof kind) ? 2 : 1);
+export const exitCodeOf = (error: unknown): 1 | 2 =>
+  WRONG.some((kind) => error instanceof kind) || isWrongIni(error) ? 2 : 1;
+
+const isWrongIni = (error: unknown): boolean => error instanceof CircusError && error.code === "BAD_OPTION";
 
 const CAUSES_MAX = 8;
 

@@ -10,6 +10,7 @@ import { symlink, writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pino } from "pino";
 import type { CommandModule } from "yargs";
+import { readIni } from "../../circus/index.js";
 import { loadConfig } from "../../lib/config/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import { configOptions, configSchema, readConfig } from "../config.js";
@@ -76,8 +77,9 @@ export const up: CommandModule<object, Arguments> = {
   },
 };
 
-/** @throws {ConfigError | UsageError} for whatever can be known to be wrong before anything starts. */
+/** @throws {ConfigError | UsageError | CircusError | IniError} for whatever can be known to be wrong before anything starts. */
 function checkedRunDirectory({ config, set, circus }: Arguments): string {
+  if (circus !== undefined) readIni(circus);
   if (config === undefined) {
     // The embedded configuration is written later; what was set by flag can be checked now.
     loadConfig(configSchema, { environment: process.env, overrides: set });

@@ -14,11 +14,15 @@ import { type Config, readConfig } from "../config.js";
 import { BIN, KEEPER, ROOT, WITNESS } from "../paths.js";
 import type { Embedded } from "./embedded.js";
 import { prepareHaproxy } from "./front.js";
+import { checkDaemons } from "./preflight.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { ProcessRow } from "./view.js";
 import { type Sight, Witness } from "./witness.js";
 
 const EMBEDDED_INI = join(ROOT, "demo", "embedded.ini");
+/** Before anything starts somebody watches: a Redis that is not there is said soon. The services wait for as long as is set. */
+const REDIS_MS = 2_000;
+
 export interface PoolOptions {
   readonly run: RunDirectory;
   /** Read when the first service is about to start: the embedded default writes it only then. */
@@ -62,7 +66,7 @@ export class Pool {
   static async open(options: PoolOptions): Promise<Pool> {
     const pool = new Pool(options);
     try {
-      if (!options.embedded) await pool.#read();
+      if (!options.embedded) await pool.#check();
       await pool.#start();
       return pool;
     } catch (error) {
@@ -113,6 +117,12 @@ export class Pool {
     await read?.house.close();
   }
 
+  /** Wrong credentials and the like, before anything starts. */
+  async #check(): Promise<void> {
+    const { config } = await this.#read();
+    if (config.jobmanager) await checkDaemons(config.jobmanager, (line) => this.options.onTold(line));
+  }
+
   #read() {
     this.#reading ??= this.#open();
     return this.#reading;
@@ -122,7 +132,8 @@ export class Pool {
     const { configFile, overrides, run } = this.options;
     const config = readConfig({ config: configFile, set: overrides });
     const haproxy = await prepareHaproxy(config, run);
-    const house = await openHouse({ ...config.house, log: { level: "silent", name: "up" } });
+    const redis = { ...config.house.redis, connectTimeoutMs: Math.min(config.house.redis.connectTimeoutMs, REDIS_MS) };
+    const house = await openHouse({ ...config.house, redis, log: { level: "silent", name: "up" } });
     const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster, log: house.log });
     return { config, haproxy, house, registry };
   }

@@ -8,6 +8,7 @@ import { beforeEach, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { stringify } from "smol-toml";
 import { atEnd } from "../kit/cleanup.js";
+import { fromTable, startDaemonStandIn } from "../kit/daemon-stand-in.js";
 import { freePort } from "../kit/ports.js";
 import { startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
@@ -146,6 +147,48 @@ test("an unreachable Redis says where it was looked for", async () => {
   expect(stderr).toContain(`127.0.0.1:${port}`);
 });
 
+/** `up` on the operator's own; `[jobmanager]` as usual but for what is given. */
+async function upOn(redisUrl: string, daemon: object) {
+  const daemons = [{ name: "near", user: "pool", password: "secret", ...daemon }];
+  const jobmanager = { network: "regtest", payout: { script: "51" }, daemons };
+  const file = await config({ redis: { url: redisUrl }, jobmanager });
+  const fromMs = performance.now();
+  return { ...(await headframe("up", "--config", file)), ms: performance.now() - fromMs };
+}
+
+/** A person waits no longer; most of it is Node's start on a busy machine. */
+const AT_ONCE_MS = 15_000;
+
+test("up with a Redis that refuses its password, or is not there, says so at once", async () => {
+  const redis = await startRedis({ password: "right" });
+  const daemon = { url: `http://127.0.0.1:${await freePort()}` };
+  const refused = await upOn(redis.url.replace("right", "wrong"), daemon);
+  expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/refuses the user or password/) });
+  const absent = await upOn(`redis://127.0.0.1:${await freePort()}`, daemon);
+  expect(absent).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/nothing listens there/) });
+  expect(Math.max(refused.ms, absent.ms)).toBeLessThan(AT_ONCE_MS);
+}, 60_000);
+
+test("up with no coin daemon that can be used names each reason at once; nothing was started", async () => {
+  const redis = await startRedis();
+  const wrong = await startDaemonStandIn(() => ({ status: 401, raw: "" }));
+  const refused = await upOn(redis.url, { url: wrong.url });
+  expect(refused.stderr).toMatch(
+    /no coin daemon can be used[\s\S]*daemon near refuses our credentials: check user and/,
+  );
+  const absent = await upOn(redis.url, { url: `http://127.0.0.1:${await freePort()}` });
+  expect(absent.stderr).toMatch(/daemon near does not answer at .*: is it running\?/);
+  const other = await startDaemonStandIn(fromTable({ getblockchaininfo: { chain: "main", blocks: 1 } }));
+  const elsewhere = await upOn(redis.url, { url: other.url });
+  expect(elsewhere.stderr).toMatch(/daemon near is on chain main, this pool mines regtest/);
+  for (const { exitCode, ms, stdout, stderr } of [refused, absent, elsewhere]) {
+    expect(exitCode).toBe(1);
+    expect(ms).toBeLessThan(AT_ONCE_MS);
+    expect(stdout).not.toContain("starting");
+    expect(stderr).not.toContain("secret");
+  }
+}, 60_000);
+
 test("ps lists instances for people and for programs", async () => {
   const redis = await startRedis();
   const file = await config({ redis: { url: redis.url } });
@@ -173,6 +216,7 @@ test.each([
   ["an unknown method", ["call", "reporter", "pol"], "it has recordShares"],
   ["a request that is no JSON", ["call", "reporter", "workers", "{"], "the request is no JSON"],
   ["a request that does not fit", ["call", "reporter", "workers", '{"limit":"x"}'], "expected number"],
+  ["a process manager's file that is not there", ["up", "--circus", "/none"], "cannot read /none"],
   ["a time that is none", ["up", "--for", "-1"], "--for takes a number of seconds"],
 ])("%s exits 2 and says what is accepted", async (_what, words, expected) => {
   const { exitCode, stderr } = await headframe(...words);

@@ -1,0 +1,48 @@
+// Preflight: are the operator's coin daemons such that the pool can work? Asked before anything starts, so that a wrong password
+// costs no more than its message.
+//
+//   [jobmanager] daemons --getblockchaininfo--> one fits: go on, and tell what is wrong with the others | none: the reasons, at once
+//
+// A daemon that is only starting is waited for, by the jobmanager, as is any that fails later.
+
+import { z } from "zod";
+import { coinOf } from "../../services/jobmanager/coins/index.js";
+import { DaemonRpc, RpcError } from "../../services/jobmanager/out-rpc.js";
+import type { DaemonSettings, Settings } from "../../services/jobmanager/settings.js";
+
+/** A daemon that is well answers within milliseconds; a person waits for this. */
+const ANSWER_MS = 3_000;
+/** The daemon loads its index: it will answer. */
+const RPC_IN_WARMUP = -28;
+
+const chainInfo = z.object({ chain: z.string().max(64) });
+
+/**
+ * @param tell One line for people, of a daemon that cannot be used while another one can.
+ * @throws {Error} with every daemon's reason when none can be used.
+ */
+export async function checkDaemons(settings: Settings, tell: (line: string) => void): Promise<void> {
+  const { chain } = coinOf(settings.coin, settings.network).network;
+  const found = await Promise.all(settings.daemons.map((daemon) => problemOf(daemon, chain)));
+  const problems = found.flatMap((problem) => problem ?? []);
+  if (problems.length === settings.daemons.length && !problems.some(({ passes }) => passes)) {
+    throw new Error(`no coin daemon can be used\n${problems.map(({ why }) => `  ${why}`).join("\n")}`);
+  }
+  for (const { why } of problems) tell(why);
+}
+
+/** Undefined: it is as it should be. `passes`: it will be, without anybody's help. */
+async function problemOf(daemon: DaemonSettings, chain: string): Promise<{ why: string; passes: boolean } | undefined> {
+  const rpc = new DaemonRpc({ ...daemon, timeoutMs: Math.min(daemon.timeoutMs, ANSWER_MS) });
+  try {
+    const info = await rpc.call("getblockchaininfo", [], chainInfo);
+    if (info.chain === chain) return undefined;
+    const why = `daemon ${daemon.name} is on chain ${info.chain}, this pool mines ${chain}: check its url and jobmanager.network`;
+    return { why, passes: false };
+  } catch (error) {
+    if (!(error instanceof RpcError)) throw error;
+    return { why: error.message.replace(/^\[\w+\] /, ""), passes: error.rpcCode === RPC_IN_WARMUP };
+  } finally {
+    rpc.close();
+  }
+}
