@@ -36,6 +36,8 @@ interface Question {
 const LATE_MS = 250;
 /** Later ones were answered, and this one not for so long: longer than Redis may be away (30 s). */
 const LOST_MS = 45_000;
+/** The same at the end of a run, when all is whole again. */
+const LOST_AT_END_MS = 15_000;
 /** Without answers a client asks no more than so many questions, and no small ones above the second. The edge reads 128 ahead. */
 const OPEN_MAX = 64;
 const PINGS_OPEN_MAX = 16;
@@ -128,7 +130,7 @@ export class Client {
   /** Questions that no answer can be hoped for any more. */
   #giveUp(nowMs: number): void {
     for (const [id, { method, askedMs, share, laterMs }] of this.#questions) {
-      if (laterMs === undefined || nowMs - askedMs < LOST_MS) continue;
+      if (laterMs === undefined || nowMs - askedMs < (this.#asking ? LOST_MS : LOST_AT_END_MS)) continue;
       this.#questions.delete(id);
       this.hands.see({ kind: "silence", client: this.index, method, askedMs, share, laterMs });
     }

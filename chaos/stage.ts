@@ -5,8 +5,8 @@
 //
 // Ends only what it started; opened by run.ts, broken by acts/.
 
-import { readFile, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { readdir, readFile, writeFile } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { pino } from "pino";
 import { stringify } from "smol-toml";
 import { Manager } from "../bin/manage/manager.js";
@@ -138,9 +138,7 @@ export class Stage {
     const places = { host, port, redisPort: network.port, statsdPort: metrics.port, daemons, spool };
     const configFile = join(run.path, "headframe.toml");
     await writeFile(configFile, stringify(configuration(options, places)), { mode: 0o600 });
-    const circusFile = join(run.path, "circus.ini");
-    const ini = await readFile(CIRCUS_INI, "utf8");
-    await writeFile(circusFile, far ? far.spread(ini) : ini, { mode: 0o600 });
+    const circusFile = far && (await spreadIni(far, run.path));
     const log = pino({ name: "chaos", level: "debug" }, pino.destination(join(run.logs, "pool.log")));
     const pool = keep(
       await Pool.open({
@@ -212,6 +210,16 @@ export class Stage {
 }
 
 const NOT_WIDE = "this stage has none";
+
+/** circus.ini and what it includes, in this folder, with the services on both hosts. */
+async function spreadIni(far: Far, folder: string): Promise<string> {
+  const from = dirname(CIRCUS_INI);
+  for (const name of (await readdir(from)).filter((it) => it.endsWith(".ini"))) {
+    const ini = far.spread(await readFile(join(from, name), "utf8"));
+    await writeFile(join(folder, name), ini, { mode: 0o600 });
+  }
+  return join(folder, basename(CIRCUS_INI));
+}
 
 /** Undefined: an edge's line, or one that is being written. */
 function readLine(text: string): KeeperLine | undefined {

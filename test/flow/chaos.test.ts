@@ -20,7 +20,7 @@ test(
     const folder = await mkdtemp(join(tmpdir(), "hf-chaos-"));
     atEnd(() => rm(folder, { recursive: true, force: true }));
     const json = join(folder, "result.json");
-    const numbers = { seed: 3, seconds: 25, clients: 50, patience: PATIENCE };
+    const numbers = { seed: 3, seconds: 20, clients: 50, patience: PATIENCE };
     const flags = Object.entries(numbers).flatMap(([name, value]) => [`--${name}`, `${value}`]);
     const args = [MAIN, ...flags, "--json", json];
     const { stdout } = await promisify(execFile)(process.execPath, args, { cwd: folder }).catch((error) => {
@@ -28,7 +28,7 @@ test(
     });
     expect(stdout).toContain("seed 3: every promise held");
     const result = JSON.parse(await readFile(json, "utf8")) as Result;
-    expect(result.faults).toBeGreaterThanOrEqual(4);
+    expect(result.faults).toBeGreaterThanOrEqual(3);
     expect(result.counts).toMatchObject({ disconnected: 0, lost: 0, double: 0, refused: 0, strange: 0 });
     expect(result.counts.accepted).toBeGreaterThan(500);
     expect(result.counts.recorded).toBeGreaterThanOrEqual(result.counts.accepted);
