@@ -1,0 +1,74 @@
+// What docs/ says of other files must be true of them: tests, messages, pages and keys that it names exist.
+
+import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { expect, test } from "@jest/globals";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
+
+const PROMISES = ["C1", "C2", "C3", "C4", "C5", "S1", "S2", "S3", "J1", "J2", "W1", "W2", "W3", "W4", "W5"];
+const SOURCES = ["bin", "circus", "demo", "haproxy", "lib", "services"];
+/** A shorter piece of a message proves nothing. */
+const PIECE_MIN = 8;
+
+test("docs/promises.md names, for every promise, tests that exist under that title", () => {
+  const sections = read("docs/promises.md").split(/^### /m).slice(1);
+  expect(sections.map((section) => section.split("\n")[0])).toEqual(PROMISES);
+  for (const section of sections) {
+    const named = [...section.matchAll(/^- `(test\/[\w/.-]+)`: (.+)$/gm)];
+    expect(named.length).toBeGreaterThan(0);
+    const missing = named.filter(
+      ([, file = "", title = ""]) => !existsSync(join(ROOT, file)) || !read(file).includes(title),
+    );
+    expect(missing.map(([line]) => line)).toEqual([]);
+  }
+});
+
+test("docs/troubleshooting.md quotes messages that the code says", () => {
+  const sources = [...SOURCES.flatMap((folder) => filesBelow(folder, /\.ts$/)), "bin/setup"].map(read);
+  const quoted = [...read("docs/troubleshooting.md").matchAll(/^### `(.+)`$/gm)].map(([, message = ""]) => message);
+  expect(quoted.length).toBeGreaterThan(20);
+  const unknown = quoted.filter((message) => {
+    const pieces = message.split("…").map((piece) => piece.trim());
+    expect(pieces.some((piece) => piece.length >= PIECE_MIN)).toBe(true);
+    return !sources.some((source) => pieces.every((piece) => source.includes(piece)));
+  });
+  expect(unknown).toEqual([]);
+});
+
+test("every link between the pages leads to a page, and to a heading of it", () => {
+  const pages = [
+    "README.md",
+    "ARCHITECTURE.md",
+    "CHANGELOG.md",
+    ...["docs", "examples", "deploy"].flatMap((it) => filesBelow(it, /\.md$/)),
+  ];
+  const broken = pages.flatMap((page) =>
+    [...read(page).matchAll(/\]\((?!https?:)([^)\s]+)\)/g)].flatMap(([, link = ""]) => {
+      const [path = "", heading] = link.split("#");
+      const target = path === "" ? page : join(dirname(page), path);
+      if (!existsSync(join(ROOT, target))) return [`${page}: ${link}`];
+      return heading === undefined || headings(target).includes(heading) ? [] : [`${page}: ${link} (no such heading)`];
+    }),
+  );
+  expect(broken).toEqual([]);
+});
+
+function headings(page: string): string[] {
+  return [...read(page).matchAll(/^#+ (.+)$/gm)].map(([, text = ""]) =>
+    text
+      .toLowerCase()
+      .replace(/[^\w\s-]/g, "")
+      .replaceAll(" ", "-"),
+  );
+}
+
+function filesBelow(folder: string, wanted: RegExp): string[] {
+  return readdirSync(join(ROOT, folder)).flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(join(ROOT, path)).isDirectory()) return filesBelow(path, wanted);
+    return wanted.test(name) ? [path] : [];
+  });
+}
