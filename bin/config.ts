@@ -10,6 +10,7 @@ import { settings as minerSettings } from "../demo/miner/settings.js";
 import { haproxySettings } from "../haproxy/settings.js";
 import { loadConfig } from "../lib/config/index.js";
 import { type HouseSettings, houseSettings } from "../lib/wiring/index.js";
+import { settings as dashboardSettings } from "../services/dashboard/settings.js";
 import { settings as edgeSettings } from "../services/edge/settings.js";
 import { settings as jobmanagerSettings } from "../services/jobmanager/settings.js";
 import { settings as reporterSettings } from "../services/reporter/settings.js";
@@ -28,6 +29,7 @@ export const configSchema = houseSettings.extend({
   reporter: reporterSettings.prefault({}),
   edge: edgeSettings.prefault({}),
   haproxy: haproxySettings.prefault({}),
+  dashboard: dashboardSettings.prefault({}),
   miner: minerSettings.prefault({}).describe("The demo miner; not for production."),
   own: z
     .record(z.string().max(32), z.unknown())
@@ -102,7 +104,7 @@ export function findConfig(given: string | undefined): string | undefined {
 export function readConfig(options: ConfigOptions): Config {
   const file = findConfig(options.config);
   const parsed = loadConfig(agreeingSchema, { file, environment: process.env, overrides: options.set });
-  const { jobmanager, stratum, edge, haproxy, miner, own, runDirectory, ...house } = parsed;
+  const { jobmanager, stratum, edge, haproxy, dashboard, miner, own, runDirectory, ...house } = parsed;
   const reporter = spoolIn(runDirectory, parsed.reporter);
   return {
     house,
@@ -111,6 +113,7 @@ export function readConfig(options: ConfigOptions): Config {
     reporter,
     edge,
     haproxy,
+    dashboard,
     miner,
     own,
     runDirectory,

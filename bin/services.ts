@@ -1,12 +1,12 @@
 // The services that `headframe run` can start, by name. Each is loaded only when asked for, so that a process carries no more
 // than it runs.
 
-import { resolve } from "node:path";
+import { join, resolve } from "node:path";
 import { haproxyPaths } from "../haproxy/paths.js";
 import type { House, Running } from "../lib/wiring/index.js";
 import type { Config } from "./config.js";
 
-export const serviceNames = ["jobmanager", "stratum", "reporter", "edge", "haproxy", "miner"] as const;
+export const serviceNames = ["jobmanager", "stratum", "reporter", "edge", "haproxy", "dashboard", "miner"] as const;
 export type ServiceName = (typeof serviceNames)[number];
 
 type Open = (house: House, config: Config) => Promise<Running>;
@@ -29,6 +29,12 @@ export const SERVICES: Readonly<Record<ServiceName, Open>> = {
     });
     return controller;
   },
+  dashboard: async (house, config) => {
+    const { open } = await import("../services/dashboard/main.js");
+    const { operatorOf } = await import("./manage/operator.js");
+    const tokenFile = join(runFolder(config), "dashboard.token");
+    return open(house, config.dashboard, { tokenFile, operator: operatorOf(house, config) });
+  },
   miner: async (house, config) => (await import("../demo/miner/main.js")).open(house, config.miner),
 };
 
@@ -36,6 +42,9 @@ export const SERVICES: Readonly<Record<ServiceName, Open>> = {
 function socketDirectory({ runDirectory }: Config): string {
   return process.env.HEADFRAME_SOCKETS ?? process.env.HEADFRAME_RUN ?? resolve(runDirectory);
 }
+
+/** Where this run keeps its files. */
+const runFolder = ({ runDirectory }: Config): string => process.env.HEADFRAME_RUN ?? resolve(runDirectory);
 
 /** A service was asked for whose section has no defaults to run on. */
 export class MissingSection extends Error {

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { z } from "zod";
 import { metricTable as haproxy } from "../haproxy/metrics.js";
 import { discoveryMetrics, type MetricTable, wiringMetricTable } from "../lib/wiring/index.js";
+import { metricTable as dashboard } from "../services/dashboard/metrics.js";
 import { metricTable as edge } from "../services/edge/metrics.js";
 import { metricTable as jobmanager } from "../services/jobmanager/metrics.js";
 import { metricTable as reporter } from "../services/reporter/metrics.js";
@@ -30,6 +31,7 @@ function metrics(): string {
     ["stratum", stratum],
     ["reporter", reporter],
     ["haproxy (the controller)", haproxy],
+    ["dashboard", dashboard],
   ];
   const intro = [
     "# Metrics",

@@ -117,8 +117,17 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     show.line(
       `all up after ${((performance.now() - from) / 1_000).toFixed(1)} s; miners connect to ${addresses.join(", ")}`,
     );
+    const url = await pool.dashboard();
+    if (url !== undefined)
+      show.line(`watch it at ${url} (swap and drain ask for what is in ${run.path}/dashboard.token)`);
     const watching = new Watch({
-      ...{ house: await pool.house(), demo: embedded !== undefined, addresses, runDirectory: run.path, log },
+      ...{
+        house: await pool.house(),
+        demo: embedded !== undefined,
+        addresses: [...addresses, ...(url ? [url] : [])],
+        runDirectory: run.path,
+        log,
+      },
       processes: () => pool.processes(),
       onEvent: (text, mood) => show.line(text, mood),
     });

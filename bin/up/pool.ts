@@ -88,6 +88,12 @@ export class Pool {
     return (await this.#read()).haproxy;
   }
 
+  /** Where a browser sees it all; undefined when circus.ini has no dashboard. */
+  async dashboard(): Promise<string | undefined> {
+    const { registry } = await this.#read();
+    return (await registry.list("dashboard")).find(({ host }) => host === hostname())?.meta.url;
+  }
+
   processes(): readonly ProcessRow[] {
     return (this.#arbiter?.status() ?? []).flatMap((watcher) =>
       watcher.processes.map((child) => ({

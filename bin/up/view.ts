@@ -4,7 +4,7 @@ export interface View {
   readonly now: number;
   /** Milliseconds since all was up. */
   readonly elapsedMs: number;
-  /** Where a miner may connect, `stratum+tcp://127.0.0.1:3333`. */
+  /** Where a miner may connect, `stratum+tcp://127.0.0.1:3333`, and a browser, `http://127.0.0.1:3380/`. */
   readonly addresses: readonly string[];
   readonly runDirectory: string;
   readonly daemons: readonly { name: string; state: string; height?: number; tipSource?: string; reason?: string }[];

@@ -23,6 +23,7 @@ const SERVICE_OF: Readonly<Record<string, string>> = {
   stratum: "stratum",
   keeper: "edge",
   "haproxy-controller": "haproxy",
+  dashboard: "dashboard",
   miner: "miner",
 };
 

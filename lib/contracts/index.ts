@@ -1,6 +1,7 @@
 // contracts: what services say to each other. Services import these, never each other.
 
 export * as chain from "./chain/index.js";
+export * from "./dashboard.js";
 export * from "./haproxy.js";
 export * from "./ids.js";
 export * from "./jobs.js";

@@ -7,11 +7,12 @@
 
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { pino } from "pino";
 import { stringify } from "smol-toml";
 import { Pool } from "../../bin/up/pool.js";
 import { createRunDirectory } from "../../bin/up/run-directory.js";
+import { CIRCUS_INI } from "../../circus/index.js";
 import { StratumClient, type Subscription } from "../../demo/miner/client.js";
 import { nextShare } from "../../demo/miner/grind.js";
 import type { ProofOfWorkName } from "../../lib/contracts/index.js";
@@ -27,7 +28,9 @@ export interface PoolOptionsForTest {
   readonly payoutAddress?: string;
   /** Merged over what the test pool has. */
   readonly settings?: Readonly<Record<string, object>>;
-  readonly keep?: Keep;
+  /** With the web dashboard, on a free port. Default: without, since a test of something else need not wait for it. */
+  readonly dashboard?: boolean | undefined;
+  readonly keep?: Keep | undefined;
 }
 
 export interface TestPool {
@@ -36,6 +39,10 @@ export interface TestPool {
   readonly configFile: string;
   /** Of its process manager. */
   readonly endpoint: string;
+  /** Folder of this run. */
+  readonly run: string;
+  /** Where the dashboard is, if there is one. */
+  dashboard(): Promise<string | undefined>;
   /** Process ids of a watcher of circus.ini. */
   pids(watcher: string): number[];
   close(): Promise<void>;
@@ -43,20 +50,21 @@ export interface TestPool {
 
 export async function startPool(options: PoolOptionsForTest): Promise<TestPool> {
   const port = await freePort();
-  return startHouse(configuration(options, port), { port, keep: options.keep });
+  return startHouse(configuration(options, port), { port, dashboard: options.dashboard, keep: options.keep });
 }
 
 /** Whatever a file for the process manager describes; default: a pool. */
 export async function startHouse(
   settings: Readonly<Record<string, unknown>>,
-  options: { readonly port: number; readonly circusFile?: string; readonly keep?: Keep | undefined },
+  options: Pick<PoolOptionsForTest, "dashboard" | "keep"> & { readonly port: number; readonly circusFile?: string },
 ): Promise<TestPool> {
-  const { port, circusFile } = options;
+  const { port } = options;
   const folder = await mkdtemp(join(tmpdir(), "hf-"));
   atEnd(() => rm(folder, { recursive: true, force: true }), options.keep);
   const configFile = join(folder, "headframe.toml");
   await writeFile(configFile, stringify({ runDirectory: folder, ...settings }));
   const run = await createRunDirectory(folder, () => {});
+  const circusFile = options.circusFile ?? (options.dashboard ? undefined : await iniWithoutDashboard(folder));
   const options_ = { run, configFile, overrides: [], circusFile, embedded: undefined };
   const quiet = { log: pino({ level: "silent" }), signal: new AbortController().signal };
   const pool = await Pool.open({ ...options_, ...quiet, onStarting: () => {}, onTold: () => {} }).catch(
@@ -68,6 +76,8 @@ export async function startHouse(
   return {
     port,
     configFile,
+    run: run.path,
+    dashboard: () => pool.dashboard(),
     endpoint: `ipc://${join(run.sockets, "circus.sock")}`,
     house: await pool.house(),
     pids: (watcher) =>
@@ -88,10 +98,19 @@ function configuration({ redis, daemons, payoutAddress, settings = {} }: PoolOpt
         ...(cookieFile === undefined ? { user: "stand-in" } : { cookieFile }),
       })),
     },
+    dashboard: { port: 0 },
     haproxy: { connectionsMax: 1_000, listeners: [{ name: "default", host: "127.0.0.1", port }] },
   };
   for (const [section, more] of Object.entries(settings)) plain[section] = { ...plain[section], ...more };
   return plain;
+}
+
+async function iniWithoutDashboard(folder: string): Promise<string> {
+  const text = await readFile(CIRCUS_INI, "utf8");
+  const file = join(folder, "circus.ini");
+  const included = text.replace(/^include = /m, `include = ${dirname(CIRCUS_INI)}/`);
+  await writeFile(file, included.replace(/^\[watcher:dashboard\][^[]*/m, ""));
+  return file;
 }
 
 async function readLogs(folder: string): Promise<string> {

@@ -186,13 +186,13 @@ describe("include", () => {
   );
 });
 
-test("the pool's own circus.ini is accepted, and starts the door last", () => {
+test("the pool's own circus.ini is accepted, and starts the door last; the dashboard, which only looks, comes after it", () => {
   const env = Object.fromEntries(
     ["RUN", "SOCKETS", "CONFIG", "NODE", "BIN", "KEEPER"].map((name) => [`HEADFRAME_${name}`, `/x/${name}`]),
   );
   const { watchers } = buildConfig(readIni(CIRCUS_INI), { env, runDirectory: "/run/pool" });
   const order = [...watchers].sort((a, b) => b.priority - a.priority);
   expect(order.map(({ name, numprocesses }) => `${name} ${numprocesses}`)).toEqual([
-    ...["reporter 2", "jobmanager 2", "stratum 2", "keeper 1", "haproxy-controller 1", "haproxy 1"],
+    ...["reporter 2", "jobmanager 2", "stratum 2", "keeper 1", "haproxy-controller 1", "haproxy 1", "dashboard 1"],
   ]);
 });

@@ -1,0 +1,204 @@
+// In: asks everybody how they are, by the contracts that they offer to all.
+//
+//   jobmanager, stratum, edge, reporter, haproxy --status--\
+//   Redis --PING-------------------------------------------->  Readings --> picture.ts
+//   process manager --processes----------------------------/
+//
+//   Q1. Whoever does not answer within ASK_MS is shown as not answering; nobody waits longer for one than for all.
+//   Q2. Looks that overlap are one look, and a look younger than FRESH_MS is not repeated: any number of readers cost the same.
+
+import { hostname } from "node:os";
+import {
+  type BlockRecord,
+  edge,
+  haproxy,
+  type Job,
+  jobmanager,
+  type ReporterContract,
+  reporter,
+  stratum,
+} from "../../lib/contracts/index.js";
+import {
+  type Client,
+  type Contract,
+  type House,
+  type Instance,
+  type ReplyOf,
+  WiringError,
+} from "../../lib/wiring/index.js";
+import type { Asked, Readings, RedisReading } from "./picture.js";
+import type { ManagedProcess, Operator } from "./ports.js";
+
+const ASK_MS = 1_000;
+const FRESH_MS = 500;
+const BLOCKS_SHOWN = 20;
+
+export interface Look {
+  readonly readings: Readings;
+  /** Undefined: no reporter has answered yet. */
+  readonly pool: ReplyOf<ReporterContract, "pool"> | undefined;
+  readonly blocks: readonly BlockRecord[] | undefined;
+  /** Pool or blocks are of an earlier look. */
+  readonly stale: boolean;
+  readonly job: Pick<Job, "id" | "height" | "templateAt"> | undefined;
+}
+
+export interface ServicesOptions {
+  readonly house: House;
+  readonly operator: Operator | undefined;
+  onInstance(instance: Instance, what: "joined" | "left"): void;
+  onLook(tookMs: number): void;
+}
+
+export class Services {
+  readonly clients;
+  readonly #options: ServicesOptions;
+  readonly #known = new Map<string, Instance>();
+  readonly #unwatch: (() => void)[] = [];
+  #last: { readonly look: Look; readonly atMs: number } | undefined;
+  #looking: Promise<Look> | undefined;
+
+  constructor(options: ServicesOptions) {
+    this.#options = options;
+    const { nexus } = options.house;
+    this.clients = {
+      jobmanager: nexus.client(jobmanager),
+      stratum: nexus.client(stratum),
+      edge: nexus.client(edge),
+      reporter: nexus.client(reporter),
+      haproxy: nexus.client(haproxy),
+    };
+    for (const client of Object.values(this.clients)) this.#watch(client);
+  }
+
+  /** Of every service that is watched, oldest first within a service. */
+  instances(): readonly Instance[] {
+    return Object.values(this.clients).flatMap((client) => client.instances());
+  }
+
+  /** Q2 */
+  async look(): Promise<Look> {
+    if (this.#last && performance.now() - this.#last.atMs < FRESH_MS) return this.#last.look;
+    this.#looking ??= this.#look().finally(() => {
+      this.#looking = undefined;
+    });
+    return this.#looking;
+  }
+
+  async close(): Promise<void> {
+    for (const stop of this.#unwatch) stop();
+    for (const client of Object.values(this.clients)) await client.close();
+  }
+
+  async #look(): Promise<Look> {
+    const begunMs = performance.now();
+    const { clients } = this;
+    const [jobmanagers, stratums, edges, reporters, haproxies, redis, managed, figures] = await Promise.all([
+      ask(clients.jobmanager),
+      ask(clients.stratum),
+      ask(clients.edge),
+      ask(clients.reporter),
+      ask(clients.haproxy),
+      pingAll(this.#options.house),
+      this.#processes(),
+      this.#figures(),
+    ]);
+    const readings = { jobmanagers, stratums, edges, reporters, haproxies, redis, ...managed };
+    const look = {
+      readings: { ...readings, now: Date.now(), host: hostname() },
+      ...figures,
+      job: newestJob(jobmanagers),
+    };
+    this.#last = { look, atMs: performance.now() };
+    this.#options.onLook(performance.now() - begunMs);
+    return look;
+  }
+
+  async #processes(): Promise<{ processes: readonly ManagedProcess[] | undefined; manager?: string }> {
+    const { operator } = this.#options;
+    if (!operator) return { processes: undefined, manager: "this dashboard was opened without a process manager" };
+    try {
+      return { processes: await operator.processes() };
+    } catch (error) {
+      return { processes: undefined, manager: error instanceof Error ? error.message : String(error) };
+    }
+  }
+
+  async #figures(): Promise<Pick<Look, "pool" | "blocks" | "stale">> {
+    const client = this.clients.reporter;
+    const options = { timeoutMs: ASK_MS };
+    try {
+      const asked = [
+        client.call("pool", {}, options),
+        client.call("blocks", { limit: BLOCKS_SHOWN }, options),
+      ] as const;
+      const [pool, { blocks }] = await Promise.all(asked);
+      return { pool, blocks, stale: false };
+    } catch (error) {
+      if (!(error instanceof WiringError)) throw error;
+      return { pool: this.#last?.look.pool, blocks: this.#last?.look.blocks, stale: true };
+    }
+  }
+
+  #watch(client: Pick<Client<Contract>, "watch">): void {
+    let first = true;
+    let mine = new Set<string>();
+    const stop = client.watch((instances) => {
+      const now = new Set(instances.map(({ id }) => id as string));
+      for (const it of instances) {
+        if (!mine.has(it.id) && !first) this.#options.onInstance(it, "joined");
+        this.#known.set(it.id, it);
+      }
+      for (const id of mine) {
+        const gone = this.#known.get(id);
+        if (now.has(id) || !gone) continue;
+        this.#known.delete(id);
+        this.#options.onInstance(gone, "left");
+      }
+      mine = now;
+      first = false;
+    });
+    this.#unwatch.push(stop);
+  }
+}
+
+/** Q1. What calls itself draining answers nobody, and need not. */
+async function ask<C extends Contract>(client: Client<C>): Promise<Asked<C>[]> {
+  return Promise.all(
+    client.instances().map(async (instance) => {
+      if (instance.state !== "ready") return { instance };
+      try {
+        const options = { to: instance.id, timeoutMs: ASK_MS };
+        return { instance, status: (await client.call("status", {} as never, options)) as Asked<C>["status"] & object };
+      } catch (error) {
+        if (!(error instanceof WiringError)) throw error;
+        return { instance, error: error.message };
+      }
+    }),
+  );
+}
+
+/** Roles that share a connection are one Redis. */
+async function pingAll({ redis }: House): Promise<RedisReading[]> {
+  const roles = Object.entries(redis);
+  const connections = [...new Set(roles.map(([, connection]) => connection))];
+  return Promise.all(
+    connections.map(async (connection) => {
+      const its = roles.filter(([, other]) => other === connection).map(([role]) => role);
+      const { host = "localhost", port = 6_379, path } = connection.options;
+      const common = { roles: its, address: path ?? `${host}:${port}` };
+      const begunMs = performance.now();
+      try {
+        await connection.ping();
+        return { ...common, pingMs: performance.now() - begunMs };
+      } catch (error) {
+        return { ...common, error: error instanceof Error ? error.message : String(error) };
+      }
+    }),
+  );
+}
+
+function newestJob(jobmanagers: Readings["jobmanagers"]): Look["job"] {
+  const jobs = jobmanagers.flatMap(({ status }) => (status?.job ? [status.job] : []));
+  return jobs.sort((a, b) => b.height - a.height || b.templateAt - a.templateAt)[0];
+}
