@@ -6,6 +6,7 @@
 //   P1. Whatever fails during the start, everything that was started is stopped again.
 
 import { readFile } from "node:fs/promises";
+import { hostname } from "node:os";
 import { join } from "node:path";
 import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";

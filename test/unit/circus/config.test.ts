@@ -188,7 +188,7 @@ describe("include", () => {
 
 test("the pool's own circus.ini is accepted, and starts the door last; the dashboard, which only looks, comes after it", () => {
   const env = Object.fromEntries(
-    ["RUN", "SOCKETS", "CONFIG", "NODE", "BIN", "KEEPER"].map((name) => [`HEADFRAME_${name}`, `/x/${name}`]),
+    ["RUN", "SOCKETS", "CONFIG", "NODE", "BIN", "KEEPER", "WITNESS"].map((name) => [`HEADFRAME_${name}`, `/x/${name}`]),
   );
   const { watchers } = buildConfig(readIni(CIRCUS_INI), { env, runDirectory: "/run/pool" });
   const order = [...watchers].sort((a, b) => b.priority - a.priority);
