@@ -45,10 +45,11 @@ export interface SharePool {
 export async function startSharePool(
   redis: PoolOptionsForTest["redis"],
   settings: PoolOptionsForTest["settings"] = {},
+  more: Pick<PoolOptionsForTest, "dashboard" | "keep"> = {},
 ): Promise<SharePool> {
   let height = 1;
-  const daemon = await startDaemonStandIn(answers(height));
-  const pool = await startPool({ redis, daemons: [daemon], settings: { ...easyShares, ...settings } });
+  const daemon = await startDaemonStandIn(answers(height), more.keep);
+  const pool = await startPool({ redis, daemons: [daemon], settings: { ...easyShares, ...settings }, ...more });
   return {
     pool,
     tip: () => daemon.say(answers(++height)),

@@ -17,7 +17,7 @@ export function Blocks({ blocks, now }) {
     ${
       blocks === undefined || blocks.length === 0
         ? html`<p class="empty">No block yet.</p>`
-        : html`<div class="scroll tall" tabindex="0" role="region" aria-labelledby="blocks-title"><table>
+        : html`<div class="scroll tall" tabindex="0" role="group" aria-label="Table of blocks"><table>
           <thead><tr><th scope="col">Height</th><th scope="col">Status</th><th scope="col" class="num">Confirmations</th>
             <th scope="col">Worker</th><th scope="col">Hash</th><th scope="col" class="num">Found</th></tr></thead>
           <tbody>${blocks.map(
@@ -110,7 +110,7 @@ export function Workers({ now }) {
       </label>
     </header>
     ${trouble && html`<p class="notice">This table stands still: ${trouble}</p>`}
-    <div class="scroll" tabindex="0" role="region" aria-labelledby="workers-title">
+    <div class="scroll" tabindex="0" role="group" aria-label="Table of workers">
       <table id="workers">
         <thead><tr>${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}</tr></thead>
         <tbody>${sorted(workers ?? [], sort).map(
