@@ -23,6 +23,10 @@ export function render(result: Fuzzed): string {
     ["honest miners", result.honest],
     ["disturbed", result.disturbed],
     ["longest wait of an honest miner, ms", result.stallMaxMs],
+    ...Object.entries(result.cpuUs).map(([name, us]): [string, string] => [
+      `processor time of ${name}`,
+      `${us} us a line`,
+    ]),
     ...result.memory.map(({ process, early, late, flat }): [string, string] => [
       `memory of ${process}`,
       `${megabytes(early)} -> ${megabytes(late)}, ${flat ? "flat" : "GROWS"}`,

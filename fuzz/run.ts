@@ -43,6 +43,8 @@ export interface Fuzzed {
   readonly disturbed: number;
   readonly broken: Ledger["broken"];
   readonly stallMaxMs: number;
+  /** Processor time by service, in microseconds a line that was read. */
+  readonly cpuUs: Readonly<Record<string, number>>;
   readonly memory: readonly ({ readonly process: string } & Growth)[];
   readonly logs: string;
 }
@@ -89,10 +91,13 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
     tell(`${honest} honest miners mine; ${strangers} strangers come`);
     flood = Flood.open(threadsOf(options, stage.port));
     const from = performance.now();
+    const cpuBefore = await cpuByService(stage);
     const samples = await watch(stage, flood, seconds, signal, tell);
     await flood.close();
     const { count } = flood;
-    const linesRead = stage.metrics.count("stratum.lines");
+    const cpu = await cpuByService(stage);
+    // A line that is given to another backend is read twice there; one that waits at the edge, only once so far.
+    const linesRead = Math.min(stage.metrics.count("edge.lines"), stage.metrics.count("stratum.lines"));
     const tookS = (performance.now() - from) / 1_000;
     crowd.pause();
     await until("every honest question has its answer", signal, () => miners.waiting === 0, ANSWERS_MS).catch(() => {
@@ -109,6 +114,12 @@ export async function fuzz(options: FuzzOptions): Promise<Fuzzed> {
         ...count,
         linesRead,
         linesPerSecond: Math.round(linesRead / tookS),
+        cpuUs: Object.fromEntries(
+          Object.entries(cpu).map(([name, us]) => [
+            name,
+            round((us - (cpuBefore[name] ?? 0)) / Math.max(1, linesRead)),
+          ]),
+        ),
         crashes,
         honest,
       },
@@ -162,3 +173,37 @@ async function residentBytes(pid: number): Promise<number | undefined> {
   const statm = await readFile(`/proc/${pid}/statm`, "utf8").catch(() => undefined);
   return statm === undefined ? undefined : Number(statm.split(" ")[1]) * PAGE_BYTES;
 }
+
+/** Of /proc/PID/stat. */
+const TICK_US = 10_000;
+const [USER_AT, SYSTEM_AT] = [11, 12];
+
+/** Processor time so far, in microseconds. */
+async function cpuByService(stage: Stage): Promise<Record<string, number>> {
+  const edge = await stage.edge();
+  const pids = {
+    edge: edge === undefined ? [] : [edge],
+    stratum: stage.ready("stratum"),
+    haproxy: await workers(stage),
+  };
+  const entries = Object.entries(pids).map(async ([name, all]) => {
+    const each = await Promise.all(all.map(cpuUs));
+    return [name, each.reduce((sum, us) => sum + us, 0)] as const;
+  });
+  return Object.fromEntries(await Promise.all(entries));
+}
+
+/** HAProxy's master has them as children. */
+async function workers(stage: Stage): Promise<number[]> {
+  const [master] = stage.ready("haproxy");
+  const children = await readFile(`/proc/${master}/task/${master}/children`, "utf8").catch(() => "");
+  return children.split(" ").filter(Boolean).map(Number);
+}
+
+async function cpuUs(pid: number): Promise<number> {
+  const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
+  const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+  return (Number(fields[USER_AT] ?? 0) + Number(fields[SYSTEM_AT] ?? 0)) * TICK_US;
+}
+
+const round = (value: number): number => Math.round(value * 10) / 10;

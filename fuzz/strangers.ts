@@ -2,6 +2,8 @@
 //
 //   flood.ts --"close"--> this thread --TCP--> pool          this thread --Count--> flood.ts
 //
+// After each handful of lines a stranger asks a small question, and it goes on when one of its last few was answered: so what it
+// has sent is read, and does not pile up in the kernel by the hundred megabytes, which would test nothing. A rude one does not wait.
 // A stranger that is closed comes back; one that is not let in, too.
 
 import { connect, type Socket } from "node:net";
@@ -20,7 +22,7 @@ export const strangersData = z.object({
 export type StrangersData = z.output<typeof strangersData>;
 
 export interface Count {
-  /** Lines that the kernel took; answers and other bytes heard; connections made and closed by the pool. */
+  /** Lines that the kernel took; bytes heard; connections made, and closed by the pool. */
   readonly lines: number;
   readonly heardBytes: number;
   readonly connected: number;
@@ -29,80 +31,138 @@ export interface Count {
 
 /** What HAProxy lets in begins with this. */
 const HELLO = '{"id":0,"method":"mining.ping","params":[]}\n';
-/** Lines kept ready, of which some are made anew at each write: making every line anew would be slower than the pool. */
-const READY_LINES = 4_096;
-const FRESH_LINES = 16;
+/** Asked after each handful of lines. */
+const QUESTION = Buffer.from('{"id":"mark","method":"mining.ping","params":[]}\n');
+const ANSWER = Buffer.from('{"id":"mark","result"');
+/** Handfuls that may be unanswered. */
+const WINDOW = 4;
+/** One of so many does not wait for answers. */
+const RUDE_EVERY = 10;
+/** Lines are made in blocks; a write is a part of one. Making every line anew would be slower than the pool. */
+const BLOCKS = 32;
+const BLOCK_LINES = 256;
+/** A block is made anew after so many writes. */
+const FRESH_EVERY = 50;
 /** Of one write. */
 const LINES_MAX = 200;
-const PIECES = [1, 1, 2, 3, 8] as const;
+const PIECES = [1, 1, 1, 2, 2, 3, 8] as const;
 const BACK_AFTER_MS = 50;
 const REPORT_MS = 250;
 
-class Strangers {
-  readonly #seed: Seed;
-  readonly #ready: Buffer[];
-  readonly #sockets = new Set<Socket>();
-  #lines = 0;
-  #heardBytes = 0;
-  #connected = 0;
-  #closed = 0;
-  #over = false;
+interface Block {
+  readonly bytes: Buffer;
+  /** Where each line begins, and where the last one ends. */
+  readonly starts: readonly number[];
+}
 
-  constructor(private readonly data: StrangersData) {
-    this.#seed = new Seed(data.seed);
-    this.#ready = Array.from({ length: READY_LINES }, () => makeLine(this.#seed));
-    for (let i = 0; i < data.connections; i++) this.#connect();
+function makeBlock(seed: Seed): Block {
+  const lines = Array.from({ length: BLOCK_LINES }, () => makeLine(seed));
+  const starts = [0];
+  for (const { length } of lines) starts.push((starts.at(-1) ?? 0) + length);
+  return { bytes: Buffer.concat(lines), starts };
+}
+
+/** One connection. */
+class Stranger {
+  readonly socket: Socket;
+  #unanswered = 0;
+  #waiting = false;
+  /** The end of what was heard: an answer may come in two pieces. */
+  #tail: Buffer = Buffer.alloc(0);
+
+  constructor(
+    private readonly crew: Strangers,
+    private readonly rude: boolean,
+  ) {
+    const { port, from } = crew.data;
+    this.socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
+    this.socket.on("connect", () => {
+      crew.count.connected += 1;
+      this.socket.write(HELLO);
+      this.#send();
+    });
+    this.socket.on("data", (chunk) => this.#heard(chunk));
+    this.socket.on("error", () => {}); // Its close says all.
+    this.socket.on("close", () => crew.closed(this, rude));
   }
 
-  get count(): Count {
-    const [lines, heardBytes, connected, closed] = [this.#lines, this.#heardBytes, this.#connected, this.#closed];
-    return { lines, heardBytes, connected, closed };
-  }
-
-  close(): void {
-    this.#over = true;
-    for (const socket of this.#sockets) socket.destroy();
-  }
-
-  #connect(): void {
-    if (this.#over) return;
-    const { port, from } = this.data;
-    const socket = connect({ port, host: "127.0.0.1", localAddress: from, noDelay: true });
-    this.#sockets.add(socket);
-    socket.on("connect", () => {
-      this.#connected += 1;
-      socket.write(HELLO);
-      this.#send(socket);
-    });
-    socket.on("data", (chunk) => {
-      this.#heardBytes += chunk.length;
-    });
-    socket.on("error", () => {}); // Its close says all.
-    socket.on("close", () => {
-      this.#sockets.delete(socket);
-      this.#closed += 1;
-      if (!this.#over) setTimeout(() => this.#connect(), BACK_AFTER_MS);
-    });
+  #heard(chunk: Buffer): void {
+    this.crew.count.heardBytes += chunk.length;
+    if (this.rude) return;
+    const text = this.#tail.length === 0 ? chunk : Buffer.concat([this.#tail, chunk]);
+    let from = 0;
+    for (let at = text.indexOf(ANSWER); at >= 0; at = text.indexOf(ANSWER, from)) {
+      from = at + ANSWER.length;
+      this.#unanswered -= 1;
+    }
+    this.#tail = text.subarray(Math.max(from, text.length - ANSWER.length + 1));
+    if (!this.#waiting || this.#unanswered >= WINDOW) return;
+    this.#waiting = false;
+    this.#send();
   }
 
   /** One write at a time: its lines count when the kernel has taken them, and only then the next follow. */
-  #send(socket: Socket): void {
-    if (this.#over || socket.destroyed) return;
-    const lines = this.#some();
-    const pieces = cutAnywhere(this.#seed, Buffer.concat(lines), pick(this.#seed, PIECES));
-    const last = pieces.pop() ?? Buffer.alloc(0);
-    for (const piece of pieces) socket.write(piece);
-    socket.write(last, (error) => {
-      if (error) return; // Closed: its lines do not count.
-      this.#lines += lines.length;
-      setImmediate(() => this.#send(socket));
+  #send(): void {
+    if (this.crew.over || this.socket.destroyed) return;
+    const { pieces, lines } = this.crew.handful();
+    this.#unanswered += 1;
+    this.#write([...pieces, QUESTION], 0, () => {
+      this.crew.count.lines += lines + 1;
+      this.#waiting = !this.rude && this.#unanswered >= WINDOW;
+      if (!this.#waiting) setImmediate(() => this.#send());
     });
   }
 
-  #some(): Buffer[] {
-    for (let i = 0; i < FRESH_LINES; i++) this.#ready[this.#seed.int(0, READY_LINES - 1)] = makeLine(this.#seed);
-    const from = this.#seed.int(0, READY_LINES - LINES_MAX);
-    return this.#ready.slice(from, from + this.#seed.int(1, LINES_MAX));
+  /** Each piece when the kernel has the one before, else they would be joined again. */
+  #write(pieces: readonly Buffer[], at: number, done: () => void): void {
+    const piece = pieces[at];
+    if (!piece) done();
+    else
+      this.socket.write(piece, (error) => {
+        if (!error) this.#write(pieces, at + 1, done); // Closed: its lines do not count.
+      });
+  }
+}
+
+class Strangers {
+  readonly count = { lines: 0, heardBytes: 0, connected: 0, closed: 0 };
+  over = false;
+  readonly #seed: Seed;
+  readonly #blocks: Block[];
+  readonly #all = new Set<Stranger>();
+  #writes = 0;
+
+  constructor(readonly data: StrangersData) {
+    this.#seed = new Seed(data.seed);
+    this.#blocks = Array.from({ length: BLOCKS }, () => makeBlock(this.#seed));
+    for (let i = 0; i < data.connections; i++) this.#come(i % RUDE_EVERY === 0);
+  }
+
+  close(): void {
+    this.over = true;
+    for (const { socket } of this.#all) socket.destroy();
+  }
+
+  closed(stranger: Stranger, rude: boolean): void {
+    this.#all.delete(stranger);
+    if (this.over) return;
+    this.count.closed += 1;
+    setTimeout(() => this.#come(rude), BACK_AFTER_MS);
+  }
+
+  /** Some lines that follow each other in a block, cut anywhere. */
+  handful(): { readonly pieces: readonly Buffer[]; readonly lines: number } {
+    const seed = this.#seed;
+    if (this.#writes++ % FRESH_EVERY === 0) this.#blocks[seed.int(0, BLOCKS - 1)] = makeBlock(seed);
+    const { bytes, starts } = pick(seed, this.#blocks as [Block, ...Block[]]);
+    const lines = seed.int(1, LINES_MAX);
+    const first = seed.int(0, BLOCK_LINES - lines);
+    const some = bytes.subarray(starts[first], starts[first + lines]);
+    return { pieces: cutAnywhere(seed, some, pick(seed, PIECES)), lines };
+  }
+
+  #come(rude: boolean): void {
+    if (!this.over) this.#all.add(new Stranger(this, rude));
   }
 }
 

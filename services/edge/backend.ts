@@ -7,20 +7,18 @@
 //   B3. The queue needs no bound of its own: it holds at most the lines that the connections hold, an open and a close each.
 //   B4. A backend of which nothing is heard is silent: alive for its socket, and of no use to clients.
 
-import {
-  type ClientEvent,
-  type CloseReason,
-  type EpochMs,
-  EVENTS_MAX,
-  type Handle,
-  type LineNumber,
-} from "../../lib/contracts/index.js";
+import type { ClientEvent, CloseReason, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { InstanceId, InstanceState } from "../../lib/wiring/index.js";
 import type { Connection, HeldLine } from "./connection.js";
 
 /** Of one `events` call: far below any frame limit, and still thousands of lines. */
 export const BATCH_BYTES_MAX = 1_048_576;
 const EVENT_BYTES = 64;
+/**
+ * Of one `events` call, fewer than the contract takes: a backend works a call off in one go, and must be heard in between, or it
+ * counts as silent just when it has most to do.
+ */
+export const BATCH_EVENTS_MAX = 512;
 /** A batch that fails at once, each time, is not sent more often than this. */
 const PARDON_MS = 250;
 
@@ -180,7 +178,7 @@ export class Backend {
       bytes +=
         EVENT_BYTES +
         (event.kind === "line" ? event.bytes.length : event.kind === "open" ? 256 + (event.state?.length ?? 0) : 0);
-      if (count === EVENTS_MAX || (bytes > BATCH_BYTES_MAX && count > 0)) break;
+      if (count === BATCH_EVENTS_MAX || (bytes > BATCH_BYTES_MAX && count > 0)) break;
       count++;
     }
     this.#inFlight = this.#queue.splice(0, count);

@@ -4,6 +4,7 @@ import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import { type MetricTable, openMetrics } from "../../lib/wiring/index.js";
+import { Sums } from "../../lib/wiring/metrics/sums.js";
 import { atEnd } from "../kit/cleanup.js";
 import { freePort } from "../kit/ports.js";
 import { until } from "../kit/until.js";
@@ -71,5 +72,29 @@ describe("metrics", () => {
     expect(() => strict.gauge("x.shares", 1)).toThrow(/is a count and was used as a gauge/);
     expect(() => strict.count("x.shares", 1, { outcom: "ok" })).toThrow(/has no tag outcom/);
     expect(() => openMetrics({ tables: [table] }).count("x.typo")).not.toThrow();
+  });
+});
+
+describe("sums", () => {
+  test("counts are added up by name and tags, handed on once, and nothing is handed on for nothing", () => {
+    const sums = new Sums();
+    for (let i = 0; i < 3; i++) sums.add("x.shares", 2, { outcome: "ok" });
+    sums.add("x.shares", 1, { outcome: "bad" });
+    sums.add("x.lines", 7, {});
+    const taken: unknown[] = [];
+    sums.take((...it) => taken.push(it));
+    sums.take((...it) => taken.push(it));
+    expect(taken).toEqual([
+      ["x.shares", 6, { outcome: "ok" }],
+      ["x.shares", 1, { outcome: "bad" }],
+      ["x.lines", 7, {}],
+    ]);
+  });
+
+  test("names that are made up without end are refused, not kept", () => {
+    const sums = new Sums();
+    const taken = Array.from({ length: 20_000 }, (_, i) => sums.add(`x.${i}`, 1, {})).filter(Boolean);
+    expect(taken.length).toBe(10_000);
+    expect(sums.add("x.0", 1, {})).toBe(true);
   });
 });

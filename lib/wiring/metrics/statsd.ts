@@ -1,6 +1,6 @@
 // Statsd: where measurements leave the process.
 //
-//   service --count, gauge, timing--> openMetrics --hot-shots: sums counts, fills packets--> UDP --> statsd
+//   service --count, gauge, timing--> openMetrics --sums--> hot-shots: fills packets --> UDP --> statsd
 //                                         \--> Counters (this process' own copy)
 //
 //   M1. Measuring never throws, never waits, and does not notice whether a statsd listens.
@@ -11,6 +11,7 @@
 import { StatsD } from "hot-shots";
 import { type CountedMetrics, Counters } from "./counters.js";
 import type { MetricSpec, MetricTable, Tags } from "./metrics.js";
+import { Sums } from "./sums.js";
 
 export interface MetricsOptions {
   /** Absent: nothing is sent, the counters are kept all the same. */
@@ -29,6 +30,8 @@ export interface MetricsOptions {
 const STATSD_PORT = 8_125;
 /** Counts and gauges are summed up so long before they are sent; packets are filled so long. */
 const FLUSH_MS = 1_000;
+/** Sums are handed on so often. */
+const SUM_MS = 250;
 /** One Ethernet frame, less the headers. */
 const PACKET_BYTES = 1_432;
 
@@ -41,7 +44,7 @@ export function openMetrics(options: MetricsOptions): CountedMetrics {
     count(name, by = 1, tags = {}) {
       check(name, "count", tags);
       counters.count(name, by);
-      sender?.send((statsd) => statsd.increment(name, by, tags));
+      sender?.count(name, by, tags);
     },
     gauge(name, value, tags = {}) {
       check(name, "gauge", tags);
@@ -59,6 +62,8 @@ export function openMetrics(options: MetricsOptions): CountedMetrics {
 
 class Sender {
   #statsd: StatsD | undefined;
+  readonly #sums = new Sums();
+  readonly #timer = setInterval(() => this.#handOn(), SUM_MS).unref();
 
   constructor(host: string, { port, prefix, tags }: MetricsOptions) {
     this.#statsd = new StatsD({
@@ -74,6 +79,10 @@ class Sender {
     });
   }
 
+  count(name: string, by: number, tags: Tags): void {
+    if (this.#statsd && !this.#sums.add(name, by, tags)) this.send((statsd) => statsd.increment(name, by, tags));
+  }
+
   send(how: (statsd: StatsD) => void): void {
     if (!this.#statsd) return; // After close().
     try {
@@ -85,9 +94,15 @@ class Sender {
 
   /** Sends what is still held; safe twice. */
   async close(): Promise<void> {
+    clearInterval(this.#timer);
+    this.#handOn();
     const statsd = this.#statsd;
     this.#statsd = undefined;
     if (statsd) await new Promise<void>((resolve) => statsd.close(() => resolve()));
+  }
+
+  #handOn(): void {
+    this.#sums.take((name, by, tags) => this.send((statsd) => statsd.increment(name, by, tags)));
   }
 }
 

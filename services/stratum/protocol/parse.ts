@@ -30,12 +30,19 @@ const METHOD_LENGTH_MAX = 64;
 const NO_ID = "null";
 const garbled = (text: string, id = NO_ID): Line => ({ kind: "garbled", id, refusal: refusal("other", text) });
 
+const NOT_A_REQUEST = garbled("Not a request: each line must be one JSON object");
+const BRACKET = 0x5b;
+const BRACE = 0x7b;
+const BRACE_END = 0x7d;
+
 export function parseLine(bytes: Uint8Array): Line {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8").trim();
   if (text === "") return { kind: "silence" };
+  const first = text.charCodeAt(0);
+  if (first !== BRACE && first !== BRACKET) return NOT_A_REQUEST; // Most garbage: neither walked through nor parsed.
   if (depthOf(text) > DEPTH_MAX) return garbled(`Too deep: at most ${DEPTH_MAX} levels of brackets are accepted`);
   const value = fromJson(text);
-  if (!isObject(value)) return garbled("Not a request: each line must be one JSON object");
+  if (!isObject(value)) return NOT_A_REQUEST;
   return readEnvelope(value, text);
 }
 
@@ -63,11 +70,17 @@ function readRequest(id: string, method: string, params: readonly unknown[]): Li
     : { kind: "request", id, method, request };
 }
 
+/** Undefined: it is none, or no object. What does not end as an object does is not parsed: an error costs more than a line. */
 function fromJson(text: string): unknown {
+  if (text.charCodeAt(text.length - 1) !== BRACE_END) return undefined;
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0; // Nobody reads where a stranger's JSON broke, and telling it costs the most.
   try {
     return JSON.parse(text);
   } catch {
     return undefined;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
 }
 

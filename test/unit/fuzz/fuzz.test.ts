@@ -60,6 +60,7 @@ const good: Fuzzed = {
     lines: 1,
     linesRead: 1,
     linesPerSecond: 1,
+    cpuUs: { edge: 9 },
     connected: 1,
     closed: 0,
     heardBytes: 1,

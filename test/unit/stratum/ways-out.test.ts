@@ -183,6 +183,38 @@ describe("answers to edges", () => {
     expect(handles()).toEqual([1, 2, 3, 0]);
   });
 
+  test("plain answers to one connection that follow each other are one write, and nothing overtakes or joins across another", () => {
+    const { out, sent } = setup();
+    const answer = (handle: number, line: number, text: string): Out => ({
+      kind: "write",
+      handle: handle as Handle,
+      bytes: Buffer.from(text),
+      acknowledges: [line as LineNumber],
+    });
+    out.say(EDGE, answer(1, 1, "a"));
+    out.say(EDGE, { kind: "write", handle: 1 as Handle, acknowledges: [2 as LineNumber] });
+    out.say(EDGE, answer(1, 3, "b"));
+    out.say(EDGE, { ...(answer(1, 4, "c") as Out & { kind: "write" }), state: Buffer.from("s") });
+    out.say(EDGE, answer(1, 5, "d"));
+    out.say(EDGE, { kind: "broadcast", group: "jobs", bytes: Buffer.from("x") });
+    out.say(EDGE, answer(1, 6, "e"));
+    out.say(EDGE, answer(2, 1, "f"));
+    expect(out.empty).toBe(false);
+    out.flush();
+    expect(out.empty).toBe(true);
+    const said = sent
+      .flat()
+      .map((it) => [Buffer.from(it.bytes ?? []).toString(), it.kind === "write" ? it.acknowledges : it.group]);
+    expect(said).toEqual([
+      ["ab", [1, 2, 3]],
+      ["c", [4]],
+      ["d", [5]],
+      ["x", "jobs"],
+      ["e", [6]],
+      ["f", [1]],
+    ]);
+  });
+
   test("a push has a bound in pieces and in bytes", () => {
     const { out, sent, handles } = setup();
     for (let i = 1; i <= OUTS_PER_PUSH + 1; i++) out.say(EDGE, write(i));
