@@ -58,13 +58,17 @@ export type StoredJob = z.output<typeof storedJob>;
 /** What became of a block at one daemon. */
 export const daemonVerdict = z.object({
   daemon: z.string().max(64),
-  /** accepted: in its chain. inconclusive: valid, not (yet) the best chain. rejected: see reason. unreachable: no answer. */
-  outcome: z.enum(["accepted", "duplicate", "inconclusive", "rejected", "unreachable"]),
+  /**
+   * accepted: in its chain. inconclusive: valid, not (yet) the best chain. rejected: see reason. early: it does not have the block
+   * before it yet. unreachable: no answer.
+   */
+  outcome: z.enum(["accepted", "duplicate", "inconclusive", "rejected", "early", "unreachable"]),
   reason: z.string().max(512).optional(),
 });
 export type DaemonVerdict = z.output<typeof daemonVerdict>;
 
-export const blockStatus = z.enum(["accepted", "rejected", "orphaned", "confirmed"]);
+/** pending: no daemon could take it yet; it is kept and offered again. */
+export const blockStatus = z.enum(["pending", "accepted", "rejected", "orphaned", "confirmed"]);
 export type BlockStatus = z.output<typeof blockStatus>;
 
 export const submitBlockRequest = z.object({
@@ -78,8 +82,11 @@ export const submitBlockRequest = z.object({
 export type SubmitBlockRequest = z.output<typeof submitBlockRequest>;
 
 export const submitBlockReply = z.object({
-  /** unknown_job: no jobmanager has the job's transactions any more (it expired). */
-  status: z.enum(["accepted", "rejected", "unknown_job"]),
+  /**
+   * pending: no daemon could take it yet; it is kept in shared state, and offered until its height is buried. unknown_job: no
+   * jobmanager has the job's transactions any more (it expired).
+   */
+  status: z.enum(["accepted", "rejected", "pending", "unknown_job"]),
   /** Block id as explorers show it, hex. */
   hash: z.string().length(64),
   height: z.number().int().nonnegative(),
@@ -103,7 +110,11 @@ export type DaemonStatus = z.output<typeof daemonStatus>;
 export const jobmanager = defineContract({
   service: "jobmanager",
   methods: {
-    /** Assembles the block and submits it to every live daemon. Repeating it is harmless: daemons answer `duplicate`. */
+    /**
+     * Assembles the block and submits it to every live daemon. Repeating it is harmless: daemons answer `duplicate`.
+     *
+     * @throws {WiringError} UNAVAILABLE: no daemon could take it, and shared state could not keep it. It is tried on, but repeat it.
+     */
     submitBlock: method({ request: submitBlockRequest, reply: submitBlockReply, idempotent: true, timeoutMs: 15_000 }),
     /** A daemon's notify command says that its tip changed (`-blocknotify=... call jobmanager tipChanged '{"hash":"%s"}' --all`). */
     tipChanged: method({ request: z.object({ hash: z.string().max(64) }), reply: z.object({}), idempotent: true }),

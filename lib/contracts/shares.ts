@@ -90,6 +90,13 @@ export const round = z.object({
   closedAt: epochMs.optional(),
   block: z.string().optional(),
   height: z.number().int().optional(),
+  /** Of its block. Absent: it is open. */
+  status: blockStatus.optional(),
+  /**
+   * Of a round whose block was orphaned: the round whose block pays for its shares, too, the next one that ended with a block in the
+   * chain. Absent: there is none yet, or the round needs none.
+   */
+  paidIn: z.number().int().optional(),
   shares: z.number().int(),
   difficultySum: z.number(),
   /** Credited difficulty by worker, largest first. */

@@ -1,13 +1,6 @@
 // A block that this pool found, as its stations know it.
 
-import type {
-  BlockRecord,
-  BlockStatus,
-  DaemonVerdict,
-  EpochMs,
-  SubmitBlockRequest,
-  WorkerName,
-} from "../../lib/contracts/index.js";
+import type { BlockRecord, BlockStatus, DaemonVerdict, EpochMs, WorkerName } from "../../lib/contracts/index.js";
 
 /** Fresh from the daemons, with its first status. */
 export interface Judged {
@@ -16,7 +9,8 @@ export interface Judged {
   readonly height: number;
   readonly status: BlockStatus;
   readonly verdicts: readonly DaemonVerdict[];
-  readonly request: SubmitBlockRequest;
+  readonly worker: WorkerName;
+  readonly foundAt: EpochMs;
 }
 
 /** Followed through the chain. */

@@ -6,13 +6,23 @@
 //   A1. A block that was rejected is told and forgotten; any other one is followed.
 //   A2. A jobmanager may end with blocks unconfirmed: the senior live one adopts them from the reporter's records.
 
-import { type BlockRecord, type JobmanagerContract, nowMs } from "../../lib/contracts/index.js";
+import { type BlockRecord, type BlockStatus, type JobmanagerContract, nowMs } from "../../lib/contracts/index.js";
 import type { Log, MessageOf, Metrics } from "../../lib/wiring/index.js";
 import type { Found, Judged, Report } from "./found.js";
 import { shorten } from "./reason.js";
 
 /** A hundred confirmations take hours on any coin; what is older and still open needs a person. */
 const ADOPT_AGE_MS = 7 * 86_400_000;
+
+/** What may still become of a block is looked up in the chain; a pending one may have got there without our hearing of it. */
+const OPEN: ReadonlySet<BlockStatus> = new Set(["pending", "accepted", "orphaned"]);
+const LEVELS = {
+  rejected: "error",
+  pending: "error",
+  orphaned: "warn",
+  accepted: "info",
+  confirmed: "info",
+} as const satisfies Record<BlockStatus, string>;
 
 export interface LedgerDeps {
   push(message: MessageOf<JobmanagerContract, "block">): void;
@@ -25,16 +35,13 @@ export interface LedgerDeps {
 export class Ledger {
   constructor(private readonly deps: LedgerDeps) {}
 
-  judged({ hash, height, status, verdicts, request }: Judged): void {
-    const { worker } = request;
-    const found: Found = {
-      hash,
-      height,
-      worker,
-      foundAt: nowMs(),
-      status,
-      confirmations: status === "accepted" ? 1 : 0,
-    };
+  /** No daemon could take it yet. */
+  pending(held: Pick<Found, "hash" | "height" | "worker" | "foundAt">): void {
+    this.changed({ ...held, status: "pending", confirmations: 0 }, "no daemon could take it yet: it is offered again");
+  }
+
+  judged({ hash, height, status, verdicts, worker, foundAt }: Judged): void {
+    const found: Found = { hash, height, worker, foundAt, status, confirmations: status === "accepted" ? 1 : 0 };
     this.changed(found, status === "accepted" ? undefined : reasonFrom(verdicts));
     if (status !== "rejected") this.deps.follow(found); // A1
   }
@@ -45,16 +52,18 @@ export class Ledger {
     this.deps.push(said);
     this.deps.record({ ...said, foundAt });
     this.deps.metrics.count("jobmanager.blocks", 1, { status });
-    this.deps.log[status === "rejected" ? "error" : status === "orphaned" ? "warn" : "info"](
-      said,
-      `block is ${status}`,
-    );
+    this.deps.log[LEVELS[status]](said, `block is ${status}`);
+  }
+
+  /** It stands deeper in the chain: for the record only. */
+  deeper({ hash, height, worker, status, confirmations, foundAt }: Found): void {
+    this.deps.record({ hash, height, worker, status, confirmations, foundAt });
   }
 
   /** A2 */
   adopt(records: readonly BlockRecord[]): void {
     const open = records.filter(({ status, foundAt }) => {
-      return (status === "accepted" || status === "orphaned") && nowMs() - foundAt < ADOPT_AGE_MS;
+      return OPEN.has(status) && nowMs() - foundAt < ADOPT_AGE_MS;
     });
     for (const { hash, height, worker, foundAt, status, confirmations } of open) {
       this.deps.follow({ hash, height, worker, foundAt, status, confirmations });

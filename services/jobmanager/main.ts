@@ -60,6 +60,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
     chain.adoptAs(hosted.instance.id);
   });
   work.start();
+  chain.start();
   await Promise.race([announced, new Promise((resolve) => setTimeout(resolve, FIRST_JOB_MS).unref())]);
 
   return {

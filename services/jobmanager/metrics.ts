@@ -38,7 +38,7 @@ export const metricTable = {
     kind: "count",
     unit: "blocks",
     tags: ["status"],
-    meaning: "Changes of a found block's status: accepted, rejected, orphaned, confirmed.",
+    meaning: "Changes of a found block's status: pending, accepted, rejected, orphaned, confirmed.",
   },
   "jobmanager.submits": {
     kind: "count",

@@ -5,18 +5,22 @@
 //   S1. Every daemon is offered the block, live or not: one that we think dead may only be slow.
 //   S2. The answer waits for the first acceptance and a moment for the others, never for the slowest.
 //   S3. The same block again gets the same answer; while the first is under way, both share it.
-//   S4. A block that nobody judged (all daemons unreachable) is offered again until somebody does, or it is worthless.
+//   S4. A block that nobody judged (all daemons unreachable) is kept and offered again until somebody does (out-pending.ts). One
+//       whose first verdict is late is kept meanwhile: this process may be killed.
 
 import { z } from "zod";
 import {
   chain,
   type DaemonVerdict,
+  nowMs,
   type SubmitBlockReply,
   type SubmitBlockRequest,
 } from "../../lib/contracts/index.js";
+import { WiringError } from "../../lib/wiring/index.js";
 import { pause } from "./backoff.js";
 import { type BlockBody, encodeBlock } from "./block.js";
 import type { Judged } from "./found.js";
+import type { Held, Pending } from "./out-pending.js";
 import { type DaemonRpc, RpcError } from "./out-rpc.js";
 import { messageOf } from "./reason.js";
 import { statusOf, verdictOf } from "./verdict.js";
@@ -25,9 +29,8 @@ import { statusOf, verdictOf } from "./verdict.js";
 const VERDICT_MS = 12_000;
 /** After the first acceptance: enough for daemons that are as well as that one. */
 const GRACE_MS = 500;
-const REOFFER_EVERY_MS = 1_000;
-/** After so long somebody else has found the block at that height. */
-const REOFFER_MS = 300_000;
+/** S4. A healthy daemon is faster, so that blocks usually cost shared state nothing. */
+const KEEP_AFTER_MS = 500;
 /** Answers kept for S3. A pool finds far fewer blocks in the minutes in which a line may be delivered again. */
 const ANSWERS_MAX = 1_024;
 
@@ -40,6 +43,7 @@ export interface BlocksDeps {
   /** In configured order. */
   targets(): readonly Target[];
   bodyOf(job: SubmitBlockRequest["job"]): Promise<BlockBody | undefined>;
+  readonly pending: Pick<Pending, "hold" | "save" | "forget">;
   /** A block got its first status. */
   onJudged(judged: Judged): void;
   onVerdict(verdict: DaemonVerdict, hash: string): void;
@@ -64,7 +68,6 @@ export class Blocks {
     return answer;
   }
 
-  /** Gives up what is offered again and again (S4). */
   close(): void {
     this.#closing.abort();
   }
@@ -75,16 +78,44 @@ export class Blocks {
       this.#answers.delete(hash); // Shared state may be back in a moment.
       return { status: "unknown_job", hash, height: 0, verdicts: [] };
     }
-    const block = encodeBlock(request.header, request.coinbase, body).toString("hex");
-    const verdicts = await this.#offer(block, hash);
+    const { height } = body;
+    const held: Held = {
+      ...{ hash, height, worker: request.worker, foundAt: nowMs() },
+      block: encodeBlock(request.header, request.coinbase, body),
+    };
+    const verdicts = await this.#offerFirst(held);
     const status = statusOf(verdicts);
-    if (status !== undefined) this.deps.onJudged({ hash, height: body.height, status, verdicts, request });
-    else void this.#offerAgain(block, hash, body.height, request);
-    return { status: status === "accepted" ? "accepted" : "rejected", hash, height: body.height, verdicts };
+    if (status === undefined) return this.#hold(held, verdicts);
+    this.deps.onJudged({ ...held, status, verdicts });
+    return { status: status === "accepted" ? "accepted" : "rejected", hash, height, verdicts };
+  }
+
+  /** S4 */
+  async #offerFirst(held: Held): Promise<DaemonVerdict[]> {
+    const answered = new AbortController();
+    const offered = this.offer(held.block, held.hash).finally(() => answered.abort());
+    await pause(KEEP_AFTER_MS, AbortSignal.any([answered.signal, this.#closing.signal]));
+    if (answered.signal.aborted) return offered;
+    await this.deps.pending.save(held);
+    const verdicts = await offered;
+    if (statusOf(verdicts) !== undefined) await this.deps.pending.forget(held.hash);
+    return verdicts;
+  }
+
+  /** S4. Whoever asks again meanwhile offers it too, which is harmless. */
+  async #hold(held: Held, verdicts: DaemonVerdict[]): Promise<SubmitBlockReply> {
+    const { hash, height } = held;
+    this.#answers.delete(hash);
+    if (await this.deps.pending.hold(held)) return { status: "pending", hash, height, verdicts };
+    throw new WiringError(
+      "UNAVAILABLE",
+      `block ${hash}: no daemon could take it, and shared state cannot keep it. Try again.`,
+    );
   }
 
   /** S1, S2. One verdict a daemon, in configured order. */
-  async #offer(block: string, hash: string): Promise<DaemonVerdict[]> {
+  async offer(bytes: Uint8Array, hash: string): Promise<DaemonVerdict[]> {
+    const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
     const begun = performance.now();
     const targets = this.deps.targets();
     const verdicts = targets.map(
@@ -101,18 +132,6 @@ export class Blocks {
     });
     await Promise.race([Promise.all(all), graceAfter(accepted.signal)]);
     return [...verdicts];
-  }
-
-  /** S4 */
-  async #offerAgain(block: string, hash: string, height: number, request: SubmitBlockRequest): Promise<void> {
-    this.#answers.delete(hash); // Whoever asks again meanwhile offers it too, which is harmless.
-    const end = performance.now() + REOFFER_MS;
-    while (!this.#closing.signal.aborted && performance.now() < end) {
-      await pause(REOFFER_EVERY_MS, this.#closing.signal);
-      const verdicts = await this.#offer(block, hash);
-      const status = statusOf(verdicts);
-      if (status !== undefined) return this.deps.onJudged({ hash, height, status, verdicts, request });
-    }
   }
 }
 

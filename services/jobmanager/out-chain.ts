@@ -1,6 +1,7 @@
 // Blocks go out: submitted, followed, recorded, and the blocks of jobmanagers that are gone adopted.
 //
 //   submitBlock -> out-blocks -> ledger -> out-follow, out-records, push        every minute: reporter -> ledger.adopt
+//                      '-> out-pending, what no daemon could take yet -> ledger
 
 import {
   type JobmanagerContract,
@@ -14,6 +15,7 @@ import type { Parts, Work } from "./in-work.js";
 import { Ledger } from "./ledger.js";
 import { Blocks } from "./out-blocks.js";
 import { Follow } from "./out-follow.js";
+import { Pending } from "./out-pending.js";
 import { Records } from "./out-records.js";
 import { messageOf } from "./reason.js";
 
@@ -23,6 +25,7 @@ const ADOPT_MAX = 1_000;
 
 export class Chain {
   readonly #blocks: Blocks;
+  readonly #pending: Pending;
   readonly #follow: Follow;
   readonly #records: Records;
   readonly #ledger: Ledger;
@@ -52,6 +55,7 @@ export class Chain {
       confirmations: settings.confirmations,
       followMs: settings.followMs,
       onChange: (block, reason) => this.#ledger.changed(block, reason),
+      onDeeper: (block) => this.#ledger.deeper(block),
       onDropped: (block) => log.error(block, "a block is no longer followed: too many are"),
     });
     this.#ledger = new Ledger({
@@ -61,7 +65,21 @@ export class Chain {
       log,
       metrics,
     });
+    this.#pending = new Pending({
+      redis: house.redis.state,
+      cluster: house.cluster,
+      confirmations: settings.confirmations,
+      height: () => highest(work),
+      offer: (block, hash) => this.#blocks.offer(block, hash),
+      onHeld: (held) => this.#ledger.pending(held),
+      onJudged: (judged) => this.#ledger.judged(judged),
+      onDropped: ({ hash, height, worker }) =>
+        log.error({ hash, height, worker }, "a pending block is no longer offered: too many are"),
+      onTrouble: (reason) =>
+        log.error({ reason }, "shared state does not keep pending blocks: this process alone does"),
+    });
     this.#blocks = new Blocks({
+      pending: this.#pending,
       targets: () => work.daemons,
       bodyOf: (job) => work.bodyOf(job),
       onJudged: (judged) => this.#ledger.judged(judged),
@@ -71,6 +89,11 @@ export class Chain {
       },
       onAccepted: (ms) => metrics.timing("jobmanager.submit.wait", ms),
     });
+  }
+
+  /** From now on the pending blocks of all jobmanagers are offered. */
+  start(): void {
+    this.#pending.start();
   }
 
   submit(request: SubmitBlockRequest): Promise<SubmitBlockReply> {
@@ -93,13 +116,14 @@ export class Chain {
   }
 
   async drain(timeoutMs: number): Promise<void> {
-    await this.#records.drain(timeoutMs);
+    await Promise.all([this.#records.drain(timeoutMs), this.#pending.drain(timeoutMs)]);
   }
 
   /** Safe twice. */
   async close(): Promise<void> {
     this.#stopAdopting();
     this.#blocks.close();
+    await this.#pending.close();
     await this.#follow.close();
     this.#records.close();
     await Promise.all([this.#reporter.close(), this.#jobmanagers.close()]);
@@ -113,4 +137,12 @@ export class Chain {
       this.parts.log.debug({ reason: messageOf(error) }, "no list of blocks to adopt");
     }
   }
+}
+
+/** The chain's height as the live daemons have it. */
+function highest(work: Work): number | undefined {
+  const heights = work
+    .status()
+    .flatMap(({ state, height }) => (state === "live" && height !== undefined ? [height] : []));
+  return heights.length > 0 ? Math.max(...heights) : undefined;
 }

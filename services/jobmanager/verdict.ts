@@ -14,6 +14,8 @@ export function verdictOf(daemon: string, answer: string | null): DaemonVerdict 
     case "inconclusive":
     case "duplicate-inconclusive":
       return { daemon, outcome: "inconclusive" };
+    case "prev-blk-not-found":
+      return { daemon, outcome: "early", reason: "it does not have the block before it yet" };
     default:
       return { daemon, outcome: "rejected", reason: shorten(answer) };
   }

@@ -130,7 +130,7 @@ export class Readings {
     const open = Number((await this.redis.get(this.#keys.round)) ?? 1);
     const numbers = Array.from({ length: Math.min(limit, open) }, (_, back) => open - back);
     const rounds = await Promise.all(numbers.map((number) => this.#round(number)));
-    return rounds.filter((round) => round !== undefined);
+    return withPayers(rounds.filter((round) => round !== undefined));
   }
 
   async #round(number: number): Promise<Round | undefined> {
@@ -139,7 +139,8 @@ export class Readings {
       this.redis.zrevrange(this.#keys.roundWorkers(number), 0, ROUND_WORKERS_MAX - 1, "WITHSCORES"),
     ]);
     if (facts.openedAt === undefined) return undefined; // Forgotten, or no share yet.
-    return roundOf(number, facts, workers);
+    const status = facts.block === undefined ? null : await this.redis.hget(this.#keys.block(facts.block), "status");
+    return roundOf(number, { ...facts, ...(status === null ? {} : { status }) }, workers);
   }
 
   /** Hashrates of each name, in order; "" is all workers together. */
@@ -176,6 +177,18 @@ function blockOf(hash: string, { reason, round, ...facts }: Fields): BlockRecord
   });
 }
 
+/**
+ * An orphaned block pays nobody, and its round stays closed: its shares are paid by the next block that stands in the chain. So a
+ * payer goes from the newest round back, and pays with each paid round those that name it.
+ */
+function withPayers(newestFirst: readonly Round[]): Round[] {
+  let payer: number | undefined;
+  return newestFirst.map((round) => {
+    if (round.status === "accepted" || round.status === "confirmed") payer = round.round;
+    return round.status === "orphaned" && payer !== undefined ? { ...round, paidIn: payer } : round;
+  });
+}
+
 function roundOf(number: number, facts: Fields, workers: readonly string[]): Round {
   const credited: { worker: string; difficulty: number }[] = [];
   for (let i = 0; i + 1 < workers.length; i += 2) {
@@ -186,6 +199,7 @@ function roundOf(number: number, facts: Fields, workers: readonly string[]): Rou
     openedAt: Number(facts.openedAt),
     ...(facts.closedAt === undefined ? {} : { closedAt: Number(facts.closedAt) }),
     ...(facts.block === undefined ? {} : { block: facts.block, height: Number(facts.height) }),
+    ...(facts.status === undefined ? {} : { status: facts.status }),
     shares: Number(facts.shares ?? 0),
     difficultySum: Number(facts.difficulty ?? 0),
     workers: credited,

@@ -42,7 +42,12 @@ export const metricTable = {
     meaning: "From a job's arrival to its last edge's queue.",
   },
   "stratum.lookups": { kind: "count", unit: "jobs", tags: ["found"], meaning: "Unknown jobs asked of shared state." },
-  "stratum.blocks": { kind: "count", unit: "blocks", tags: ["status"], meaning: "Candidates submitted, by outcome." },
+  "stratum.blocks": {
+    kind: "count",
+    unit: "blocks",
+    tags: ["status"],
+    meaning: "Candidates submitted: accepted, rejected, pending (no daemon could take it yet; kept), lost, dropped.",
+  },
   "stratum.overloaded": { kind: "count", unit: "calls", tags: [], meaning: "Batches of events refused as OVERLOADED." },
   "stratum.out_retries": {
     kind: "count",

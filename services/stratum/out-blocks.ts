@@ -20,8 +20,8 @@ import type { Tally } from "./tally.js";
 import type { Candidate } from "./verify.js";
 import { pause } from "./wait.js";
 
-/** A block that is no daemon's after this is somebody else's height. */
-const GIVE_UP_MS = 120_000;
+/** As long as a job's other half is kept for other jobmanagers; a jobmanager that has the block keeps it longer (`pending`). */
+const GIVE_UP_MS = 600_000;
 const RETRY_MS = 200;
 /** On a toy chain every share is a block: no more than these wait for a daemon at once, the others are dropped with an error. */
 const IN_FLIGHT_MAX = 1_024;

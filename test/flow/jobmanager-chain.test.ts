@@ -9,14 +9,11 @@ import {
   type Job,
   jobmanager,
   nowMs,
-  type ReporterContract,
-  reporter,
   type WorkerName,
 } from "../../lib/contracts/index.js";
-import type { House, Implementation } from "../../lib/wiring/index.js";
 import { metricTable } from "../../services/jobmanager/main.js";
 import type { Settings } from "../../services/jobmanager/settings.js";
-import { atEnd } from "../kit/cleanup.js";
+import { hostReporter } from "../kit/block-records.js";
 import { openTestHouse } from "../kit/house.js";
 import { at, jobWhere, type Seat, startJobmanager, submit } from "../kit/jobmanager.js";
 import { type LitecoindPair, startLitecoindPair } from "../kit/litecoind.js";
@@ -193,30 +190,4 @@ function withMoreReward({ coinbase2 }: Job): Uint8Array {
   const greedy = Buffer.from(coinbase2);
   greedy.writeBigUInt64LE(greedy.readBigUInt64LE(at) + 1n, at);
   return greedy;
-}
-
-/** STAND-IN for the reporter: remembers the records of blocks, and knows the given ones. */
-async function hostReporter(house: House, known: readonly BlockRecord[] = []): Promise<Omit<BlockRecord, "round">[]> {
-  const records: Omit<BlockRecord, "round">[] = [];
-  const unused = (): never => {
-    throw new Error("the jobmanager has no business here");
-  };
-  const implementation: Implementation<ReporterContract> = {
-    recordBlock: (record) => {
-      records.push(record);
-      return {};
-    },
-    blocks: () => ({ blocks: [...known] }),
-    recordShares: unused,
-    recordRejects: unused,
-    known: unused,
-    status: unused,
-    pool: unused,
-    workers: unused,
-    rounds: unused,
-    shares: unused,
-  };
-  const hosted = await house.nexus.host(reporter, implementation);
-  atEnd(() => hosted.close());
-  return records;
 }

@@ -8,7 +8,8 @@
 //   ARGV[5] found at, ms   ARGV[6] height   ARGV[7] worker   ARGV[8] reason or ''   ARGV[9] closed round's ttl ms
 //   returns { 1 changed | 0 old news, number of the round that it closed or '' }
 //
-// Reports may come late, twice, and from several jobmanagers. Old news: rejected after it was in a chain; accepted after it was
+// Reports may come late, twice, and from several jobmanagers. Old news: pending after
+// anything else; rejected after it was in a chain; accepted after it was
 // confirmed; accepted after it was orphaned unless it has more confirmations than ever before (its chain won after all).
 
 import { Script } from "../../../lib/wiring/index.js";
@@ -24,7 +25,8 @@ local found = redis.call('HMGET', KEYS[1], 'status', 'top', 'round', 'confirmati
 local before, top, round = found[1], tonumber(found[2] or '-1'), found[3] or ''
 
 local old = false
-if before == 'confirmed' then old = status == 'accepted' or status == 'rejected'
+if status == 'pending' then old = before and before ~= 'pending'
+elseif before == 'confirmed' then old = status == 'accepted' or status == 'rejected'
 elseif before == 'accepted' then old = status == 'rejected' or (status == 'accepted' and confirmations < top)
 elseif before == 'orphaned' then old = status == 'rejected' or (status == 'accepted' and confirmations <= top)
 end

@@ -1,7 +1,7 @@
 // The reporter against a real Redis: each share once, rounds that no share falls between, figures that add up.
 
 import { beforeEach, describe, expect, test } from "@jest/globals";
-import { type ReporterContract, reporter, type Share } from "../../../lib/contracts/index.js";
+import { type BlockStatus, type ReporterContract, reporter, type Share } from "../../../lib/contracts/index.js";
 import type { Client } from "../../../lib/wiring/index.js";
 import { open } from "../../../services/reporter/main.js";
 import { metricTable } from "../../../services/reporter/metrics.js";
@@ -185,7 +185,7 @@ describe("figures", () => {
   });
 });
 
-function aBlock(status: "accepted" | "rejected" | "orphaned" | "confirmed", more: object = {}) {
+function aBlock(status: BlockStatus, more: object = {}) {
   const hash = "ab".repeat(32);
   const { worker, at: foundAt } = aShare(0);
   return { hash, height: 100, worker, status, confirmations: 1, foundAt, ...more };
@@ -259,6 +259,35 @@ describe("blocks and rounds", () => {
     expect(await status()).toMatchObject({ status: "confirmed", confirmations: 100 });
     expect((await status())?.reason).toBeUndefined();
     expect(await client.call("pool", {})).toMatchObject({ blocks: 1, round: 2 });
+  });
+
+  test("a block that no daemon could take yet closes nothing; once it is accepted, `pending` is old news", async () => {
+    const client = await startReporter();
+    const pending = aBlock("pending", { confirmations: 0, reason: "no daemon could take it yet" });
+    expect(await client.call("recordBlock", pending)).toEqual({});
+    expect((await client.call("blocks", { limit: 1 })).blocks).toMatchObject([{ status: "pending" }]);
+    expect(await client.call("recordBlock", aBlock("accepted"))).toEqual({ round: 1 });
+    await client.call("recordBlock", pending);
+    expect((await client.call("blocks", { limit: 1 })).blocks).toMatchObject([{ status: "accepted", round: 1 }]);
+  });
+
+  test("the shares of a round whose block was orphaned are paid in the next round whose block stands in the chain", async () => {
+    const client = await startReporter();
+    const block = (height: number, status: BlockStatus) =>
+      client.call("recordBlock", { ...aBlock(status, { height }), hash: height.toString(16).padStart(64, "0") });
+    for (const height of [1, 2, 3, 4]) await block(height, "accepted");
+    for (const height of [2, 3]) await block(height, "orphaned");
+    const rounds = async () =>
+      (await client.call("rounds", { limit: 10 })).rounds.map(({ round, status, paidIn }) => [round, status, paidIn]);
+    expect(await rounds()).toEqual([
+      [5, undefined, undefined],
+      [4, "accepted", undefined],
+      [3, "orphaned", 4],
+      [2, "orphaned", 4],
+      [1, "accepted", undefined],
+    ]);
+    await block(4, "orphaned");
+    expect((await rounds())[1]).toEqual([4, "orphaned", undefined]); // The open round will tell.
   });
 
   test("a rejected block is listed and closes nothing", async () => {
