@@ -124,7 +124,7 @@ describe("figures", () => {
     const now = Date.now();
     await record(
       client,
-      aShare(1, { worker: "alice", difficulty: 0.5 }),
+      aShare(1, { worker: "alice", difficulty: 0.5, at: now - 2 }),
       aShare(2, { worker: "bob", difficulty: 1_024, at: now - 1 }),
       aShare(3, { worker: "alice", difficulty: 0.25, at: now }),
     );
