@@ -9,7 +9,9 @@ import { writeFile } from "node:fs/promises";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
 import { BENCHMARKS } from "./all.js";
+import { machine } from "./kit/machine.js";
 import type { Report } from "./kit/report.js";
+import { writeResults } from "./kit/results.js";
 import { render } from "./kit/table.js";
 
 const args = await yargs(hideBin(process.argv))
@@ -39,6 +41,8 @@ for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => asked.abort(new Error(`it was ended by ${name}`)));
 }
 const tell = (text: string) => void process.stderr.write(`${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
+const on = await machine();
+const from = performance.now();
 const names = args._.length > 0 ? args._.map(String) : Object.keys(BENCHMARKS);
 const reports: Report[] = [];
 for (const name of names) {
@@ -56,3 +60,4 @@ for (const name of names) {
   }
 }
 if (args.json !== undefined) await writeFile(args.json, `${JSON.stringify(reports, undefined, 1)}\n`);
+if (args.results) tell(`written: ${await writeResults(reports, on, (performance.now() - from) / 1_000)}`);

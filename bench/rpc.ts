@@ -176,26 +176,36 @@ function report(rows: readonly Row[], { client, server }: Profiles): Omit<Report
 }
 
 function plotsOf(curve: Found): Report["plots"] {
-  const line = (figure: (round: Round) => number) => (name: string) => ({
-    name,
-    points: CURVE.map((x) => [x, medianOf(curve, name, x, figure)] as const),
-  });
+  const of = (name: string, x: number, figure: (round: Round) => number) => medianOf(curve, name, x, figure);
   const names = [...curve.keys()];
-  const x = "requests outstanding";
+  const throughput = names.map((name) => ({
+    name,
+    points: CURVE.map((x) => [x, of(name, x, ({ rate }) => rate)] as const),
+  }));
+  const latency = (quantile: "p50" | "p99") =>
+    names.map((name) => ({
+      name: `${name} ${quantile}`,
+      points: CURVE.map((x) => [of(name, x, ({ rate }) => rate), of(name, x, (round) => round[quantile])] as const),
+    }));
+  const load = "calls/s";
   return [
-    {
-      name: "rpc-throughput",
-      title: "Calls a second against outstanding",
-      x,
-      y: "calls/s",
-      lines: names.map(line(({ rate }) => rate)),
-    },
-    {
-      name: "rpc-latency",
-      title: "Median latency against outstanding",
-      x,
-      y: "us",
-      lines: names.map(line(({ p50 }) => p50)),
-    },
+    ...[
+      {
+        name: "rpc-throughput",
+        title: "Throughput against requests outstanding",
+        x: "requests outstanding",
+        y: load,
+        lines: throughput,
+      },
+    ],
+    ...[
+      {
+        name: "rpc-latency",
+        title: "Latency against load",
+        x: load,
+        y: "us",
+        lines: [...latency("p50"), ...latency("p99")],
+      },
+    ],
   ];
 }
