@@ -32,7 +32,7 @@ export class Report {
       sessions: `${sessions}${oldWorkers > 0 ? ` (+${oldWorkers} old workers)` : ""}`,
       reloads: String(this.reloads),
       banned: String(banned),
-      ...(problem === undefined ? {} : { problem: problem.slice(0, PROBLEM_CHARACTERS_MAX) }),
+      problem: problem?.slice(0, PROBLEM_CHARACTERS_MAX) ?? "", // One that is over is taken away.
     };
   }
 

@@ -168,6 +168,7 @@ test("`ps` says how HAProxy is", async () => {
   await upTo(door, 1);
   const meta = () => door.client.instances()[0]?.meta ?? {};
   await until("its fields say so", 5_000, () => meta().servers === "1/1 up");
+  expect(meta().problem).toBeUndefined(); // There was one before it ran.
   expect(meta()).toMatchObject({ reloads: "0", banned: "0", haproxy: expect.stringMatching(/^\d.* pid \d+$/) });
   await door.stopHaproxy();
   await until("its fields say that it is down", 5_000, () => meta().haproxy === "down");

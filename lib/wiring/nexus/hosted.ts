@@ -205,7 +205,8 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
 
   describe(meta: Readonly<Record<string, string>>): void {
     // Ours at once, so that a second description builds on this one.
-    this.#instance = { ...this.#instance, meta: { ...this.#instance.meta, ...meta } };
+    const all = Object.entries({ ...this.#instance.meta, ...meta });
+    this.#instance = { ...this.#instance, meta: Object.fromEntries(all.filter(([, value]) => value !== "")) };
     this.#parts.changed();
     this.#registration?.update({ meta: this.#instance.meta }).catch((error: unknown) => {
       this.#parts.log.warn({ err: error, instance: this.id }, "the new description has not reached discovery yet");

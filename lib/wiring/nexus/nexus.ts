@@ -129,7 +129,7 @@ export interface Hosted<C extends Contract> {
   subscribers(push: PushName<C>): readonly PeerId[];
   /** Makes the instance visible to callers (see HostOptions.announce). */
   announce(): Promise<void>;
-  /** Changes fields of the registration at the next beat (at once when it is cheap). */
+  /** Changes fields of the registration at the next beat (at once when it is cheap); an empty text takes one away. */
   describe(meta: Readonly<Record<string, string>>): void;
   /** Announce, finish, leave: discovery says `draining`, calls in flight are finished (at most timeoutMs), new ones get DRAINING. */
   drain(timeoutMs: number): Promise<void>;

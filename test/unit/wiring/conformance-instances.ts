@@ -35,6 +35,8 @@ export function instancesConform(kind: Kind): void {
     await until("the draining one stands last", 1_000, () => client.instances()[1]?.id === eldest?.id);
     mill.hosted.describe({ stones: "2" });
     await until("its new description is known", 1_000, () => client.instances()[1]?.meta.stones === "2");
+    mill.hosted.describe({ stones: "" });
+    await until("what was taken away is gone", 1_000, () => !("stones" in (client.instances()[1]?.meta ?? {})));
     stop();
     const told = seen.length;
     await mill.hosted.close();
