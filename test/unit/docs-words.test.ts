@@ -38,6 +38,20 @@ test("docs/troubleshooting.md quotes messages that the code says", () => {
   expect(unknown).toEqual([]);
 });
 
+test("ARCHITECTURE.md and the pages of docs/ name files that exist", () => {
+  const files = [...SOURCES, "chaos", "deploy", "docs", "examples", "fuzz", "test"].flatMap((folder) =>
+    filesBelow(folder, /./),
+  );
+  const pages = ["ARCHITECTURE.md", ...filesBelow("docs", /\.md$/)];
+  const missing = pages.flatMap((page) =>
+    [...read(page).matchAll(/`([\w./-]+\.(?:ts|ini|py))`/g)]
+      .map(([, name = ""]) => name)
+      .filter((name) => !files.some((file) => file === name || file.endsWith(`/${name}`)))
+      .map((name) => `${page}: ${name}`),
+  );
+  expect(missing).toEqual([]);
+});
+
 test("every link between the pages leads to a page, and to a heading of it", () => {
   const pages = [
     "README.md",
