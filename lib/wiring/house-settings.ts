@@ -42,11 +42,11 @@ const curve = z.strictObject({
     .describe("The same as a file, one key a line; changes count from the next connection on."),
 });
 
+/** Least severe first. */
+export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
+
 const log = z.strictObject({
-  level: z
-    .enum(["trace", "debug", "info", "warn", "error", "fatal", "silent"])
-    .default("info")
-    .describe("The least severe messages that are written."),
+  level: z.enum(LOG_LEVELS).default("info").describe("The least severe messages that are written."),
   name: z.string().max(128).optional().describe("Stands in every line; default: what runs in the process."),
 });
 

@@ -9,6 +9,7 @@ export * from "./discovery/memory.js";
 export { discoveryMetrics } from "./discovery/metrics.js";
 export { Registry, type RegistryOptions } from "./discovery/registry.js";
 export * from "./errors.js";
+export { everywhere, type LogLevel, logLevel } from "./everywhere.js";
 export type * from "./house.js";
 export { type HouseSettings, houseSettings } from "./house-settings.js";
 export { defaultLimits, type Limits } from "./limits.js";

@@ -6,6 +6,7 @@ import { pino } from "pino";
 import { openCurve } from "./curve-keys.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
+import { CommonMethods } from "./everywhere.js";
 import type { House, Log } from "./house.js";
 import type { HouseSettings } from "./house-settings.js";
 import type { CountedMetrics } from "./metrics/counters.js";
@@ -52,13 +53,15 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   });
   const { cluster, host } = settings;
   const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
+  const common = new CommonMethods(log);
   const nexus = await openNexus({
-    ...{ discovery, version: packageVersion, bind: host, log, metrics },
+    ...{ discovery, version: packageVersion, bind: host, log, metrics, common: common.all() },
     ...(curve && { curve }),
   });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await nexus.close();
+    common.close();
     await discovery.close();
     for (const role of REDIS_ROLES) redis[role].disconnect();
     await metrics.close();

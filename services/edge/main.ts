@@ -7,7 +7,7 @@
 
 import { edge, lineBackend } from "../../lib/contracts/index.js";
 import type { InstanceId, OpenService } from "../../lib/wiring/index.js";
-import type { Connection } from "./connection.js";
+import type { Connection, HeldLine } from "./connection.js";
 import { Clients } from "./in-clients.js";
 import { KEEPER, KeeperLink, keeperEpoch, keeperMeta, standsBy } from "./in-keeper.js";
 import { listen, NOBODY } from "./in-listen.js";
@@ -31,6 +31,10 @@ export const open: OpenService<Settings> = async (house, settings) => {
     probe: (id: InstanceId) => backends.probe(id),
     count,
     nowMs: () => performance.now(),
+    numbered: ({ facts: { connection, remoteAddress } }: Connection, { number, bytes }: HeldLine) => {
+      if (!house.log.isLevelEnabled("debug")) return; // Of every line: no object is made for nobody.
+      house.log.debug({ connection, line: number, address: remoteAddress, bytes: bytes.length }, "line came");
+    },
     expelled: ({ facts, lines }: Connection) =>
       house.log.error(
         {

@@ -1,7 +1,7 @@
 // What the switchboard is given: its bounds, and the way to its surroundings.
 
 import type { InstanceId } from "../../lib/wiring/index.js";
-import type { Connection } from "./connection.js";
+import type { Connection, HeldLine } from "./connection.js";
 import type { MetricName } from "./metrics.js";
 
 export interface SwitchboardLimits {
@@ -21,6 +21,8 @@ export interface SwitchboardHooks {
   wake(id: InstanceId): void;
   /** Anything at all must be heard of this backend: have it answer something. */
   probe(id: InstanceId): void;
+  /** A line came and has its number; for the log. */
+  numbered?(connection: Connection, line: HeldLine): void;
   /** S6, for the log. Its oldest line is the one. */
   expelled(connection: Connection): void;
   count(name: MetricName, by?: number): void;

@@ -71,6 +71,7 @@ export class Switchboard {
   line(connection: Connection, bytes: Uint8Array): void {
     if (connection.closed) return;
     const line = connection.hold(bytes);
+    this.hooks.numbered?.(connection, line);
     this.#room.take(costOf(line));
     const { owner } = connection;
     if (!owner) this.#assign(connection);

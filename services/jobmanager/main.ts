@@ -24,7 +24,7 @@ const ANNOUNCE_MAX_MS = 2_000;
 
 /** Resolves with the first job announced, or after 3 s without one: the daemons are then tried until one gives work. */
 export const open: OpenService<Settings> = async (house, settings) => {
-  const log = house.log.child({ service: jobmanager.service });
+  const { log } = house; // No child: its level would stay when the process' level is changed.
   const parts = { house, settings, log };
   let newest: Job | undefined;
   let onFirstJob = (): void => {};

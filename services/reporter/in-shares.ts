@@ -6,7 +6,7 @@
 //   P2. A caller that gave up while its shares waited costs Redis nothing.
 
 import type { BlockRecord, Claim, ReporterContract, Share, ShareOutcome } from "../../lib/contracts/index.js";
-import { type CallContext, type Implementation, type Metrics, WiringError } from "../../lib/wiring/index.js";
+import { type CallContext, type Implementation, type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import { Batcher } from "./batch.js";
 import type { Readings } from "./out-readings.js";
 import type { ShareStore } from "./out-redis.js";
@@ -22,6 +22,7 @@ export interface SharesOptions {
   readonly readings: Readings;
   readonly tail: ShareTail;
   readonly metrics: Metrics;
+  readonly log: Log;
 }
 
 export function answerShares(options: SharesOptions): Implementation<ReporterContract> {
@@ -92,16 +93,25 @@ function refuseIfGone({ signal }: CallContext): void {
 }
 
 async function recordBatch(
-  { recording, metrics }: SharesOptions,
+  { recording, metrics, log }: SharesOptions,
   credited: readonly CreditedShare[],
 ): Promise<ShareOutcome[]> {
   const begun = performance.now();
   const outcomes = await recording.shares(credited);
   metrics.timing("reporter.batch", performance.now() - begun);
+  if (log.isLevelEnabled("debug")) trace(log, credited, outcomes);
   const tally = new Map<ShareOutcome, number>();
   for (const outcome of outcomes) tally.set(outcome, (tally.get(outcome) ?? 0) + 1);
   for (const [outcome, count] of tally) metrics.count("reporter.shares", count, { outcome });
   return outcomes;
+}
+
+/** The end of a share's way through the logs. */
+function trace(log: Log, credited: readonly CreditedShare[], outcomes: readonly ShareOutcome[]): void {
+  credited.forEach(({ share: { identity, connection, line, job, worker } }, i) => {
+    const share = Buffer.from(identity).toString("hex");
+    log.debug({ connection, line, job, share, worker }, `share in the log: ${outcomes[i]}`);
+  });
 }
 
 /** What waits in the spool is known without Redis. */

@@ -41,7 +41,16 @@ export const open: OpenService<Settings> = async (house, settings) => {
   redis.on("close", lost);
   const readings = new Readings(redis, cluster);
   const tail = new ShareTail(redis, cluster);
-  const implementation = answerShares({ store, recording, spool, spoolBytesMax: bytesMax, readings, tail, metrics });
+  const implementation = answerShares({
+    store,
+    recording,
+    spool,
+    spoolBytesMax: bytesMax,
+    readings,
+    tail,
+    metrics,
+    log,
+  });
   const hosted = await house.nexus.host(reporter, implementation);
   tell = {
     recorded: (shares) => hosted.push("recorded", { shares }),

@@ -49,9 +49,11 @@ export class Judging {
       this.desk.blocks.submit(verdict.candidate, this.desk.finder(submit.worker, session.workers), connection.id); // S3
     if (verdict.kind === "refused") {
       const late = line.again && verdict.refusal.reason === "stale" && verdict.identity;
-      if (late && (await this.#recordedBefore(connection, line, known.job.height, late)))
+      if (late && (await this.#recordedBefore(connection, line, known.job.height, late))) {
+        this.#trace("accepted: it was recorded before", connection, submit, line, verdict.identity);
         return this.#accept(connection, id, line);
-      return this.#refuse(connection, id, submit, verdict.refusal, line);
+      }
+      return this.#refuse(connection, id, submit, verdict.refusal, line, verdict.identity);
     }
     const recorded = await this.#record(connection, submit, line, known, verdict);
     this.#settled(connection, id, submit, line, verdict, recorded);
@@ -105,9 +107,11 @@ export class Judging {
   ): void {
     const { session } = connection;
     if (recorded === "duplicate" || recorded === "refused") {
-      this.#refuse(connection, id, submit, recorded === "duplicate" ? REFUSALS.duplicate : BROKEN, line);
+      const why = recorded === "duplicate" ? REFUSALS.duplicate : BROKEN;
+      this.#refuse(connection, id, submit, why, line, verdict.identity);
       return;
     }
+    this.#trace(recorded, connection, submit, line, verdict.identity);
     if (recorded === "moved" || session.phase !== "mining") {
       this.answer(connection, { session, effects: [] }, line);
       return;
@@ -130,12 +134,28 @@ export class Judging {
     this.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
   }
 
-  #refuse(connection: Connection, id: string, submit: Submit, why: Refusal, line: WaitingLine): void {
+  #refuse(
+    connection: Connection,
+    id: string,
+    submit: Submit,
+    why: Refusal,
+    line: WaitingLine,
+    identity?: Uint8Array,
+  ): void {
     const { session } = connection;
+    this.#trace(`refused: ${why.text}`, connection, submit, line, identity);
     this.desk.conduct.refusedShare(connection.address, why.reason);
     connection.figures.refuse(why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
     this.answer(connection, { session, effects: [say(encode.refused(id, why))] }, line);
+  }
+
+  /** The ids by which a share is followed through all logs: connection and line (edge), job, share (reporter). */
+  #trace(outcome: string, { id }: Connection, submit: Submit, line: WaitingLine, identity?: Uint8Array): void {
+    const { log } = this.desk;
+    if (!log.isLevelEnabled("debug")) return; // Of every share: no object is made for nobody.
+    const share = identity && Buffer.from(identity).toString("hex");
+    log.debug({ connection: id, line: line.number, job: submit.job, share, worker: submit.worker }, `share ${outcome}`);
   }
 }
 

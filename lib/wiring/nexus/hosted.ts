@@ -9,10 +9,11 @@
 //   H3. A subscriber gets the snapshot as of its subscription, then every push after it, in order.
 
 import type { Clock } from "../clock.js";
-import type { Contract, MessageOf, MethodSpec, PushName } from "../contract.js";
+import type { Contract, MessageOf, PushName } from "../contract.js";
 import type { Registration } from "../discovery/discovery.js";
 import type { Instance, InstanceId, InstanceState } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
+import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
 import { encodePayload } from "../rpc/payload.js";
 import type { CallContext, Hosted, HostOptions, Implementation, PeerId } from "./nexus.js";
@@ -39,16 +40,14 @@ export interface Subscriber {
   snapshot(take: () => readonly Outgoing[]): void;
 }
 
-export interface HostedMethod {
-  readonly name: string;
-  readonly spec: MethodSpec;
-  readonly handler: (request: unknown, context: CallContext) => unknown;
-}
+export type HostedMethod = CommonMethod;
 
 export interface HostedParts {
   readonly clock: Clock;
   readonly log: Log;
   readonly tally: Tally;
+  /** Answered by every service of this process, unless its contract has a method of that name. */
+  readonly common: readonly CommonMethod[];
   /** The instance's description has changed. */
   changed(): void;
   /** The instance leaves: tell the peers, forget it. */
@@ -83,7 +82,8 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     this.#options = options;
     this.#parts = parts;
     this.#instance = instance;
-    this.methods = methodsOf(contract, implementation);
+    const common = parts.common.map((method) => [method.name, method] as const);
+    this.methods = new Map([...common, ...methodsOf(contract, implementation)]);
     for (const push of Object.keys(contract.pushes)) this.#subscribers.set(push, new Map());
     const counter = (outcome: string) => parts.tally.counter("wiring.served", { service: contract.service, outcome });
     this.served = { ok: counter("ok"), failed: counter("failed"), refused: counter("refused") };

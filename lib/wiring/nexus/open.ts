@@ -10,6 +10,7 @@ import type { Contract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
 import { type Instance, instanceId } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
+import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
 import { defaultLimits, type Limits } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
@@ -37,6 +38,8 @@ export interface NexusOptions {
   readonly limits?: Partial<Limits>;
   /** Encrypts everything between processes; all of a cluster or none. */
   readonly curve?: Curve;
+  /** Methods of every service that this process hosts, beside its contract's. */
+  readonly common?: readonly CommonMethod[];
 }
 
 /** Warnings about malformed frames are logged at most this often; all of them are counted. */
@@ -115,6 +118,7 @@ class ProcessNexus implements Nexus {
       clock: this.#clock,
       log: this.#options.log,
       tally: this.#tally,
+      common: this.#options.common ?? [],
       changed: () => roster.changed(),
       closed: () => {
         roster.remove(target, "left");
