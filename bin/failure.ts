@@ -2,23 +2,28 @@
 //
 //   0 done   1 it failed (try again, or see the message)   2 wrong usage or configuration: nothing was started
 
-import { CircusError, IniError } from "../circus/index.js";
-import { ConfigError } from "../lib/config/index.js";
-import { KeyFileError } from "../lib/wiring/index.js";
-import { MissingSection } from "./services.js";
-
 /** The command line itself is wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What a person must correct before a start. */
-const WRONG = [UsageError, ConfigError, MissingSection, KeyFileError, IniError];
+/**
+ * What a person must correct before a start. By name: whoever only prints a usage error need not load what throws the others.
+ */
+const WRONG: readonly string[] = ["UsageError", "ConfigError", "MissingSection", "KeyFileError", "IniError"];
 
-export const exitCodeOf = (error: unknown): 1 | 2 =>
-  WRONG.some((kind) => error instanceof kind) || isWrongIni(error) ? 2 : 1;
+export function exitCodeOf(error: unknown): 1 | 2 {
+  if (!(error instanceof Error)) return 1;
+  const wrongIni = error.name === "CircusError" && "code" in error && error.code === "BAD_OPTION";
+  return wrongIni || WRONG.includes(error.name) ? 2 : 1;
+}
 
-const isWrongIni = (error: unknown): boolean => error instanceof CircusError && error.code === "BAD_OPTION";
+/** For docs/cli.md. */
+export const EXIT_CODES: Readonly<Record<number, string>> = {
+  0: "Done.",
+  1: "It failed, and the message says why; `doctor`: something is wrong. Trying again may help.",
+  2: "Wrong usage or configuration: nothing was started or changed. Trying again does not help.",
+};
 
 const CAUSES_MAX = 8;
 

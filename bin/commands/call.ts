@@ -2,12 +2,13 @@
 
 import type { CommandModule } from "yargs";
 import { z } from "zod";
-import { type Client, type Contract, instanceId, WiringError } from "../../lib/wiring/index.js";
+import { type Client, type Contract, instanceId } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { CONTRACTS } from "../contracts.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
-import { visit } from "../visit.js";
+import { patiently } from "../patience.js";
+import { consult, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
@@ -39,20 +40,14 @@ export const call: CommandModule<object, Arguments> = {
     const contract = CONTRACTS[args.service];
     if (!contract) throw new UsageError(`there is no service ${args.service}`);
     const request = checkRequest(contract, args.method, args.request);
-    await visit(readConfig(args), async (house) => {
-      const client = house.nexus.client(contract);
-      try {
-        await client.ready(args.timeout);
-        for (const to of targets(client, args)) {
-          const reply = await client.call(args.method, request, { timeoutMs: args.timeout, ...(to ? { to } : {}) });
-          process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
-        }
-      } catch (error) {
-        if (!(error instanceof WiringError) || error.code !== "NO_INSTANCE") throw error;
-        const what = `no instance of ${args.service} is running, or none that can be reached: see \`headframe ps\``;
-        throw new Error(what, { cause: error });
+    const ask = async (client: Client<Contract>) => {
+      for (const to of targets(client, args)) {
+        const options = { timeoutMs: args.timeout, ...(to ? { to } : {}) };
+        const reply = await patiently(`an answer of ${args.service}`, client.call(args.method, request, options));
+        process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
       }
-    });
+    };
+    await visit(readConfig(args), (house) => consult(house, contract, ask, args.timeout));
   },
 };
 

@@ -4,6 +4,8 @@ import type { CommandModule } from "yargs";
 import { bySeniority, type Instance, Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { toJson } from "../json.js";
+import { loadsOf } from "../loads.js";
+import { patiently } from "../patience.js";
 import { plainTable } from "../table.js";
 import { duration } from "../up/screen.js";
 import { visit } from "../visit.js";
@@ -18,14 +20,24 @@ export const ps: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
-      json: { type: "boolean", default: false, describe: "An array of instances, for programs" },
+      json: {
+        type: "boolean",
+        default: false,
+        describe: "An array of instances with senior and load (clients, or null), for programs",
+      },
     }),
   handler: async (args) => {
     await visit(readConfig(args), async (house) => {
       const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
       try {
         const instances = [...(await registry.list())].sort(byService);
-        process.stdout.write(args.json ? `${toJson(instances)}\n` : drawInstances(instances, Date.now()));
+        const loads = await patiently("the instances", loadsOf(house, instances));
+        const told = instances.map((it) => ({
+          ...it,
+          senior: isSenior(it, instances),
+          load: loads.get(it.id) ?? null,
+        }));
+        process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads));
       } finally {
         await registry.close();
       }
@@ -36,27 +48,27 @@ export const ps: CommandModule<object, Arguments> = {
 const byService = (a: Instance, b: Instance): number =>
   a.service < b.service ? -1 : a.service > b.service ? 1 : bySeniority(a, b);
 
-/** One line an instance; the first of each service is its senior. */
-export function drawInstances(instances: readonly Instance[], now: number): string {
+/** The eldest of those that are ready leads its service; where none is, nobody does. */
+export function isSenior(it: Instance, instances: readonly Instance[]): boolean {
+  const ready = instances.filter(({ service, state }) => service === it.service && state === "ready");
+  return ready.sort(bySeniority)[0]?.id === it.id;
+}
+
+/** One line an instance. */
+export function drawInstances(
+  instances: readonly Instance[],
+  now: number,
+  loads: ReadonlyMap<string, number> = new Map(),
+): string {
   if (instances.length === 0)
     return "No instance is running. `npm start` runs a whole pool; `headframe run` single services.\n";
-  const table = plainTable(["left", "left", "left", "right", "right"]);
-  table.push(["SERVICE", "INSTANCE", "STATE", "AGE", "PID", "HOST", "ENDPOINT", "VERSION", ""]);
+  const table = plainTable(["left", "left", "left", "right", "right", "right"]);
+  table.push(["SERVICE", "INSTANCE", "STATE", "AGE", "CLIENTS", "PID", "HOST", "ENDPOINT", "VERSION", ""]);
   for (const it of instances) {
-    const senior = instances.find((other) => other.service === it.service) === it ? "senior" : "";
     const meta = Object.entries(it.meta).map(([key, value]) => `${key}=${value}`);
-    const note = [senior, ...meta].filter(Boolean).join(" ");
-    table.push([
-      it.service,
-      it.id,
-      it.state,
-      duration(now - it.startedAt),
-      it.pid,
-      it.host,
-      it.endpoint,
-      it.version,
-      note,
-    ]);
+    const note = [isSenior(it, instances) ? "senior" : "", ...meta].filter(Boolean).join(" ");
+    const told = [duration(now - it.startedAt), loads.get(it.id) ?? "-", it.pid, it.host, it.endpoint, it.version];
+    table.push([it.service, it.id, it.state, ...told, note]);
   }
   return `${table.toString()}\n`;
 }

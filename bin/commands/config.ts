@@ -1,0 +1,132 @@
+// headframe config: what the configuration is, whether it holds, and a file to start from.
+
+import { writeFile } from "node:fs/promises";
+import { stringify } from "smol-toml";
+import type { CommandModule } from "yargs";
+import { z } from "zod";
+import { type Config, type ConfigOptions, configOptions, configSchema, readConfig } from "../config.js";
+import { drawSample, type SettingSchema } from "../draw/sample-config.js";
+import { UsageError } from "../failure.js";
+import { toJson } from "../json.js";
+import { maskSecrets } from "../secrets.js";
+
+interface Shown extends ConfigOptions {
+  readonly json: boolean;
+}
+
+const json = { type: "boolean", default: false } as const;
+
+const check: CommandModule<object, Shown> = {
+  command: "check",
+  describe: "Say whether the configuration holds; every mistake with its key and what is accepted",
+  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "{ ok, file }, for programs" } }),
+  handler: (args) => {
+    const { file, jobmanager } = readConfig(args); // Throws what is wrong: exit code 2.
+    if (args.json) process.stdout.write(`${toJson({ ok: true, file: file ?? null })}\n`);
+    else process.stdout.write(`${file ?? "the defaults (there is no file)"}: good\n`);
+    if (!jobmanager && !args.json) process.stdout.write("it has no [jobmanager], without which no pool starts\n");
+  },
+};
+
+const show: CommandModule<object, Shown> = {
+  command: "show",
+  describe: "Print the configuration as it takes effect: file, environment, flags and defaults; secrets masked",
+  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "As JSON, not TOML" } }),
+  handler: (args) => {
+    const config = readConfig(args);
+    const shown = maskSecrets(plain(config));
+    const head = `# from ${config.file ?? "defaults only: there is no file"}\n`;
+    process.stdout.write(args.json ? `${toJson(shown)}\n` : `${head}${stringify(shown)}\n`);
+  },
+};
+
+/** As the file would say it, without the keys that are not set. */
+function plain({ house, file: _file, reread: _reread, ...services }: Config): unknown {
+  return JSON.parse(JSON.stringify({ ...house, ...services }));
+}
+
+interface Init {
+  readonly file: string;
+  readonly force: boolean;
+  readonly print: boolean;
+  readonly address: string;
+  readonly coin: string;
+  readonly network: string;
+  readonly daemon: string;
+  readonly cookie: string | undefined;
+  readonly redis: string;
+  readonly port: number;
+}
+
+const init: CommandModule<object, Init> = {
+  command: "init [file]",
+  describe: "Write a configuration to start from: every key with its meaning and default",
+  builder: (yargs) =>
+    yargs
+      .positional("file", { type: "string", default: "headframe.toml", describe: "Where to" })
+      .options({
+        address: { type: "string", requiresArg: true, default: "", describe: "Who is paid for a block" },
+        coin: { type: "string", requiresArg: true, default: "litecoin", describe: "litecoin or bitcoin" },
+        network: { type: "string", requiresArg: true, default: "main", describe: "main, test or regtest" },
+        daemon: {
+          type: "string",
+          requiresArg: true,
+          default: "http://127.0.0.1:9332",
+          describe: "The coin daemon's RPC address",
+        },
+        cookie: { type: "string", requiresArg: true, describe: "The daemon's cookie file" },
+        redis: { type: "string", requiresArg: true, default: "redis://127.0.0.1:6379", describe: "Where Redis is" },
+        port: { type: "number", requiresArg: true, default: 3333, describe: "Where miners connect" },
+        force: { type: "boolean", default: false, describe: "Overwrite the file" },
+        print: { type: "boolean", default: false, describe: "Print it, and write no file" },
+      })
+      .example("headframe config init --address ltc1q... --cookie ~/.litecoin/.cookie", "then: headframe config check"),
+  handler: async (args) => {
+    const text = sampleFor(args);
+    if (args.print) {
+      process.stdout.write(text);
+      return;
+    }
+    await write(args, text);
+    const next = args.address === "" ? `set jobmanager.payout.address in it, then ` : "";
+    process.stdout.write(
+      `${args.file} written\nnext: ${next}\`headframe config check --config ${args.file}\`, \`headframe doctor --config ${args.file}\`\n`,
+    );
+  },
+};
+
+export const config: CommandModule<object, object> = {
+  command: "config <command>",
+  describe: "Check the configuration, show it, or write one to start from",
+  builder: (yargs) =>
+    yargs.command(check).command(show).command(init).demandCommand(1, "name what to do: check, show or init"),
+  handler: () => {},
+};
+
+/** Nobody else may read it: passwords will stand in it. */
+async function write({ file, force }: Init, text: string): Promise<void> {
+  try {
+    await writeFile(file, text, { mode: 0o600, flag: force ? "w" : "wx" });
+  } catch (error) {
+    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    throw new UsageError(`${file} is there already; --force overwrites it, another name keeps it`);
+  }
+}
+
+const HEAD = `# Headframe's configuration. A key behind a # has its default; remove the # to change it.
+# Any key can be overridden: redis.url by the variable HEADFRAME__REDIS__URL, or by --set redis.url=...
+`;
+
+/** Pure. */
+export function sampleFor(it: Omit<Init, "file" | "force" | "print">): string {
+  const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any", reused: "inline" });
+  const daemon = { name: "near", url: it.daemon, ...(it.cookie === undefined ? LOGIN : { cookieFile: it.cookie }) };
+  const set = {
+    redis: { url: it.redis },
+    jobmanager: { coin: it.coin, network: it.network, payout: { address: it.address }, daemons: [daemon] },
+    haproxy: { listeners: [{ name: "default", port: it.port }] },
+  };
+  return `${HEAD}\n${drawSample(schema as SettingSchema, set)}`;
+}
+
+const LOGIN = { user: "pool", passwordFile: "/etc/headframe/daemon.password" };

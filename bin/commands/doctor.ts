@@ -1,0 +1,115 @@
+// headframe doctor: looks at everything that a pool stands on, and says of each thing that is wrong which command mends it.
+//
+//   this machine, Redis, the daemons, the running services --> findings --> exit code 1 when something is wrong
+
+import type { CommandModule } from "yargs";
+import { type OpenedHouse, openHouse, packageVersion, RedisRefused, Registry } from "../../lib/wiring/index.js";
+import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { askDaemon, judgeDaemons } from "../doctor/daemons.js";
+import { bad, drawFindings, type Finding, warning } from "../doctor/finding.js";
+import * as machine from "../doctor/machine.js";
+import { askRedis, judgeRedis } from "../doctor/redis.js";
+import { askServices, judgeInstances } from "../doctor/services.js";
+import { toJson } from "../json.js";
+import { patiently } from "../patience.js";
+
+interface Arguments extends ConfigOptions {
+  readonly json: boolean;
+}
+
+/** Something is wrong: the findings were printed, this is for the exit code. */
+export class Unwell extends Error {
+  override readonly name = "Unwell";
+}
+
+/** A doctor need not wait as long as a start does. */
+const REDIS_PATIENCE_MS = 2_000;
+
+export const doctor: CommandModule<object, Arguments> = {
+  command: "doctor",
+  describe: "Look for what is wrong: versions, limits, ports, Redis, daemons, clocks, services; and how to mend it",
+  builder: (yargs) =>
+    yargs.options({
+      ...configOptions,
+      json: { type: "boolean", default: false, describe: "An array of findings, for programs" },
+    }),
+  handler: async (args) => {
+    const config = readConfig(args);
+    const findings = await patiently("everything to be looked at", examine(config));
+    const colours = process.stdout.isTTY && process.stdout.hasColors();
+    process.stdout.write(args.json ? `${toJson(findings)}\n` : drawFindings(findings, colours));
+    const wrong = findings.filter(({ verdict }) => verdict === "bad").length;
+    if (wrong > 0) throw new Unwell(`${wrong} ${wrong === 1 ? "thing is" : "things are"} wrong`);
+  },
+};
+
+async function examine(config: Config): Promise<Finding[]> {
+  const limits = machine.openFileLimits();
+  const own = [
+    machine.judgeNode(process.versions.node),
+    ...machine.judgeConfigFile(config),
+    ...(limits ? [machine.judgeFiles(limits, machine.connectionsMax(config))] : []),
+    await machine.checkHaproxyProgram(config.haproxy.program),
+    ...(await machine.checkSpoolDisk(config)),
+  ];
+  const [redis, daemons] = await Promise.all([examineHouse(config), examineDaemons(config)]);
+  const ports = config.haproxy.listeners.map(({ host, port }) => machine.checkPort(host, port, redis.haproxyRuns));
+  return [...own, ...(await Promise.all(ports)), ...redis.findings, ...daemons, ...redis.services];
+}
+
+async function examineDaemons({ jobmanager }: Config): Promise<Finding[]> {
+  if (!jobmanager) {
+    const how = "headframe config init --address ADDRESS    writes one; `npm start` needs none";
+    return [warning("daemons", "the configuration has no [jobmanager]: no pool can start on it", how)];
+  }
+  const facts = await Promise.all(jobmanager.daemons.map(askDaemon));
+  return judgeDaemons(facts, jobmanager.network === "regtest");
+}
+
+interface House {
+  readonly findings: Finding[];
+  readonly services: Finding[];
+  readonly haproxyRuns: boolean;
+}
+
+async function examineHouse(config: Config): Promise<House> {
+  const { redis, ...rest } = config.house;
+  const patience = Math.min(redis.connectTimeoutMs, REDIS_PATIENCE_MS);
+  const settings = {
+    ...rest,
+    redis: { ...redis, connectTimeoutMs: patience },
+    log: { level: "silent", name: "doctor" },
+  };
+  let house: OpenedHouse;
+  try {
+    house = await openHouse(settings as Config["house"]);
+  } catch (error) {
+    if (!(error instanceof RedisRefused)) throw error;
+    const how = config.file === undefined ? "npm start, or redis-server and headframe config init" : "redis-server";
+    return { findings: [bad("redis", error.message, how)], services: [], haproxyRuns: false };
+  }
+  try {
+    return await examineOpen(house);
+  } finally {
+    await house.close();
+  }
+}
+
+async function examineOpen(house: OpenedHouse): Promise<House> {
+  const places = new Map([house.redis.discovery, house.redis.state, house.redis.shares].map((it) => [it, it]));
+  const roles = (it: unknown) =>
+    (["discovery", "state", "shares"] as const).filter((role) => house.redis[role] === it).join(", ");
+  const findings: Finding[] = [];
+  for (const redis of places.keys()) {
+    const what = places.size === 1 ? "redis" : `redis (${roles(redis)})`;
+    findings.push(...judgeRedis(what, await askRedis(redis)));
+  }
+  const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+  const instances = await registry.list().finally(() => registry.close());
+  const said = instances.length > 0 ? await askServices(house) : [];
+  return {
+    findings,
+    services: [...judgeInstances(instances, packageVersion), ...said],
+    haproxyRuns: instances.some(({ service }) => service === "haproxy"),
+  };
+}

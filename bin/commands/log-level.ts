@@ -1,0 +1,70 @@
+// headframe log-level INSTANCE [LEVEL]: what a running process writes into its log; changed without a restart.
+
+import type { CommandModule } from "yargs";
+import {
+  everywhere,
+  type Instance,
+  instanceId,
+  type LogLevel,
+  logLevel as level,
+  Registry,
+} from "../../lib/wiring/index.js";
+import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { UsageError } from "../failure.js";
+import { toJson } from "../json.js";
+import { consult, visit } from "../visit.js";
+
+interface Arguments extends ConfigOptions {
+  readonly instance: string;
+  readonly level: LogLevel | undefined;
+  readonly for: number | undefined;
+  readonly json: boolean;
+}
+
+interface Answer {
+  readonly instance: string;
+  readonly level: LogLevel;
+  readonly configured: LogLevel;
+}
+
+export const logLevel: CommandModule<object, Arguments> = {
+  command: "log-level <instance> [level]",
+  describe: "Tell or change what a running process logs; a service's name means all of its instances",
+  builder: (yargs) =>
+    yargs
+      .positional("instance", {
+        type: "string",
+        demandOption: true,
+        describe: "An instance of `headframe ps`, a service, or `all`",
+      })
+      .positional("level", { choices: level.options, describe: "The least severe messages that are written" })
+      .options({
+        ...configOptions,
+        for: { type: "number", requiresArg: true, describe: "After so many seconds it is as configured again" },
+        json: { type: "boolean", default: false, describe: "An array of instances, for programs" },
+      })
+      .example("headframe log-level stratum debug --for 60", "a minute of every share's way, at all stratum instances"),
+  handler: async (args) => {
+    if (args.for !== undefined && !(args.for > 0)) throw new UsageError("--for takes a number of seconds above 0");
+    await visit(readConfig(args), async (house) => {
+      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+      const all = await registry.list().finally(() => registry.close());
+      const meant = all.filter(({ id, service }) => args.instance === "all" || [id, service].includes(args.instance));
+      if (meant.length === 0) throw new Error(`there is no instance or service ${args.instance}: see \`headframe ps\``);
+      const answers: Answer[] = [];
+      for (const instance of meant.filter(({ state }) => state === "ready")) answers.push(await tell(instance));
+      process.stdout.write(args.json ? `${toJson(answers)}\n` : answers.map(draw).join(""));
+
+      async function tell({ id, service }: Instance): Promise<Answer> {
+        const { level, for: seconds } = args;
+        const request = { ...(level !== undefined && { level }), ...(seconds !== undefined && { seconds }) };
+        const to = { to: instanceId.parse(id) };
+        const reply = await consult(house, everywhere(service), (client) => client.call("logLevel", request, to));
+        return { instance: id, ...reply };
+      }
+    });
+  },
+};
+
+const draw = ({ instance, level: now, configured }: Answer): string =>
+  `${instance} logs from ${now} on${now === configured ? "" : ` (configured: ${configured})`}\n`;

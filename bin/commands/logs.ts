@@ -1,0 +1,94 @@
+// headframe logs: the logs of the pool that runs here (or ran here last), merged by time, filtered, made readable.
+//
+//   run/current/logs/*.log -> lines -> filter -> one line each for people, or as they are (--json)
+
+import type { CommandModule } from "yargs";
+import { logLevel } from "../../lib/wiring/index.js";
+import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { UsageError } from "../failure.js";
+import { drawEntry } from "../logs/draw.js";
+import { type Entry, isWanted, parseEntry, type Wanted } from "../logs/entry.js";
+import { type Line, LogFiles, newestLogs } from "../logs/files.js";
+import { untilAsked } from "../until-asked.js";
+
+interface Arguments extends ConfigOptions, Omit<Wanted, "services"> {
+  readonly service: readonly string[];
+  readonly follow: boolean;
+  readonly lines: number;
+  readonly folder: string | undefined;
+  readonly json: boolean;
+}
+
+const LEVELS = logLevel.exclude(["silent"]).options;
+
+export const logs: CommandModule<object, Arguments> = {
+  command: "logs [text]",
+  describe: "Read the logs of the pool that runs here: by service, level, connection, job, share",
+  builder: (yargs) =>
+    yargs
+      .positional("text", { type: "string", describe: "Only lines with this in them" })
+      .options({
+        ...configOptions,
+        service: {
+          type: "string",
+          array: true,
+          requiresArg: true,
+          default: [] as string[],
+          describe: "Only of this log, such as stratum (again for more)",
+        },
+        level: { choices: LEVELS, describe: "Only this severe, or more" },
+        connection: { type: "string", requiresArg: true, describe: "Only of this connection id" },
+        job: { type: "string", requiresArg: true, describe: "Only of this job" },
+        share: { type: "string", requiresArg: true, describe: "Only of the share whose id begins so" },
+        worker: { type: "string", requiresArg: true, describe: "Only of workers whose name has this in it" },
+        follow: { alias: "f", type: "boolean", default: false, describe: "Go on until Ctrl-C" },
+        lines: { alias: "n", type: "number", default: 100, requiresArg: true, describe: "The newest so many" },
+        folder: { type: "string", requiresArg: true, describe: "Another run's folder of logs" },
+        json: { type: "boolean", default: false, describe: "The lines as they were written" },
+      })
+      .example("headframe logs -f --level warn", "what goes wrong, as it happens")
+      .example("headframe log-level all debug --for 60", "first, to follow a share through all processes:")
+      .example("headframe logs --share 9cbedb59", "the whole way of one share"),
+  handler: async (args) => {
+    if (!(args.lines >= 0)) throw new UsageError("--lines takes a number from 0 on");
+    const { runDirectory } = readConfig(args);
+    const folder = args.folder ?? (await newestLogs(runDirectory));
+    if (folder === undefined) {
+      throw new Error(`no pool ran here yet: there is no run in ${runDirectory}. Name a folder of logs with --folder`);
+    }
+    const files = new LogFiles(folder);
+    try {
+      await print(files, args);
+    } finally {
+      await files.close();
+    }
+  },
+};
+
+async function print(files: LogFiles, args: Arguments): Promise<void> {
+  const wanted: Wanted = { ...args, services: args.service };
+  const colours = process.stdout.isTTY && process.stdout.hasColors();
+  const write = (entries: readonly Entry[]) => {
+    const lines = entries.map((entry) => `${args.json ? entry.line : drawEntry(entry, colours)}\n`);
+    process.stdout.write(lines.join(""));
+  };
+  const found = pick(await files.read(), wanted);
+  write(args.lines === 0 ? [] : found.slice(-args.lines));
+  if (!args.follow) return;
+  for await (const lines of files.follow(untilAsked())) write(pick(lines, wanted));
+}
+
+/** The wanted ones by time; a line without one stands where the line before it in its file stands. */
+export function pick(lines: readonly Line[], wanted: Wanted): Entry[] {
+  const times = new Map<string, number>();
+  const entries = lines.map(({ source, text }) => {
+    const entry = parseEntry(source, text);
+    const at = entry.time ?? times.get(source) ?? 0;
+    times.set(source, at);
+    return { entry, at };
+  });
+  return entries
+    .filter(({ entry }) => isWanted(entry, wanted))
+    .sort((a, b) => a.at - b.at)
+    .map(({ entry }) => entry);
+}

@@ -1,0 +1,38 @@
+// headframe rounds: what was done between two blocks, and by whom; the open round first.
+
+import type { CommandModule } from "yargs";
+import { reporter } from "../../lib/contracts/index.js";
+import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { drawRounds } from "../draw/tables.js";
+import { UsageError } from "../failure.js";
+import { toJson } from "../json.js";
+import { patiently } from "../patience.js";
+import { consult, visit } from "../visit.js";
+
+interface Arguments extends ConfigOptions {
+  readonly limit: number;
+  readonly json: boolean;
+}
+
+const LIMIT_MAX = 100;
+
+export const rounds: CommandModule<object, Arguments> = {
+  command: "rounds",
+  describe: "Rounds, the open one first: shares, difficulty and the part of each worker",
+  builder: (yargs) =>
+    yargs.options({
+      ...configOptions,
+      limit: { type: "number", default: 10, requiresArg: true, describe: "Rounds at most" },
+      json: { type: "boolean", default: false, describe: "An array of rounds, for programs" },
+    }),
+  handler: async (args) => {
+    const { limit, json } = args;
+    if (!(limit >= 1 && limit <= LIMIT_MAX)) throw new UsageError(`--limit takes a number from 1 to ${LIMIT_MAX}`);
+    await visit(readConfig(args), async (house) => {
+      const found = await consult(house, reporter, (client) =>
+        patiently("the reporter", client.call("rounds", { limit })),
+      );
+      process.stdout.write(json ? `${toJson(found.rounds)}\n` : drawRounds(found.rounds, Date.now()));
+    });
+  },
+};

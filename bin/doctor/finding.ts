@@ -1,0 +1,39 @@
+// A finding of `headframe doctor`: what was looked at, how it is, and the command that mends it. Pure.
+
+import { styleText } from "node:util";
+
+export type Verdict = "good" | "warning" | "bad";
+
+export interface Finding {
+  /** What was looked at: `Redis at redis://...`, `port 3333`. */
+  readonly what: string;
+  readonly verdict: Verdict;
+  readonly text: string;
+  /** A command, or what to set; missing only where nothing is wrong. */
+  readonly mend?: string;
+}
+
+export const good = (what: string, text: string): Finding => ({ what, verdict: "good", text });
+/** It works, and will not always. */
+export const warning = (what: string, text: string, mend: string): Finding => ({
+  what,
+  verdict: "warning",
+  text,
+  mend,
+});
+/** Something does not work, or shares can be lost. */
+export const bad = (what: string, text: string, mend: string): Finding => ({ what, verdict: "bad", text, mend });
+
+const MARKS = { good: ["green", "ok  "], warning: ["yellow", "warn"], bad: ["red", "BAD "] } as const;
+
+export function drawFindings(findings: readonly Finding[], colours: boolean): string {
+  const width = Math.max(0, ...findings.map(({ what }) => what.length));
+  const lines = findings.flatMap(({ what, verdict, text, mend }) => {
+    const [style, mark] = MARKS[verdict];
+    const head = `${colours ? styleText(style, mark) : mark}  ${what.padEnd(width)}  ${text}`;
+    return mend === undefined ? [head] : [head, `${" ".repeat(width + 8)}mend: ${mend}`];
+  });
+  const count = (verdict: Verdict) => findings.filter((it) => it.verdict === verdict).length;
+  const wrong = `${count("bad")} wrong, ${count("warning")} to look at, ${count("good")} good`;
+  return `${[...lines, "", wrong].join("\n")}\n`;
+}

@@ -1,0 +1,64 @@
+// One look at the whole pool, by the contracts that every service uses.
+//
+//   reporter.pool, reporter.workers, jobmanager.status, edge.status, stratum.status, discovery --> Look
+//
+// What does not answer in time is a trouble in the picture and no failure: top is needed most when something is wrong.
+
+import { jobmanager, reporter } from "../../lib/contracts/index.js";
+import { bySeniority, type Client, type House, Registry, WiringError } from "../../lib/wiring/index.js";
+import { loadsOf } from "../loads.js";
+import type { Look } from "./view.js";
+
+const ANSWER_MS = 1_500;
+const WORKERS_MAX = 1_000;
+
+export class Collector {
+  readonly #registry: Registry;
+  readonly #jobs: Client<typeof jobmanager>;
+  readonly #shares: Client<typeof reporter>;
+
+  constructor(readonly house: House) {
+    this.#registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+    this.#jobs = house.nexus.client(jobmanager);
+    this.#shares = house.nexus.client(reporter);
+  }
+
+  async look(): Promise<Look> {
+    const troubles: string[] = [];
+    const options = { timeoutMs: ANSWER_MS };
+    const asked = async <T>(what: string, question: Promise<T>): Promise<T | undefined> => {
+      try {
+        return await question;
+      } catch (error) {
+        const text = error instanceof Error ? error.message : String(error);
+        troubles.push(
+          error instanceof WiringError && error.code === "NO_INSTANCE" ? `no ${what} runs` : `${what}: ${text}`,
+        );
+        return undefined;
+      }
+    };
+    const [pool, workers, status, instances] = await Promise.all([
+      asked("reporter", this.#shares.call("pool", {}, options)),
+      asked("reporter", this.#shares.call("workers", { limit: WORKERS_MAX }, options)),
+      asked("jobmanager", this.#jobs.call("status", {}, options)),
+      asked("discovery", this.#registry.list()),
+    ]);
+    const sorted = [...(instances ?? [])].sort((a, b) => a.service.localeCompare(b.service) || bySeniority(a, b));
+    return {
+      at: Date.now(),
+      ...(pool && { pool }),
+      job: status?.job,
+      daemons: status?.daemons ?? [],
+      workers: workers?.workers ?? [],
+      instances: sorted,
+      loads: await loadsOf(this.house, sorted),
+      troubles: [...new Set(troubles)],
+    };
+  }
+
+  async close(): Promise<void> {
+    await this.#registry.close();
+    await this.#jobs.close();
+    await this.#shares.close();
+  }
+}

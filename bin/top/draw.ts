@@ -1,0 +1,107 @@
+// The screen of `headframe top`: a view in, text out. Pure.
+
+import { styleText } from "node:util";
+import sliceAnsi from "slice-ansi";
+import type { WorkerStats } from "../../lib/contracts/index.js";
+import { sparkline } from "../draw/sparkline.js";
+import { refusals, short } from "../draw/tables.js";
+import { plainTable } from "../table.js";
+import { duration, hashrate, type ScreenOptions } from "../up/screen.js";
+import type { Sort, TopView } from "./view.js";
+
+type Style = Parameters<typeof styleText>[0];
+type Paint = (style: Style, text: string) => string;
+
+const COURSE_WIDTH = 40;
+const WORKER_COURSE_WIDTH = 16;
+const WORKERS_MIN = 3;
+
+export function drawTop(view: TopView, { columns, rows, colours }: ScreenOptions): string {
+  const paint: Paint = (style, text) => (colours ? styleText(style, text) : text);
+  const head = [...headline(view, paint), "", ...instances(view, paint), ""];
+  const room = Math.max(WORKERS_MIN, rows - head.length - 3);
+  const foot = paint("dim", `q quits   s sorts (now by ${view.sort})`);
+  return [...head, ...workers(view, room, paint), foot].map((line) => sliceAnsi(line, 0, columns)).join("\n");
+}
+
+/** The same as one line, where there is no screen. */
+export function drawTopLine({ at, pool, job, loads, instances, troubles }: TopView): string {
+  const clients = instances.filter(({ service }) => service === "edge").map(({ id }) => loads.get(id) ?? 0);
+  const figures = pool
+    ? [
+        hashrate(pool.hashrate1m),
+        `${pool.workersActive} workers`,
+        `${pool.accepted} accepted`,
+        `${rejectedIn(pool.rejected)} rejected`,
+        `${pool.blocks} blocks`,
+      ]
+    : [];
+  const work = job ? [`job ${job.id} for block ${job.height}`] : [];
+  const all = [...figures, `${sum(clients)} clients`, ...work, ...troubles];
+  return `${new Date(at).toTimeString().slice(0, 8)}  ${all.join("   ")}`;
+}
+
+function headline({ pool, job, at, daemons, hashrates, sharesPerSecond, troubles }: TopView, paint: Paint): string[] {
+  const chain = daemons.map(({ name, state, height, reason }) =>
+    state === "live"
+      ? `${name} ${paint("green", "live")} at ${height ?? "?"}`
+      : `${name} ${paint("red", reason ?? state)}`,
+  );
+  const course = (values: readonly number[]) => paint("cyan", sparkline(values, COURSE_WIDTH));
+  const rate = pool ? hashrate(pool.hashrate1m) : "...";
+  const perSecond = sharesPerSecond.at(-1)?.toFixed(2) ?? "...";
+  return [
+    `${paint(["bold", "cyan"], "Headframe")}  ${new Date(at).toTimeString().slice(0, 8)}`,
+    `  pool    ${rate.padEnd(12)} ${course(hashrates)}   1 h: ${pool ? hashrate(pool.hashrate1h) : "..."}`,
+    `  shares  ${`${perSecond} /s`.padEnd(12)} ${course(sharesPerSecond)}   ${shares(pool, paint)}`,
+    `  chain   ${chain.join("   ") || "no daemon is known"}`,
+    `  work    ${job ? `job ${job.id} for block ${job.height}, ${duration(at - job.templateAt)} old` : "none"}`,
+    ...troubles.map((trouble) => `  ${paint("red", `trouble ${trouble}`)}`),
+  ];
+}
+
+function shares(pool: TopView["pool"], paint: Paint): string {
+  if (!pool) return "";
+  const spooled = pool.spooled > 0 ? paint("yellow", `   ${pool.spooled} in the spool`) : "";
+  const bad = refusals(pool.rejected);
+  return `${pool.accepted} accepted   rejected: ${bad || "0"}   round ${pool.round}   ${pool.blocks} blocks${spooled}`;
+}
+
+function instances({ instances: all, loads, at }: TopView, paint: Paint): string[] {
+  const table = plainTable(["left", "left", "right", "right", "left"]);
+  table.push(["  INSTANCE", "STATE", "AGE", "CLIENTS", "HOST", "VERSION"].map((title) => paint("dim", title)));
+  for (const { id, state, startedAt, host, version } of all) {
+    const shown = state === "ready" ? paint("green", state) : paint("yellow", state);
+    table.push([`  ${id}`, shown, duration(at - startedAt), loads.get(id) ?? "-", host, version]);
+  }
+  return table.toString().split("\n");
+}
+
+function workers({ workers: all, sort, courses, at }: TopView, room: number, paint: Paint): string[] {
+  const table = plainTable(["left", "right", "left", "right", "right", "right", "right"]);
+  const titles = ["  WORKER", "1 MIN", "", "1 H", "ACCEPTED", "REJECTED", "LAST SHARE"];
+  table.push(titles.map((title) => paint("dim", title)));
+  const sorted = sortWorkers(all, sort);
+  for (const it of sorted.slice(0, room)) {
+    const course = paint("cyan", sparkline(courses.get(it.worker) ?? [], WORKER_COURSE_WIDTH));
+    const last = it.lastShareAt === undefined ? "never" : `${duration(at - it.lastShareAt)} ago`;
+    const rates = [hashrate(it.hashrate1m), course, hashrate(it.hashrate1h)];
+    table.push([`  ${it.worker}`, ...rates, short(it.accepted), short(it.rejected), last]);
+  }
+  const more = sorted.length - room;
+  return [...table.toString().split("\n"), ...(more > 0 ? [paint("dim", `  ... ${more} more`)] : [])];
+}
+
+export function sortWorkers(workers: readonly WorkerStats[], sort: Sort): WorkerStats[] {
+  const by: Record<Sort, (it: WorkerStats) => number> = {
+    hashrate: (it) => it.hashrate1m,
+    accepted: (it) => it.accepted,
+    rejected: (it) => it.rejected,
+    "last share": (it) => it.lastShareAt ?? 0,
+    name: () => 0,
+  };
+  return [...workers].sort((a, b) => by[sort](b) - by[sort](a) || a.worker.localeCompare(b.worker));
+}
+
+const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
+const rejectedIn = (rejected: Readonly<Record<string, number>>): number => sum(Object.values(rejected));
