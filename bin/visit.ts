@@ -3,9 +3,12 @@
 import {
   type Client,
   type Contract,
+  type House,
+  type Instance,
   type OpenedHouse,
   openHouse,
   RedisRefused,
+  Registry,
   WiringError,
 } from "../lib/wiring/index.js";
 import type { Config } from "./config.js";
@@ -46,15 +49,16 @@ export const ANSWER_MS = 5_000;
  * @throws {Error} which says that none runs, and how to see what does.
  */
 export async function consult<C extends Contract, T>(
-  { nexus }: OpenedHouse,
+  { nexus }: House,
   contract: C,
   act: (client: Client<C>) => Promise<T>,
   timeoutMs = ANSWER_MS,
+  atLeast = 1,
 ): Promise<T> {
   const client = nexus.client(contract);
   const { service } = contract;
   try {
-    await patiently(`an instance of ${service}`, client.ready(timeoutMs));
+    await patiently(`an instance of ${service}`, client.ready(timeoutMs, atLeast));
     return await act(client);
   } catch (error) {
     if (!(error instanceof WiringError) || error.code !== "NO_INSTANCE") throw error;
@@ -63,4 +67,21 @@ export async function consult<C extends Contract, T>(
   } finally {
     await client.close();
   }
+}
+
+/** The same, for whoever asks every instance: all that are ready can be reached when `act` begins. */
+export async function consultAll<C extends Contract, T>(
+  house: House,
+  contract: C,
+  act: (client: Client<C>) => Promise<T>,
+  timeoutMs = ANSWER_MS,
+): Promise<T> {
+  const ready = (await instancesOf(house)).filter((it) => it.service === contract.service && it.state === "ready");
+  return consult(house, contract, act, timeoutMs, Math.max(1, ready.length));
+}
+
+/** What discovery lists now. */
+export async function instancesOf({ redis, cluster }: House): Promise<readonly Instance[]> {
+  const registry = Registry.open({ redis: redis.discovery, cluster });
+  return registry.list().finally(() => registry.close());
 }

@@ -8,7 +8,7 @@ import { CONTRACTS } from "../contracts.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
-import { consult, visit } from "../visit.js";
+import { consult, consultAll, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
@@ -47,7 +47,7 @@ export const call: CommandModule<object, Arguments> = {
         process.stdout.write(`${toJson(args.all ? { instance: to, reply } : reply)}\n`);
       }
     };
-    await visit(readConfig(args), (house) => consult(house, contract, ask, args.timeout));
+    await visit(readConfig(args), (house) => (args.all ? consultAll : consult)(house, contract, ask, args.timeout));
   },
 };
 

@@ -3,7 +3,7 @@
 //   this machine, Redis, the daemons, the running services --> findings --> exit code 1 when something is wrong
 
 import type { CommandModule } from "yargs";
-import { type OpenedHouse, openHouse, packageVersion, RedisRefused, Registry } from "../../lib/wiring/index.js";
+import { type OpenedHouse, openHouse, packageVersion, RedisRefused } from "../../lib/wiring/index.js";
 import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { askDaemon, judgeDaemons } from "../doctor/daemons.js";
 import { bad, drawFindings, type Finding, warning } from "../doctor/finding.js";
@@ -12,6 +12,7 @@ import { askRedis, judgeRedis } from "../doctor/redis.js";
 import { askServices, judgeInstances } from "../doctor/services.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
+import { instancesOf } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -48,7 +49,7 @@ async function examine(config: Config): Promise<Finding[]> {
   const own = [
     machine.judgeNode(process.versions.node),
     ...machine.judgeConfigFile(config),
-    ...(limits ? [machine.judgeFiles(limits, machine.connectionsMax(config))] : []),
+    ...(limits ? [machine.judgeFiles(limits, config.haproxy.connectionsMax)] : []),
     await machine.checkHaproxyProgram(config.haproxy.program),
     ...(await machine.checkSpoolDisk(config)),
   ];
@@ -104,8 +105,7 @@ async function examineOpen(house: OpenedHouse): Promise<House> {
     const what = places.size === 1 ? "redis" : `redis (${roles(redis)})`;
     findings.push(...judgeRedis(what, await askRedis(redis)));
   }
-  const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
-  const instances = await registry.list().finally(() => registry.close());
+  const instances = await instancesOf(house);
   const said = instances.length > 0 ? await askServices(house) : [];
   return {
     findings,

@@ -1,18 +1,11 @@
 // headframe log-level INSTANCE [LEVEL]: what a running process writes into its log; changed without a restart.
 
 import type { CommandModule } from "yargs";
-import {
-  everywhere,
-  type Instance,
-  instanceId,
-  type LogLevel,
-  logLevel as level,
-  Registry,
-} from "../../lib/wiring/index.js";
+import { everywhere, type Instance, instanceId, type LogLevel, logLevel as level } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
-import { consult, visit } from "../visit.js";
+import { consultAll, instancesOf, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly instance: string;
@@ -47,8 +40,7 @@ export const logLevel: CommandModule<object, Arguments> = {
   handler: async (args) => {
     if (args.for !== undefined && !(args.for > 0)) throw new UsageError("--for takes a number of seconds above 0");
     await visit(readConfig(args), async (house) => {
-      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
-      const all = await registry.list().finally(() => registry.close());
+      const all = await instancesOf(house);
       const meant = all.filter(({ id, service }) => args.instance === "all" || [id, service].includes(args.instance));
       if (meant.length === 0) throw new Error(`there is no instance or service ${args.instance}: see \`headframe ps\``);
       const answers: Answer[] = [];
@@ -59,7 +51,7 @@ export const logLevel: CommandModule<object, Arguments> = {
         const { level, for: seconds } = args;
         const request = { ...(level !== undefined && { level }), ...(seconds !== undefined && { seconds }) };
         const to = { to: instanceId.parse(id) };
-        const reply = await consult(house, everywhere(service), (client) => client.call("logLevel", request, to));
+        const reply = await consultAll(house, everywhere(service), (client) => client.call("logLevel", request, to));
         return { instance: id, ...reply };
       }
     });

@@ -10,7 +10,7 @@ import { drawMiner, drawMiners } from "../draw/tables.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
-import { ANSWER_MS, consult, visit } from "../visit.js";
+import { ANSWER_MS, consultAll, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly match: string | undefined;
@@ -50,7 +50,7 @@ export const miners: CommandModule<object, Arguments> = {
     const { match, by, limit, json } = args;
     if (!(limit >= 1 && limit <= LIMIT_MAX)) throw new UsageError(`--limit takes a number from 1 to ${LIMIT_MAX}`);
     await visit(readConfig(args), async (house) => {
-      const found = await consult(house, stratum, (client) =>
+      const found = await consultAll(house, stratum, (client) =>
         patiently("the stratum instances", findMiners(client, { match, by, limit })),
       );
       const sorted = found.sort((a, b) => b.hashrate - a.hashrate).slice(0, limit);

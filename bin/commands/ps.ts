@@ -1,14 +1,14 @@
 // headframe ps: what discovery knows, instance by instance.
 
 import type { CommandModule } from "yargs";
-import { bySeniority, type Instance, Registry } from "../../lib/wiring/index.js";
+import { bySeniority, type Instance } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { toJson } from "../json.js";
-import { loadsOf } from "../loads.js";
+import { Loads } from "../loads.js";
 import { patiently } from "../patience.js";
 import { plainTable } from "../table.js";
 import { duration } from "../up/screen.js";
-import { visit } from "../visit.js";
+import { instancesOf, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -28,19 +28,10 @@ export const ps: CommandModule<object, Arguments> = {
     }),
   handler: async (args) => {
     await visit(readConfig(args), async (house) => {
-      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
-      try {
-        const instances = [...(await registry.list())].sort(byService);
-        const loads = await patiently("the instances", loadsOf(house, instances));
-        const told = instances.map((it) => ({
-          ...it,
-          senior: isSenior(it, instances),
-          load: loads.get(it.id) ?? null,
-        }));
-        process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads));
-      } finally {
-        await registry.close();
-      }
+      const instances = [...(await instancesOf(house))].sort(byService);
+      const loads = await patiently("the instances", new Loads(house).of(instances)); // The house closes its clients.
+      const told = instances.map((it) => ({ ...it, senior: isSenior(it, instances), load: loads.get(it.id) ?? null }));
+      process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads));
     });
   },
 };

@@ -13,7 +13,8 @@ const HAPROXY_MIN = [2, 6] as const;
 const FILES_BESIDE = 512;
 /** HAProxy holds two ends of a connection; keeper and edge one each, in processes of their own. */
 const FILES_PER_CONNECTION = 2;
-const CONNECTIONS_USUALLY = 10_000;
+/** Fewer are no pool. */
+const CONNECTIONS_MIN = 1_000;
 
 export function judgeNode(version: string): Finding {
   const enough = atLeast(version, NODE_MIN);
@@ -27,13 +28,19 @@ function atLeast(version: string, [wantedMajor, wantedMinor]: readonly [number, 
   return major > wantedMajor || (major === wantedMajor && minor >= wantedMinor);
 }
 
-/** @param soft Open files that a process may have, as it starts; hard: what it may raise that to. */
-export function judgeFiles({ soft, hard }: { soft: number; hard: number }, connections: number): Finding {
+/**
+ * @param limits soft: open files that a process may have, as it starts; hard: what it may raise that to.
+ * @param wanted Connections that are configured; undefined: as many as the limit allows.
+ */
+export function judgeFiles({ soft, hard }: { soft: number; hard: number }, wanted: number | undefined): Finding {
+  const connections = wanted ?? CONNECTIONS_MIN;
   const needed = FILES_PER_CONNECTION * connections + FILES_BESIDE;
-  const text = `${soft} may be open in a process (at most ${hard}); ${connections} connections need ${needed}`;
+  const allowed = Math.floor((soft - FILES_BESIDE) / FILES_PER_CONNECTION);
+  const text = `${soft} may be open in a process: enough for ${Math.max(0, allowed)} connections`;
   if (soft >= needed) return good("open files", text);
+  const short = `${text}, not for ${connections}`;
   const how = `ulimit -n ${needed}    (systemd: LimitNOFILE=${needed})`;
-  return hard >= needed ? warning("open files", text, how) : bad("open files", text, how);
+  return hard >= needed ? warning("open files", short, how) : bad("open files", short, how);
 }
 
 /** Of this process, which what it starts inherits. */
@@ -113,6 +120,3 @@ export function judgeConfigFile({ file }: Config): Finding[] {
     ? [good("configuration", `${file}, readable by its owner only`)]
     : [warning("configuration", `${file} can be read by others, and passwords may stand in it`, `chmod 600 ${file}`)];
 }
-
-export const connectionsMax = ({ haproxy }: Config): number =>
-  haproxy.connectionsMax ?? Math.min(CONNECTIONS_USUALLY, ...haproxy.listeners.map((it) => it.connectionsMax));

@@ -6,7 +6,7 @@
 
 import { jobmanager, reporter } from "../../lib/contracts/index.js";
 import { bySeniority, type Client, type House, Registry, WiringError } from "../../lib/wiring/index.js";
-import { loadsOf } from "../loads.js";
+import { Loads } from "../loads.js";
 import type { Look } from "./view.js";
 
 const ANSWER_MS = 1_500;
@@ -17,7 +17,10 @@ export class Collector {
   readonly #jobs: Client<typeof jobmanager>;
   readonly #shares: Client<typeof reporter>;
 
-  constructor(readonly house: House) {
+  readonly #loads: Loads;
+
+  constructor(house: House) {
+    this.#loads = new Loads(house);
     this.#registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
     this.#jobs = house.nexus.client(jobmanager);
     this.#shares = house.nexus.client(reporter);
@@ -51,13 +54,14 @@ export class Collector {
       daemons: status?.daemons ?? [],
       workers: workers?.workers ?? [],
       instances: sorted,
-      loads: await loadsOf(this.house, sorted),
+      loads: await this.#loads.of(sorted),
       troubles: [...new Set(troubles)],
     };
   }
 
   async close(): Promise<void> {
     await this.#registry.close();
+    await this.#loads.close();
     await this.#jobs.close();
     await this.#shares.close();
   }
