@@ -75,11 +75,7 @@ export function assemble(
 ): Assembled | Refusal {
   if (submit.extranonce2.length !== 2 * job.extranonce2Size)
     return refusal("other", `Invalid extranonce2: ${2 * job.extranonce2Size} hex digits are needed`);
-  const coinbase = Buffer.concat([
-    job.coinbase1,
-    Buffer.from(terms.extranonce1 + submit.extranonce2, "hex"),
-    job.coinbase2,
-  ]);
+  const coinbase = coinbaseOf(job, terms.extranonce1 + submit.extranonce2);
   const header = chain.encodeHeader({
     version: rolledVersion(job, submit.versionBits, terms.versionMask),
     previousHash: job.previousHash,
@@ -89,6 +85,15 @@ export function assemble(
     nonce: submit.nonce,
   });
   return { header, coinbase };
+}
+
+function coinbaseOf({ coinbase1, coinbase2 }: Job, extranonces: string): Buffer {
+  const at = coinbase1.length;
+  const coinbase = Buffer.allocUnsafe(at + extranonces.length / 2 + coinbase2.length);
+  coinbase.set(coinbase1, 0);
+  coinbase.write(extranonces, at, "hex");
+  coinbase.set(coinbase2, at + extranonces.length / 2);
+  return coinbase;
 }
 
 /** `(job & ~mask) | bits`; bits outside the mask are kept here and refused later (S3). */
@@ -102,13 +107,18 @@ function judge(known: KnownJob, submit: Submit, terms: Terms, made: Assembled, h
   const number = chain.hashToNumber(hash);
   const candidate = number <= networkTarget ? { candidate: { job, ...made } } : {}; // S3
   const broken = brokenRule(job, submit, terms);
-  if (broken) return { kind: "refused", refusal: broken, identity: chain.headerId(made.header), ...candidate };
+  if (broken) return { kind: "refused", refusal: broken, identity: identityOf(job, made, hash), ...candidate };
   const achieved = chain.targetToDifficulty(job.proofOfWork, number);
   // A block is a share whatever rounding did to the difficulty that was told.
   if (!candidate.candidate && number > shareTarget(job.proofOfWork, terms.difficulty))
     return { kind: "refused", refusal: lowDifficulty(achieved, terms.difficulty) };
-  return { kind: "share", identity: chain.headerId(made.header), difficulty: terms.difficulty, achieved, ...candidate };
+  const identity = identityOf(job, made, hash);
+  return { kind: "share", identity, difficulty: terms.difficulty, achieved, ...candidate };
 }
+
+/** On sha256d coins it has been computed already: as the proof of work. */
+const identityOf = ({ proofOfWork }: Job, { header }: Assembled, hash: Uint8Array): Uint8Array =>
+  proofOfWork === "sha256d" ? hash : chain.headerId(header);
 
 /** The rules that need no hash, in the order in which they are told. */
 function brokenRule(job: Job, submit: Submit, terms: Terms): Refusal | undefined {

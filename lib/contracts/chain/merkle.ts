@@ -1,7 +1,7 @@
 // The merkle tree of a block, seen from its coinbase: only the coinbase changes from share to share, so its siblings on the
 // way up are computed once a job and miners get them as a list.
 
-import { sha256d } from "./hash.js";
+import { HASH_BYTES, sha256d, sha256dInto } from "./hash.js";
 
 /**
  * The coinbase's siblings, lowest first.
@@ -28,13 +28,13 @@ export function merkleBranch(txids: readonly Uint8Array[]): Buffer[] {
   return branch;
 }
 
+/** A new buffer; all levels of the way up are hashed in one place. */
 export function merkleRoot(coinbaseId: Uint8Array, branch: readonly Uint8Array[]): Uint8Array {
-  const pair = Buffer.allocUnsafe(64);
-  let root = coinbaseId;
+  const pair = Buffer.allocUnsafe(2 * HASH_BYTES);
+  pair.set(coinbaseId, 0);
   for (const sibling of branch) {
-    pair.set(root, 0);
-    pair.set(sibling, 32);
-    root = sha256d(pair);
+    pair.set(sibling, HASH_BYTES);
+    sha256dInto(pair, pair, 0);
   }
-  return root;
+  return pair.subarray(0, HASH_BYTES);
 }
