@@ -80,7 +80,7 @@ export class Ledger {
   /** Identity -> the answer that was `true`. */
   readonly #accepted = new Map<string, { readonly client: number; readonly askedMs: number; readonly atMs: number }>();
 
-  /** @param patience Times what a client may wait; 1: as promised. More is for machines that have other things to do. */
+  /** @param patience Times what a client may wait, and how long a fault is felt; 1: as promised. More is for machines that have other things to do. */
   constructor(private readonly patience = 1) {}
 
   felt(fault: Felt): void {
@@ -227,7 +227,8 @@ export class Ledger {
 
   #feltBetween(fromMs: number, untilMs: number): Felt[] {
     return this.#felt.filter(
-      (fault) => fault.fromMs <= untilMs && (fault.untilMs ?? Number.POSITIVE_INFINITY) + FELT_MS >= fromMs,
+      ({ fromMs: begun, untilMs: over }) =>
+        begun <= untilMs && (over ?? Number.POSITIVE_INFINITY) + FELT_MS * this.patience >= fromMs,
     );
   }
 

@@ -4,6 +4,8 @@ import { setTimeout as delay } from "node:timers/promises";
 import { swapKeeper as upgrade } from "../../bin/manage/keeper.js";
 import { type Act, frozen, NotBack, redisAnswers, type Scene, until } from "./scene.js";
 
+/** Of an upgrade: Redis may go again at each. */
+const ATTEMPTS = 4;
 /** After an edge was killed, until the next fault may befall its successor. */
 const EDGE_SETTLES_MS = 3_000;
 
@@ -78,12 +80,12 @@ export const swapKeeper: Act = async (scene) => {
   scene.begins(`keeper ${keeper}`);
   const instances = () => stage.instances("edge");
   try {
-    let report = await upgrade({ manager, instances, tell: () => {} });
-    if (!report.ok) {
+    for (let attempt = 1; ; attempt++) {
       await redisAnswers(scene);
-      report = await upgrade({ manager, instances, tell: () => {} });
+      const report = await upgrade({ manager, instances, tell: () => {} });
+      if (report.ok) break;
+      if (attempt === ATTEMPTS) throw new NotBack(`the keeper was not swapped: ${report.reason}`);
     }
-    if (!report.ok) throw new NotBack(`the keeper was not swapped: ${report.reason}`);
   } finally {
     scene.over();
   }

@@ -5,7 +5,8 @@ import { CircusCallError } from "../../circus/index.js";
 import { type Act, NotBack, redisAnswers, type Scene, until, victim, whole } from "./scene.js";
 
 const RELOAD_MS = 10_000;
-const ATTEMPTS = 2;
+/** Redis may go again at each. */
+const ATTEMPTS = 4;
 const CONTROLLER = "haproxy-controller";
 
 /** `headframe swap SERVICE`. */
@@ -27,7 +28,7 @@ export const drain =
     await roll(scene, service, pid);
   };
 
-/** Without Redis a new instance is never ready, so the swap is taken back: its operator gives the command once more. */
+/** Without Redis a new instance is never ready, so the swap is taken back: its operator gives the command again. */
 async function roll(scene: Scene, service: string, pid?: number): Promise<void> {
   const { stage, signal } = scene;
   const one = pid === undefined ? {} : { pid };
