@@ -4,6 +4,8 @@ import { existsSync, readdirSync, readFileSync, statSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
+import { WIRING_ERROR_CODES, WiringError, type WiringErrorCode } from "../../lib/wiring/index.js";
+import { KIND } from "../../lib/wiring/rpc/frames.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -36,6 +38,23 @@ test("docs/troubleshooting.md quotes messages that the code says", () => {
     return !sources.some((source) => pieces.every((piece) => source.includes(piece)));
   });
   expect(unknown).toEqual([]);
+});
+
+test("docs/wire-format.md has every kind of message under its number, and every error code that travels with what it says", () => {
+  const page = read("docs/wire-format.md");
+  const kinds = [...page.matchAll(/^\| `(\w+)` \| (\d+) \|/gm)].map(([, name, number]) => [name, Number(number)]);
+  expect(Object.fromEntries(kinds)).toEqual(KIND);
+  const codes = (row: string) => [...row.matchAll(/`([A-Z_]+)`/g)].map(([, code]) => code as WiringErrorCode);
+  const rows = [...page.matchAll(/^\| (`[A-Z_]+`.*) \| (yes|no) \| (yes|no|only .*) \|$/gm)];
+  const travelling = rows.flatMap(([, names = "", ran, again]) =>
+    codes(names).map((code) => {
+      const { sent, retryable } = new WiringError(code, "");
+      expect({ code, ran, again: again !== "no" }).toEqual({ code, ran: sent ? "yes" : "no", again: retryable });
+      return code;
+    }),
+  );
+  const staying = codes(/^(`TIMEOUT`.*) are said by/m.exec(page)?.[1] ?? "");
+  expect([...travelling, ...staying].sort()).toEqual([...WIRING_ERROR_CODES].sort());
 });
 
 test("ARCHITECTURE.md and the pages of docs/ name files that exist", () => {
