@@ -9,8 +9,9 @@
 //   D3. Every change of state says why, once; a daemon that stays bad is not logged again and again.
 //   D4. A long poll has no timeout (a quiet chain is no failure); the pulse sees a daemon that died without a word.
 //
-// A long poll whose client left holds one of the daemon's RPC threads until the next block: a session therefore keeps its poll
-// as long as it can.
+// A long poll holds one of the daemon's few RPC threads, and goes on holding it until the next block when its client has left. So
+// only the senior jobmanager long-polls, and a session keeps its poll as long as it can; juniors ask for the tip every pollMs, and are
+// ready to lead at once.
 
 import { z } from "zod";
 import { type DaemonStatus, type EpochMs, nowMs } from "../../lib/contracts/index.js";
@@ -78,6 +79,8 @@ export class Daemon {
   #fetching: Promise<Template> | undefined;
   #fetchAgain = false;
   #zmqUp = false;
+  #leads = false;
+  #onLead = (): void => {};
   #roundTripMs: number | undefined;
 
   private constructor(
@@ -126,6 +129,12 @@ export class Daemon {
     }
   }
 
+  /** True: it long-polls from now on. False: the poll that is under way is the last one. */
+  lead(leads: boolean): void {
+    this.#leads = leads;
+    this.#onLead();
+  }
+
   /** Somebody says that the tip changed: see for yourself. A fetch that is under way may have been too early for it. */
   poke(): void {
     if (this.#fetching) this.#fetchAgain = true;
@@ -142,7 +151,7 @@ export class Daemon {
 
   get #tipSource(): "zmq" | "longpoll" | "poll" {
     if (this.#zmqUp) return "zmq";
-    return this.#template?.longpollid === undefined ? "poll" : "longpoll";
+    return this.#template?.longpollid === undefined || !this.#leads ? "poll" : "longpoll";
   }
 
   async #supervise(): Promise<void> {
@@ -232,11 +241,23 @@ export class Daemon {
     for (;;) {
       const longpollid = this.#template?.longpollid;
       if (longpollid === undefined) return; // The pulse does it alone.
+      if (!this.#leads) {
+        await this.#changeOfLead(signal);
+        continue; // By then there is another template.
+      }
       const template = await this.#ask(this.#poll, { longpollid }, { signal, timeoutMs: 0 }); // D4
       this.#take(template);
       // A daemon that answers a long poll without news would have us run in circles.
       if (template.longpollid === longpollid) await pause(this.deps.pace.pollMs, signal);
     }
+  }
+
+  async #changeOfLead(signal: AbortSignal): Promise<void> {
+    await new Promise<void>((resolve) => {
+      this.#onLead = resolve;
+      signal.addEventListener("abort", () => resolve(), { once: true });
+    });
+    signal.throwIfAborted();
   }
 
   async #pulse(signal: AbortSignal): Promise<void> {

@@ -26,6 +26,7 @@ export class Work {
   readonly #jobs: Jobs;
   readonly #foreman: Foreman;
   #daemons: readonly Daemon[] = [];
+  #leads = false;
 
   /** Nothing happens before start(). */
   constructor(
@@ -77,6 +78,12 @@ export class Work {
     return this.#daemons.map((daemon) => daemon.status());
   }
 
+  /** The senior jobmanager has the daemons' long polls; juniors ask for the tip, which holds no thread of theirs. */
+  lead(leads: boolean): void {
+    this.#leads = leads;
+    for (const daemon of this.#daemons) daemon.lead(leads);
+  }
+
   /** Somebody was told of a new tip: every daemon is asked. */
   poke(): void {
     for (const daemon of this.#daemons) daemon.poke();
@@ -101,6 +108,7 @@ export class Work {
         },
       }),
     );
+    this.lead(this.#leads);
   }
 
   /** No more jobs; the daemons stay for blocks. */

@@ -7,6 +7,7 @@
 import { type Job, type JobmanagerContract, jobmanager } from "../../lib/contracts/index.js";
 import type { Hosted, Implementation, Log, OpenService } from "../../lib/wiring/index.js";
 import { backoffMs, pause } from "./backoff.js";
+import { watchSeniority } from "./in-seniority.js";
 import { Work } from "./in-work.js";
 import { Chain } from "./out-chain.js";
 import { messageOf } from "./reason.js";
@@ -55,9 +56,11 @@ export const open: OpenService<Settings> = async (house, settings) => {
   const snapshots = { job: () => (newest ? [newest] : []) };
   const hosted = await house.nexus.host(jobmanager, implementation, { announce: false, snapshots });
   const closing = new AbortController();
-  const announced = firstJob.then(async () => {
-    await announce(hosted, log, closing.signal);
-    chain.adoptAs(hosted.instance.id);
+  const announced = firstJob.then(() => announce(hosted, log, closing.signal));
+  const jobmanagers = house.nexus.client(jobmanager);
+  const unwatch = watchSeniority(jobmanagers, hosted.instance.id, (senior) => {
+    work.lead(senior);
+    chain.lead(senior);
   });
   work.start();
   chain.start();
@@ -72,7 +75,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
     },
     close: async () => {
       closing.abort();
-      await hosted.close();
+      unwatch();
+      await Promise.all([hosted.close(), jobmanagers.close()]);
       await chain.close();
       await work.close();
     },

@@ -5,12 +5,11 @@
 
 import {
   type JobmanagerContract,
-  jobmanager,
   reporter,
   type SubmitBlockReply,
   type SubmitBlockRequest,
 } from "../../lib/contracts/index.js";
-import type { Client, InstanceId, MessageOf } from "../../lib/wiring/index.js";
+import type { Client, MessageOf } from "../../lib/wiring/index.js";
 import type { Parts, Work } from "./in-work.js";
 import { Ledger } from "./ledger.js";
 import { Blocks } from "./out-blocks.js";
@@ -30,8 +29,8 @@ export class Chain {
   readonly #records: Records;
   readonly #ledger: Ledger;
   readonly #reporter: Client<typeof reporter>;
-  readonly #jobmanagers: Client<JobmanagerContract>;
-  #stopAdopting = (): void => {};
+  #senior = false;
+  #timer: NodeJS.Timeout | undefined;
 
   constructor(
     private readonly parts: Parts,
@@ -41,7 +40,6 @@ export class Chain {
     const { house, settings, log } = parts;
     const { metrics } = house;
     this.#reporter = house.nexus.client(reporter);
-    this.#jobmanagers = house.nexus.client(jobmanager);
     this.#records = new Records({
       send: (record) => this.#reporter.call("recordBlock", record),
       onFailed: (record, reason) => {
@@ -94,25 +92,17 @@ export class Chain {
   /** From now on the pending blocks of all jobmanagers are offered. */
   start(): void {
     this.#pending.start();
+    this.#timer ??= setInterval(() => this.#senior && void this.#adopt(), ADOPT_EVERY_MS);
+  }
+
+  /** The senior jobmanager looks after blocks that nobody follows. */
+  lead(senior: boolean): void {
+    this.#senior = senior;
+    if (senior) void this.#adopt();
   }
 
   submit(request: SubmitBlockRequest): Promise<SubmitBlockReply> {
     return this.#blocks.submit(request);
-  }
-
-  /** Looks after blocks that nobody follows: from now on, whenever `self` is the senior jobmanager. */
-  adoptAs(self: InstanceId): void {
-    let senior = false;
-    const stop = this.#jobmanagers.watch(([first]) => {
-      const was = senior;
-      senior = first?.id === self;
-      if (senior && !was) void this.#adopt();
-    });
-    const timer = setInterval(() => senior && void this.#adopt(), ADOPT_EVERY_MS);
-    this.#stopAdopting = () => {
-      clearInterval(timer);
-      stop();
-    };
   }
 
   async drain(timeoutMs: number): Promise<void> {
@@ -121,12 +111,12 @@ export class Chain {
 
   /** Safe twice. */
   async close(): Promise<void> {
-    this.#stopAdopting();
+    clearInterval(this.#timer);
     this.#blocks.close();
     await this.#pending.close();
     await this.#follow.close();
     this.#records.close();
-    await Promise.all([this.#reporter.close(), this.#jobmanagers.close()]);
+    await this.#reporter.close();
   }
 
   async #adopt(): Promise<void> {

@@ -33,6 +33,32 @@ describe("with real daemons", () => {
     expect(await statusOf(seat)).toMatchObject({ state: "live", tipSource: "longpoll" });
   });
 
+  test("J1 only the senior jobmanager holds a long poll at a daemon; the next one takes over, and misses no tip meanwhile", async () => {
+    let polls = 0;
+    const withPoll = (tip: string): Answers => {
+      const table = withTip(tip);
+      const template = { ...(table.getblocktemplate as object), longpollid: tip };
+      return (method, [more]) => {
+        const isPoll = method === "getblocktemplate" && "longpollid" in (more as object);
+        if (isPoll) polls++;
+        return isPoll ? "silence" : fromTable({ ...table, getblocktemplate: template })(method, []);
+      };
+    };
+    const stand = await startDaemonStandIn(withPoll("44"));
+    const settings = { daemons: [standIn(stand.url)], pulseMs: 60_000 };
+    const senior = await startJobmanager(redis, settings);
+    await until("the senior polls", 5_000, () => polls === 1);
+    const junior = await startJobmanager(redis, settings);
+    await jobWhere(junior, "at all", () => true);
+    expect(await statusOf(junior)).toMatchObject({ state: "live", tipSource: "poll" });
+    stand.say(withPoll("55"));
+    await jobWhere(junior, "for the new tip", (job) => tipOf(job) === "55".repeat(32)); // The long poll says nothing.
+    expect(polls).toBe(1);
+    await senior.close();
+    await until("the next one polls", 5_000, () => polls === 2);
+    expect(await statusOf(junior)).toMatchObject({ tipSource: "longpoll" });
+  });
+
   test("a notify command's word makes it look at once", async () => {
     const stand = await startDaemonStandIn(fromTable(plainAnswers));
     const seat = await startJobmanager(redis, { daemons: [standIn(stand.url)], pollMs: 60_000 });
