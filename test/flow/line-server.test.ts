@@ -37,7 +37,7 @@ test("examples/line-server: clients stay and miss no line, none twice, while an 
   });
   const goesOn = async (what: string) => {
     const before = spoken;
-    await until(what, 10_000, () =>
+    await until(what, 20_000, () =>
       clients.every(({ lines }) => lines.some((line) => line.endsWith(` ${before + 1}`))),
     );
   };
@@ -70,7 +70,7 @@ test("examples/line-server: clients stay and miss no line, none twice, while an 
     expect(heard(client)).toEqual(heard(clients[0] ?? client)); // Everybody the same, in the same order.
   }
   expect(heard(clients[0] as LineClient).sort()).toEqual(said.sort());
-}, 60_000);
+}, 90_000);
 
 async function enter(port: number, name: string): Promise<LineClient> {
   const client = await LineClient.connect(port);

@@ -1,8 +1,8 @@
 // deploy/: files that no machine of ours runs must at least be right: verified by systemd, valid by Kubernetes' own schemas, and true to
 // what they say of this checkout.
 
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
-import { tmpdir } from "node:os";
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "@jest/globals";
@@ -63,6 +63,63 @@ describe("systemd units", () => {
     );
     for (const name of wanted.filter((it) => it.startsWith("headframe")))
       expect(unitNames).toContain(name.replace(/@\d/, "@"));
+  });
+});
+
+/** A folder with a `headframe` that lists these instances, and a `systemctl` that has two units and logs what it is told. */
+function standIns(instances: readonly object[]): { root: string; told(): string[] } {
+  const root = mkdtempSync(join(tmpdir(), "headframe-deploy-"));
+  atEnd(() => rmSync(root, { recursive: true }));
+  const log = join(root, "told");
+  const list = JSON.stringify({ instances });
+  mkdirSync(join(root, "dist/bin"), { recursive: true });
+  writeFileSync(join(root, "dist/bin/headframe.js"), `process.stdout.write(${JSON.stringify(list)});`);
+  writeFileSync(
+    join(root, "systemctl"),
+    `#!/bin/sh
+case "$1" in
+  list-units) printf '%s\\n' 'headframe-stratum@1.service loaded active' 'headframe-stratum@2.service loaded active' ;;
+  show) echo 42 ;;
+  *) echo "$@" >> ${log} ;;
+esac
+`,
+    { mode: 0o755 },
+  );
+  return { root, told: () => readFileSync(log, "utf8").trim().split("\n") };
+}
+
+describe("scripts", () => {
+  const mine = { host: hostname(), pid: 42, state: "ready" };
+  const run = (script: string, args: string[], root: string) => {
+    const env = { HEADFRAME_ROOT: root, PATH: `${root}:${process.env.PATH}` };
+    return execa(join(ROOT, "deploy", script), args, { env, reject: false, timeout: 20_000 });
+  };
+
+  test("roll restarts each instance when the one before it is ready, and stops where one is not", async () => {
+    const good = standIns([mine]);
+    const done = await run("systemd/roll", ["stratum"], good.root);
+    expect(done.stdout.split("\n")).toEqual([1, 2].map((n) => `headframe-stratum@${n}.service is ready`));
+    expect(good.told()).toEqual([1, 2].map((n) => `restart headframe-stratum@${n}.service`));
+    const bad = standIns([{ ...mine, state: "starting" }]);
+    const failed = await execa(join(ROOT, "deploy/systemd/roll"), ["stratum"], {
+      env: { HEADFRAME_ROOT: bad.root, PATH: `${bad.root}:${process.env.PATH}`, ROLL_PATIENCE_S: "1" },
+      reject: false,
+    });
+    expect(failed).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("see journalctl -u headframe-stratum@1"),
+    });
+    expect(bad.told()).toEqual(["restart headframe-stratum@1.service"]);
+  });
+
+  test("a container is ready when an instance of its own host is", async () => {
+    expect(await run("entrypoint", ["ready"], standIns([mine]).root)).toMatchObject({ exitCode: 0 });
+    for (const other of [
+      { ...mine, host: "elsewhere" },
+      { ...mine, state: "draining" },
+    ]) {
+      expect(await run("entrypoint", ["ready"], standIns([other]).root)).toMatchObject({ exitCode: 1 });
+    }
   });
 });
 
