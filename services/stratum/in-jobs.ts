@@ -7,9 +7,18 @@
 //       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
 //   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run, and an id that was not there is not asked again for a while:
 //       a miner that submits random ids costs nothing.
+//   L2. A connection has one lookup at a time, and MISSES_MAX ids that were not there within ABSENT_MS: one that invents ids does not
+//       keep the others' lookups from running.
 
 import { unpack } from "msgpackr";
-import { type EpochMs, type Job, type JobId, type JobmanagerContract, storedJob } from "../../lib/contracts/index.js";
+import {
+  type ConnectionId,
+  type EpochMs,
+  type Job,
+  type JobId,
+  type JobmanagerContract,
+  storedJob,
+} from "../../lib/contracts/index.js";
 import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
 import { type JobBook, type KnownJob, type Offered, tipOf } from "./jobs.js";
 import type { Archive } from "./ports.js";
@@ -33,12 +42,18 @@ const LOOKUPS_MAX = 4;
 /** Jobmanagers whose last template's time is remembered, restarted ones included. */
 const SOURCES_MAX = 64;
 const ABSENT_MS = 10_000;
+/** Who configured before the first job was offered every bit that our settings allow. */
+const ANY_BITS = 0xffff_ffff;
 const ABSENT_MAX = 4_096;
+/** L2. A miner that comes back after a long while has shares of a few jobs, each of which may have expired. */
+const MISSES_MAX = 16;
 
 export class InJobs implements Archive {
   readonly #joined = new Set<InstanceId>();
   readonly #lookups = new Map<JobId, Promise<KnownJob | undefined>>();
   readonly #absentUntilMs = new Map<JobId, number>();
+  readonly #asking = new Map<ConnectionId, Promise<unknown>>();
+  readonly #misses = new Map<ConnectionId, { readonly count: number; readonly untilMs: number }>();
   readonly #subscriptions: readonly Subscription[];
   readonly #unwatch: () => void;
   #instances: readonly Instance[] = [];
@@ -68,15 +83,26 @@ export class InJobs implements Archive {
   }
 
   /** A job that this instance never saw, or saw long ago. */
-  lookup(id: JobId): Promise<KnownJob | undefined> {
+  lookup(id: JobId, connection: ConnectionId): Promise<KnownJob | undefined> {
     const known = this.options.book.find(id);
     if (known) return Promise.resolve(known);
     const running = this.#lookups.get(id);
     if (running) return running;
-    if (this.#lookups.size >= LOOKUPS_MAX || (this.#absentUntilMs.get(id) ?? 0) > performance.now())
+    const before = this.#asking.get(connection);
+    if (before) return before.then(() => this.lookup(id, connection)); // L2
+    if (
+      this.#lookups.size >= LOOKUPS_MAX ||
+      this.#missed(connection) >= MISSES_MAX ||
+      (this.#absentUntilMs.get(id) ?? 0) > performance.now()
+    )
       return Promise.resolve(undefined);
-    const lookup = this.#load(id).finally(() => this.#lookups.delete(id));
+    const lookup = this.#load(id).finally(() => {
+      this.#lookups.delete(id);
+      this.#asking.delete(connection);
+    });
     this.#lookups.set(id, lookup);
+    this.#asking.set(connection, lookup);
+    void lookup.then((found) => found ?? this.#miss(connection));
     return lookup;
   }
 
@@ -104,7 +130,7 @@ export class InJobs implements Archive {
 
   #offer(job: Job, from: InstanceId, senior: boolean): void {
     const { book, tally } = this.options;
-    const maskBefore = book.current?.job.versionMask ?? job.versionMask;
+    const maskBefore = book.current?.job.versionMask ?? ANY_BITS;
     const offered = book.offer(job, from, senior, performance.now());
     tally.count("stratum.jobs", 1, ["as", offered]);
     if (offered !== "dropped") this.options.onNotice(offered, maskBefore);
@@ -161,6 +187,18 @@ export class InJobs implements Archive {
     }
     this.#absent(id);
     return undefined;
+  }
+
+  /** L2 */
+  #missed(connection: ConnectionId): number {
+    const known = this.#misses.get(connection);
+    return known && known.untilMs > performance.now() ? known.count : 0;
+  }
+
+  #miss(connection: ConnectionId): void {
+    const count = this.#missed(connection) + 1;
+    if (this.#misses.size >= ABSENT_MAX) this.#misses.clear();
+    this.#misses.set(connection, { count, untilMs: performance.now() + ABSENT_MS });
   }
 
   #absent(id: JobId): void {

@@ -42,7 +42,7 @@ export class Judging {
     const startedMs = performance.now();
     const { session } = connection;
     const base = jobOf(submit.job);
-    const known = base && (this.desk.book.find(base) ?? (await this.desk.jobs.lookup(base)));
+    const known = base && (this.desk.book.find(base) ?? (await this.desk.jobs.lookup(base, connection.id)));
     if (!known || session.phase !== "mining") return this.#refuse(connection, id, submit, REFUSALS.jobNotFound, line);
     const verdict = await verify(known, submit, this.#terms(session, submit, known, startedMs));
     if (verdict.candidate)

@@ -78,7 +78,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
     state,
     log,
     tally,
-    jobs: { lookup: (id) => jobs.lookup(id) },
+    jobs: { lookup: (id, connection) => jobs.lookup(id, connection) },
   });
   const lines = new InLines(desk);
   const bans = new InDoors(clients.haproxy, lines, tally);

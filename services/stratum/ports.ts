@@ -76,6 +76,6 @@ export interface Memory {
 
 /** in-jobs.ts */
 export interface Archive {
-  /** A job that this instance never saw, or saw long ago. Never rejects. */
-  lookup(id: JobId): Promise<KnownJob | undefined>;
+  /** A job that this instance never saw, or saw long ago. Never rejects. `connection`: whose line names it. */
+  lookup(id: JobId, connection: ConnectionId): Promise<KnownJob | undefined>;
 }

@@ -130,8 +130,20 @@ export function enlisted(session: Enlisting, grant: Grant, context: Context): St
   return {
     session: told.session,
     // L2: the reply first.
-    effects: [say(subscription(mining, id, context)), { kind: "join" }, ...told.effects, { kind: "save" }],
+    effects: [
+      say(subscription(mining, id, context)),
+      { kind: "join" },
+      ...narrowed(mining, context),
+      ...told.effects,
+      { kind: "save" },
+    ],
   };
+}
+
+/** It configured before there was a job, or in an earlier life: this job lets it roll fewer bits than it was told. */
+function narrowed({ versionMask }: Mining, { book }: Context): Effect[] {
+  const mask = book.current ? (versionMask & book.current.job.versionMask) >>> 0 : versionMask;
+  return mask === versionMask ? [] : [say(encode.setVersionMask(mask))];
 }
 
 type Fresh = Omit<Mining, "difficulty" | "announced" | "inherited" | "bound" | "lastNotice">;

@@ -81,7 +81,7 @@ export class Instance {
 
   /** A job as the senior jobmanager sends it. */
   job(job: Job): void {
-    const maskBefore = this.book.current?.job.versionMask ?? job.versionMask;
+    const maskBefore = this.book.current?.job.versionMask ?? 0xffff_ffff;
     const offered = this.book.offer(job, SENIOR, true, performance.now());
     if (offered !== "dropped") this.broadcast.announce(offered === "tip", maskBefore);
   }

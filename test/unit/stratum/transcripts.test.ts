@@ -120,6 +120,25 @@ test("a narrower mask of a new job is told before it", async () => {
   ]);
 });
 
+test.each(["before", "after"])(
+  "a miner that configured before the first job, and subscribed %s it, is told the narrower mask with it",
+  async (when) => {
+    const instance = new Instance(undefined, {});
+    const miner = new Miner(instance, "tcp/one");
+    await miner.ask(
+      '{"id":2,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}',
+    );
+    const first = craftJob({ versionMask: 0x0fff_e000 });
+    const subscribe = '{"id":3,"method":"mining.subscribe","params":[]}';
+    if (when === "before") await miner.ask(subscribe);
+    instance.job(first);
+    const heard = when === "before" ? await miner.hear() : await miner.ask(subscribe);
+    const [mask, ...rest] = heard.filter((line) => /"method":"mining.(set_version_mask|notify)"/.test(line));
+    expect(mask).toBe('{"id":null,"method":"mining.set_version_mask","params":["0fffe000"]}');
+    expect(rest).toEqual([notifyLine(first, true)]);
+  },
+);
+
 describe("refusals", () => {
   async function mining() {
     const { instance, miner } = setup();

@@ -375,6 +375,8 @@ describe("shared state", () => {
 });
 
 describe("jobs in", () => {
+  const CLIENT = "client" as ConnectionId;
+
   function setup() {
     const told: string[] = [];
     const loads: string[] = [];
@@ -513,18 +515,29 @@ describe("jobs in", () => {
   test("an unknown job is looked up once at a time, and one that is not there not again for a while", async () => {
     const { jobs, loads, store } = setup();
     store.set("aa", pack({ job: { ...craftJob({ id: "aa" }) }, body: Buffer.from("rest") }));
-    const found = await Promise.all([jobs.lookup("aa" as JobId), jobs.lookup("aa" as JobId)]);
+    const found = await Promise.all([jobs.lookup("aa" as JobId, CLIENT), jobs.lookup("aa" as JobId, CLIENT)]);
     expect(found.map((known) => known?.job.id)).toEqual(["aa", "aa"]);
-    for (let i = 0; i < 3; i++) expect(await jobs.lookup("bb" as JobId)).toBeUndefined();
+    for (let i = 0; i < 3; i++) expect(await jobs.lookup("bb" as JobId, CLIENT)).toBeUndefined();
     expect(loads).toEqual(["aa", "bb"]);
+  });
+
+  test("a client that invents job ids has one lookup at a time, and only so many: others' lookups run beside it", async () => {
+    const { jobs, loads, store } = setup();
+    store.set("aa", pack({ job: { ...craftJob({ id: "aa" }) }, body: Buffer.from("rest") }));
+    const inventing = Array.from({ length: 40 }, (_, i) => jobs.lookup(`f${i.toString(16)}` as JobId, CLIENT));
+    const other = jobs.lookup("aa" as JobId, "another" as ConnectionId);
+    expect(loads).toEqual(["f0", "aa"]);
+    expect((await other)?.job.id).toBe("aa");
+    expect(await Promise.all(inventing)).toEqual(inventing.map(() => undefined));
+    expect(loads).toHaveLength(16 + 1);
   });
 
   test("bytes in shared state that are no job are no job", async () => {
     const { jobs, store } = setup();
     store.set("aa", Buffer.from("rubbish"));
     store.set("ab", pack({ job: { ...craftJob({ id: "other" }), id: "cc" }, body: Buffer.alloc(0) }));
-    expect(await jobs.lookup("aa" as JobId)).toBeUndefined();
-    expect(await jobs.lookup("ab" as JobId)).toBeUndefined();
+    expect(await jobs.lookup("aa" as JobId, CLIENT)).toBeUndefined();
+    expect(await jobs.lookup("ab" as JobId, CLIENT)).toBeUndefined();
   });
 });
 
