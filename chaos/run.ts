@@ -5,10 +5,10 @@
 // Bounded: whatever hangs, the run ends within its seconds and LIMIT_MS, and everything it started ends with it.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { Redis } from "ioredis";
-import { NUMBERS, until, whole } from "./acts/index.js";
+import { until } from "./acts/index.js";
 import { Crowd } from "./crowd.js";
 import type { Chain } from "./daemon.js";
+import { quiet, readLog } from "./ending.js";
 import { carryOut } from "./faults.js";
 import { Ledger } from "./ledger.js";
 import { type Result, resultOf } from "./report.js";
@@ -35,17 +35,9 @@ const EVERY_MS = 1_000;
 /** Start, quiet and end of a run together. */
 const LIMIT_MS = 180_000;
 const CLIENTS_READY_MS = 60_000;
-const QUIET_MS = 60_000;
-/** Without a question that waits, for this long. */
-const CALM_MS = 1_000;
-const LOG_MS = 60_000;
-const LOG_LOOK_MS = 500;
-/** Reads in a row that found nothing new. */
-const LOG_CALM_READS = 3;
 const TIP_MS = [2_000, 6_000] as const;
 /** So that tips and faults come from numbers of their own. */
 const TIPS_APART = 0x7f4a_7c15;
-const PAGE = 5_000;
 
 /** @throws when the machine itself fails, or the run exceeds its time. What the pool did wrong is in the result. */
 export async function run(options: RunOptions): Promise<Result> {
@@ -90,47 +82,5 @@ async function advance(chain: Chain, seed: Seed, signal: AbortSignal): Promise<v
   while (!signal.aborted) {
     await delay(seed.int(...TIP_MS), undefined, { signal }).catch(() => {}); // The end of the run.
     if (!signal.aborted) chain.advance();
-  }
-}
-
-/** All instances are back, then nobody asks, then nobody waits for an answer. What does not become quiet shows in the judgement. */
-async function quiet(stage: Stage, crowd: Crowd, ledger: Ledger, signal: AbortSignal): Promise<void> {
-  const all = () => Object.keys(NUMBERS).every((service) => whole(stage, service));
-  try {
-    await until("every instance is back", signal, all, QUIET_MS);
-    crowd.pause();
-    let calmFrom = performance.now();
-    const calm = () => {
-      if (crowd.waiting > 0) calmFrom = performance.now();
-      return performance.now() - calmFrom > CALM_MS;
-    };
-    await until("every question has its answer", signal, calm, QUIET_MS);
-  } catch (error) {
-    signal.throwIfAborted();
-    ledger.notBack(error instanceof Error ? error.message : String(error), performance.timeOrigin + performance.now());
-  }
-}
-
-/** Every identity in the share log. What was answered true may be in a spool: it has LOG_MS to be written. */
-async function readLog(stage: Stage, ledger: Ledger, signal: AbortSignal): Promise<string[]> {
-  const redis = new Redis(stage.redis.url);
-  const log: string[] = [];
-  const found = new Set<string>();
-  const end = performance.now() + LOG_MS;
-  let from = "-";
-  try {
-    for (let calm = 0; calm < LOG_CALM_READS; ) {
-      const page = await redis.xrange("hf:{chaos}:shares", from, "+", "COUNT", PAGE);
-      for (const [, fields] of page) log.push(fields[fields.indexOf("id") + 1] ?? "");
-      for (const identity of log.slice(log.length - page.length)) found.add(identity);
-      const last = page.at(-1)?.[0];
-      if (last !== undefined) from = `(${last}`;
-      const complete = page.length === 0 && (ledger.missing(found) === 0 || performance.now() > end);
-      calm = complete ? calm + 1 : 0;
-      if (page.length < PAGE) await delay(LOG_LOOK_MS, undefined, { signal });
-    }
-    return log;
-  } finally {
-    redis.disconnect();
   }
 }
