@@ -4,14 +4,9 @@
 import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
-import { metricTable as haproxy } from "../haproxy/metrics.js";
-import { discoveryMetrics, type MetricTable, wiringMetricTable } from "../lib/wiring/index.js";
-import { metricTable as dashboard } from "../services/dashboard/metrics.js";
-import { metricTable as edge } from "../services/edge/metrics.js";
-import { metricTable as jobmanager } from "../services/jobmanager/metrics.js";
-import { metricTable as reporter } from "../services/reporter/metrics.js";
-import { metricTable as stratum } from "../services/stratum/metrics.js";
+import { prometheusName } from "../lib/wiring/index.js";
 import { configSchema } from "./config.js";
+import { METRIC_TABLES } from "./metrics.js";
 import { ROOT } from "./paths.js";
 
 /** File below docs/ -> its content. */
@@ -23,29 +18,23 @@ export const documents = (): Readonly<Record<string, string>> => ({
 const NOTE = "<!-- Written by `npm run docs` from the code. -->\n";
 
 function metrics(): string {
-  const tables: readonly [string, MetricTable][] = [
-    ["Wiring", wiringMetricTable],
-    ["Discovery", discoveryMetrics],
-    ["jobmanager", jobmanager],
-    ["edge", edge],
-    ["stratum", stratum],
-    ["reporter", reporter],
-    ["haproxy (the controller)", haproxy],
-    ["dashboard", dashboard],
-  ];
   const intro = [
     "# Metrics",
     NOTE,
     "Sent to statsd when `[statsd]` is configured, with the prefix of `statsd.prefix`, and tagged (DogStatsD form) with `cluster`",
     "and whatever `statsd.tags` says. Names are checked against these tables in the tests.",
+    "",
+    "Each process also answers `GET /metrics` in Prometheus' format, on a port that discovery has (`http` in `headframe ps`); the",
+    "dashboard lists them all at `/api/targets` for Prometheus' `http_sd_configs`. Counts end in `_total`, timings are histograms in",
+    "seconds; what Node tells of the process itself (`headframe_process_*`, `headframe_nodejs_*`) comes with them.",
   ];
-  const sections = tables.flatMap(([title, table]) => [
+  const sections = Object.entries(METRIC_TABLES).flatMap(([title, table]) => [
     `\n## ${title}\n`,
-    "| name | kind | unit | tags | meaning |",
-    "| --- | --- | --- | --- | --- |",
+    "| name | kind | unit | tags | meaning | in Prometheus |",
+    "| --- | --- | --- | --- | --- | --- |",
     ...Object.entries(table).map(
       ([name, { kind, unit, tags, meaning }]) =>
-        `| \`${name}\` | ${kind} | ${unit} | ${tags.join(", ")} | ${cell(meaning)} |`,
+        `| \`${name}\` | ${kind} | ${unit} | ${tags.join(", ")} | ${cell(meaning)} | \`${prometheusName(name, kind)}\` |`,
     ),
   ]);
   return `${[...intro, ...sections].join("\n")}\n`;

@@ -10,6 +10,7 @@ import type { CommandModule } from "yargs";
 import { type House, openHouse, type Running } from "../../lib/wiring/index.js";
 import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
+import { METRIC_TABLES } from "../metrics.js";
 import { isOwn, loadOwn } from "../own-service.js";
 import { SERVICES, type ServiceName, serviceNames } from "../services.js";
 
@@ -41,7 +42,8 @@ export const run: CommandModule<object, Arguments> = {
     const config = readConfig(args);
     const services = await Promise.all(args.service.map((name) => find(name, config, args)));
     const names = services.map(({ name }) => name);
-    const house = await openHouse({ ...config.house, log: { ...config.house.log, name: names.join("+") } });
+    const settings = { ...config.house, log: { ...config.house.log, name: names.join("+") } };
+    const house = await openHouse(settings, { probe: true, tables: Object.values(METRIC_TABLES) });
     const running: Running[] = [];
     const signal = nextSignal();
     try {

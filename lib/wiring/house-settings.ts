@@ -50,6 +50,24 @@ const log = z.strictObject({
   name: z.string().max(128).optional().describe("Stands in every line; default: what runs in the process."),
 });
 
+const probe = z.strictObject({
+  enabled: z.boolean().default(true).describe("Answer /healthz, /readyz and /metrics of each process over HTTP."),
+  host: z
+    .string()
+    .min(1)
+    .max(255)
+    .default("127.0.0.1")
+    .describe("Address to answer on; anybody who reaches it may read."),
+  port: z
+    .number()
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(0)
+    .describe("HTTP port; 0, or when another process has it: any free one, which `headframe ps` shows."),
+});
+export type ProbeSettings = z.output<typeof probe>;
+
 export const houseSettings = z.strictObject({
   cluster: clusterName
     .default("headframe")
@@ -62,6 +80,7 @@ export const houseSettings = z.strictObject({
     .describe("Address that instances listen on and that others reach them by; their ports are dynamic."),
   redis: redisSettings.prefault({}),
   statsd: statsd.optional(),
+  probe: probe.prefault({}),
   log: log.prefault({}).describe("What is written to stderr, as JSON lines."),
   curve: z
     .union([z.boolean(), curve])

@@ -16,6 +16,7 @@ export { defaultLimits, type Limits } from "./limits.js";
 export type { CountedMetrics } from "./metrics/counters.js";
 export type * from "./metrics/metrics.js";
 export { noMetrics } from "./metrics/none.js";
+export { prometheusName } from "./metrics/prometheus-name.js";
 export { type MetricsOptions, openMetrics } from "./metrics/statsd.js";
 export type * from "./nexus/nexus.js";
 export { type NexusOptions, openNexus } from "./nexus/open.js";

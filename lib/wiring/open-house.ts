@@ -1,9 +1,10 @@
 // openHouse: everything a process needs before its first service, opened in order, closed in reverse.
 //
-//   metrics, log -> redis (probed: refused with a reason) -> discovery -> nexus
+//   metrics, log -> redis (probed: refused with a reason) -> probe (HTTP, if asked for) -> discovery -> nexus
 
 import { pino } from "pino";
 import { openCurve } from "./curve-keys.js";
+import type { Instance } from "./discovery/instance.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
 import { CommonMethods } from "./everywhere.js";
@@ -14,16 +15,19 @@ import type { MetricTable } from "./metrics/metrics.js";
 import { openMetrics } from "./metrics/statsd.js";
 import { openNexus } from "./nexus/open.js";
 import { wiringMetricTable } from "./nexus/tally.js";
+import type { Probe, ProbeOptions } from "./probe.js";
 import { openRedis } from "./redis-open.js";
 import { redisPlaces } from "./redis-place.js";
 import { REDIS_ROLES } from "./redis-settings.js";
 import { packageVersion } from "./version.js";
 
 export interface OpenHouseOptions {
-  /** What the services in it measure; only needed with `strict`. */
+  /** What the services in it measure: needed with `strict`, and Prometheus' help texts and labels are made from them. */
   readonly tables?: readonly MetricTable[];
   /** Tests: an undeclared metric throws. Default false. */
   readonly strict?: boolean;
+  /** Answer /healthz, /readyz and /metrics as settings.probe says (probe.ts); for processes that stay. Default false. */
+  readonly probe?: boolean;
   /** Heartbeat, see RegistryOptions. */
   readonly beats?: { readonly everyMs?: number; readonly ttlMs?: number; readonly pollMs?: number };
 }
@@ -45,25 +49,37 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   const redis = await openRedis(redisPlaces(settings.redis), { timeoutMs: settings.redis.connectTimeoutMs, log });
   const { strict = false, tables = [], beats } = options;
   const { tags, ...statsd } = settings.statsd ?? { tags: {} };
-  const metrics = openMetrics({
-    ...statsd,
-    tags: { cluster: settings.cluster, ...tags },
-    tables: [wiringMetricTable, discoveryMetrics, ...tables],
-    strict,
-  });
   const { cluster, host } = settings;
+  const measured = { tags: { cluster, ...tags }, tables: [wiringMetricTable, discoveryMetrics, ...tables] };
+  // Loaded only where somebody may ask: a command that looks and goes starts sooner without.
+  const prometheus =
+    options.probe && settings.probe.enabled
+      ? new (await import("./metrics/prometheus.js")).Prometheus(measured)
+      : undefined;
+  const metrics = openMetrics({ ...statsd, ...measured, strict, prometheus });
+  const leaveRedis = () => {
+    for (const role of REDIS_ROLES) redis[role].disconnect();
+  };
+  const probe =
+    prometheus &&
+    (await openProbe(settings, { prometheus, log, unready: () => unready(nexus.hosted()) }).catch((error: unknown) => {
+      leaveRedis();
+      throw error;
+    }));
   const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
   const common = new CommonMethods(log);
   const nexus = await openNexus({
     ...{ discovery, version: packageVersion, bind: host, log, metrics, common: common.all() },
     ...(curve && { curve }),
+    ...(probe && { meta: { http: probe.url } }),
   });
   let closing: Promise<void> | undefined;
   const close = async () => {
     await nexus.close();
     common.close();
+    await probe?.close();
     await discovery.close();
-    for (const role of REDIS_ROLES) redis[role].disconnect();
+    leaveRedis();
     await metrics.close();
   };
   return {
@@ -77,6 +93,17 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
       return closing;
     },
   };
+}
+
+async function openProbe({ probe }: HouseSettings, options: Omit<ProbeOptions, "host" | "port">): Promise<Probe> {
+  const { Probe } = await import("./probe.js");
+  return Probe.open({ ...options, host: probe.host, port: probe.port });
+}
+
+/** Why an orchestrator should send nobody here yet. A Redis that is away is no reason: the services go on without it. */
+function unready(hosted: readonly Instance[]): string[] {
+  if (hosted.length === 0) return ["nothing is offered here yet"];
+  return hosted.filter(({ state }) => state !== "ready").map(({ id, state }) => `${id} is ${state}`);
 }
 
 /** JSON lines on stderr: stdout belongs to what a command prints. Synchronous, so that a crash loses nothing. */

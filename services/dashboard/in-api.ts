@@ -2,7 +2,7 @@
 
 import { hostname } from "node:os";
 import type { ReporterContract } from "../../lib/contracts/index.js";
-import { type House, type ReplyOf, WiringError } from "../../lib/wiring/index.js";
+import { type House, type Instance, type ReplyOf, WiringError } from "../../lib/wiring/index.js";
 import type { Actions } from "./actions.js";
 import type { Happenings } from "./happenings.js";
 import { type Handlers, HttpProblem } from "./in-http.js";
@@ -50,6 +50,8 @@ export function handlersOf(options: ApiOptions): Handlers {
     blocks: (request: Request<"blocks">) => answered("reporter", reporter.call("blocks", request)),
     rounds: (request: Request<"rounds">) => answered("reporter", reporter.call("rounds", request)),
     series: ({ span }: { span: Ring["name"] }) => answered("Redis", series.read(span, Date.now())),
+    connections: (request: { match?: string; limit: number }) => services.connections(request),
+    targets: () => targetsOf(services.instances()),
     house: async () => draw((await services.look()).readings),
     instances: () => ({ instances: services.instances() }),
     happenings: () => ({ happenings: happenings.kept }),
@@ -63,6 +65,17 @@ export function handlersOf(options: ApiOptions): Handlers {
       return { status: "ready" };
     },
   };
+}
+
+/** One target a process; a process that hosts several services is one all the same. */
+function targetsOf(instances: readonly Instance[]) {
+  const byAddress = new Map(
+    instances.flatMap((it) => (it.meta.http === undefined ? [] : [[it.meta.http, it] as const])),
+  );
+  return [...byAddress].map(([url, { service, id, host }]) => ({
+    targets: [new URL(url).host],
+    labels: { service, instance_id: id, node: host },
+  }));
 }
 
 type Request<M extends "workers" | "blocks" | "rounds"> = Parameters<ReporterCall<M>>[0];

@@ -6,7 +6,7 @@
 //   T2. A body is at most BODY_BYTES_MAX, a request's time REQUEST_MS: nobody can make the dashboard work or wait for nothing.
 //   T3. An error says what happened, why, and what to do, as JSON; what nobody expected is logged and told without its inside.
 
-import { type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
+import { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest, fastify } from "fastify";
 import type { z } from "zod";
 import type { Log, Metrics } from "../../lib/wiring/index.js";
 import type { Guard, Refusal } from "./guard.js";
@@ -87,7 +87,7 @@ export class HttpServer {
     try {
       await this.app.listen({ host, port });
     } catch (error) {
-      if (!(error instanceof Error && "code" in error && error.code === "EADDRINUSE")) throw error;
+      if ((error as NodeJS.ErrnoException).code !== "EADDRINUSE") throw error;
       log.warn({ host, port }, "this port is taken: the dashboard listens on a free one");
       await this.app.listen({ host, port: 0 });
     }
@@ -196,8 +196,8 @@ function parsed(schema: z.ZodObject | undefined, given: unknown, where: "query" 
 
 /** What fastify refuses by itself: a body too large, or no JSON. */
 function fromFastify(error: unknown): HttpProblem | undefined {
-  if (!(error instanceof Error && "statusCode" in error && typeof error.statusCode === "number")) return undefined;
-  if (error.statusCode < 400 || error.statusCode >= 500) return undefined;
-  const hint = error.statusCode === 413 ? `: at most ${BODY_BYTES_MAX} bytes are read` : "";
-  return new HttpProblem(error.statusCode, `${error.message}${hint}`);
+  const { statusCode = 500, message } = error as Partial<FastifyError>;
+  if (statusCode < 400 || statusCode >= 500) return undefined;
+  const hint = statusCode === 413 ? `: at most ${BODY_BYTES_MAX} bytes are read` : "";
+  return new HttpProblem(statusCode, `${message}${hint}`);
 }

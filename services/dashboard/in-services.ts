@@ -76,6 +76,27 @@ export class Services {
     return Object.values(this.clients).flatMap((client) => client.instances());
   }
 
+  /** Of every stratum instance, the ones with the latest shares first; instances that do not answer are left out. */
+  async connections({ match, limit }: { match?: string | undefined; limit: number }) {
+    const client = this.clients.stratum;
+    const request = { ...(match !== undefined && { match }), limit, after: 0 };
+    const pages = await Promise.all(
+      client.instances().map(async ({ id, state }) => {
+        if (state !== "ready") return { miners: [] };
+        try {
+          const { miners, next } = await client.call("miners", request, { to: id, timeoutMs: ASK_MS });
+          return { miners: miners.map((it) => ({ ...it, stratum: id })), next };
+        } catch (error) {
+          if (!(error instanceof WiringError)) throw error;
+          return { miners: [], next: 0 };
+        }
+      }),
+    );
+    const all = pages.flatMap(({ miners }) => miners).sort((a, b) => (b.lastShareAt ?? 0) - (a.lastShareAt ?? 0));
+    const whole = all.length <= limit && pages.every(({ next }) => next === undefined);
+    return { connections: all.slice(0, limit), whole };
+  }
+
   /** Q2 */
   async look(): Promise<Look> {
     if (this.#last && performance.now() - this.#last.atMs < FRESH_MS) return this.#last.look;

@@ -25,7 +25,7 @@ export async function openToken(path: string): Promise<Token> {
     await writeFile(file, `${made}\n`, { mode: 0o600, flag: "wx" });
     return { file, token: made };
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if ((error as NodeJS.ErrnoException).code !== "EEXIST") throw error;
   }
   const { mode } = await stat(file);
   if ((mode & 0o077) !== 0) throw new Error(`${file}: others can read the dashboard's token: chmod 600 ${file}`);

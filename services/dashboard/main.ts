@@ -18,10 +18,11 @@ import { readPage } from "./in-page.js";
 import { Services } from "./in-services.js";
 import { openToken } from "./in-token.js";
 import { Live } from "./live.js";
-import { problem } from "./model.js";
+import { HEALTHS, type HouseView, type PoolView, problem } from "./model.js";
 import { openApi } from "./openapi.js";
 import { Broadcast } from "./out-live.js";
 import { Sampler, SeriesStore } from "./out-series.js";
+import { draw } from "./picture.js";
 import type { Operator } from "./ports.js";
 import { ROUTES } from "./routes.js";
 import { sampleOf } from "./series.js";
@@ -78,7 +79,12 @@ export async function open(
   const series = new SeriesStore(house.redis.shares, cluster);
   const sampler = new Sampler({
     ...{ store: series, everyMs: settings.sampleMs },
-    take: async () => sampleOf(poolView(await services.look()), Date.now()),
+    take: async () => {
+      const look = await services.look();
+      const pool = poolView(look);
+      measure(metrics, pool, draw(look.readings));
+      return sampleOf(pool, Date.now());
+    },
     onSample: (outcome, error) => {
       metrics.count("dashboard.samples", 1, { outcome });
       if (error) log.debug({ err: error }, "no point for the plots this time");
@@ -110,6 +116,24 @@ export async function open(
       await services.close();
     },
   };
+}
+
+/** What only somebody who sees the whole can measure. */
+function measure(metrics: House["metrics"], pool: PoolView | undefined, { nodes }: HouseView): void {
+  if (pool && !pool.stale) {
+    metrics.gauge("pool.hashrate", pool.hashrate1m);
+    metrics.gauge("pool.connections", pool.connections);
+    metrics.gauge("pool.workers", pool.workersActive);
+    metrics.gauge("pool.accepted", pool.accepted);
+    metrics.gauge("pool.blocks", pool.blocks);
+    for (const [reason, count] of Object.entries(pool.rejected)) metrics.gauge("pool.rejected", count, { reason });
+  }
+  for (const kind of new Set(nodes.map((it) => it.kind))) {
+    for (const health of HEALTHS) {
+      const count = nodes.filter((it) => it.kind === kind && it.health === health).length;
+      if (kind !== "miners") metrics.gauge("pool.parts", count, { kind, health });
+    }
+  }
 }
 
 /** New tips and blocks, as they are pushed. */

@@ -3,6 +3,19 @@
 import type { MetricTable } from "../../lib/wiring/index.js";
 
 export const metricTable = {
+  "pool.hashrate": { kind: "gauge", unit: "H/s", tags: [], meaning: "Of all workers together, over the last minute." },
+  "pool.connections": { kind: "gauge", unit: "connections", tags: [], meaning: "Clients that edges hold." },
+  "pool.workers": { kind: "gauge", unit: "workers", tags: [], meaning: "Workers with a share within the last hour." },
+  "pool.accepted": { kind: "gauge", unit: "shares", tags: [], meaning: "Shares accepted, all time." },
+  "pool.rejected": { kind: "gauge", unit: "shares", tags: ["reason"], meaning: "Shares refused, all time, by reason." },
+  "pool.blocks": { kind: "gauge", unit: "blocks", tags: [], meaning: "Blocks found, all time." },
+  "pool.parts": {
+    kind: "gauge",
+    unit: "parts",
+    tags: ["kind", "health"],
+    meaning:
+      "Parts of the house (haproxy, keeper, edge, stratum, jobmanager, reporter, daemon, redis) by health: good, warn, bad.",
+  },
   "dashboard.requests": {
     kind: "count",
     unit: "requests",

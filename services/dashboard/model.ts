@@ -1,7 +1,7 @@
 // The model: what the API says, as schemas. They are the types of the code, the check of what is asked, and the OpenAPI document.
 
 import { z } from "zod";
-import { blockRecord, daemonStatus, reporter, round, workerStats } from "../../lib/contracts/index.js";
+import { blockRecord, daemonStatus, minerFacts, reporter, round, workerStats } from "../../lib/contracts/index.js";
 import { instance } from "../../lib/wiring/index.js";
 
 /** What `swap` takes. */
@@ -15,7 +15,8 @@ const text = z.string().max(1_024);
 const ms = z.number().int().nonnegative();
 
 /** good: works. warn: on its way in or out, or in trouble that costs nobody anything. bad: does not work. */
-export const health = z.enum(["good", "warn", "bad"]);
+export const HEALTHS = ["good", "warn", "bad"] as const;
+export const health = z.enum(HEALTHS);
 export type Health = z.output<typeof health>;
 
 export const nodeKind = z.enum([
@@ -123,3 +124,11 @@ export const rounds = z.object({ rounds: z.array(round).max(100) });
 export const daemons = z.object({ daemons: z.array(daemonStatus).max(64) });
 export const happenings = z.object({ happenings: z.array(happening).max(HAPPENINGS_KEPT) });
 export const actions = z.object({ actions: z.array(action).max(ACTIONS_KEPT) });
+
+/** As Prometheus' `http_sd_configs` reads it. */
+export const targets = z.array(z.object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) }));
+export const connections = z.object({
+  connections: z.array(minerFacts.extend({ stratum: z.string() })).max(1_000),
+  /** False: there are more that match. */
+  whole: z.boolean(),
+});

@@ -12,6 +12,14 @@ const away = { 503: "Whoever knows this does not answer just now; the answer say
 
 export const QUERIES = {
   workers: z.strictObject({ match, limit: limit(1_000, 100) }),
+  connections: z.strictObject({
+    match: z
+      .string()
+      .max(128)
+      .optional()
+      .describe("Part of a worker's name, of the address or of the connection's id."),
+    limit: limit(1_000, 100),
+  }),
   blocks: z.strictObject({ limit: limit(1_000, 50) }),
   rounds: z.strictObject({ limit: limit(100, 10) }),
   series: z.strictObject({ span: z.enum(["1h", "24h"]).default("1h").describe("How far back.") }),
@@ -32,6 +40,9 @@ export const ROUTES = {
   workers: get("/api/workers", "Pool", "Workers, those with the latest shares first", model.workers, {
     ...{ query: QUERIES.workers, refusals: away },
   }),
+  connections: get("/api/connections", "Pool", "Client connections, with their miners", model.connections, {
+    query: QUERIES.connections,
+  }),
   blocks: get("/api/blocks", "Pool", "Blocks, the newest first", model.blocks, {
     ...{ query: QUERIES.blocks, refusals: away },
   }),
@@ -43,6 +54,7 @@ export const ROUTES = {
   }),
   house: get("/api/house", "House", "Every part of the house, its health, and who talks to whom", model.house),
   instances: get("/api/instances", "House", "Instances as discovery knows them", model.instances),
+  targets: get("/api/targets", "Process", "Every process' /metrics, for Prometheus' http_sd_configs", model.targets),
   happenings: get("/api/happenings", "House", "The newest things that happened", model.happenings),
   actions: get("/api/actions", "Operation", "The latest swaps and drains", model.actions),
   swap: post("/api/swap", "Replace the instances of a service one by one; clients stay", BODIES.swap),

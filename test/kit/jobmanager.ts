@@ -95,7 +95,16 @@ function watched(house: House, onHosted: (id: InstanceId) => void): House {
     return hosted;
   };
   const { peer } = nexus;
-  return { ...house, nexus: { peer, host, client: (contract) => nexus.client(contract), close: () => nexus.close() } };
+  return {
+    ...house,
+    nexus: {
+      hosted: () => house.nexus.hosted(),
+      peer,
+      host,
+      client: (contract) => nexus.client(contract),
+      close: () => nexus.close(),
+    },
+  };
 }
 
 const WORKER = "test.rig" as WorkerName;

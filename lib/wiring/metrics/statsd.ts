@@ -11,6 +11,7 @@
 import { StatsD } from "hot-shots";
 import { type CountedMetrics, Counters } from "./counters.js";
 import type { MetricSpec, MetricTable, Tags } from "./metrics.js";
+import type { Prometheus } from "./prometheus.js";
 import { Sums } from "./sums.js";
 
 export interface MetricsOptions {
@@ -25,6 +26,8 @@ export interface MetricsOptions {
   readonly tables?: readonly MetricTable[];
   /** M2. Default false. */
   readonly strict?: boolean;
+  /** Counts along, for whoever fetches. */
+  readonly prometheus?: Prometheus | undefined;
 }
 
 const STATSD_PORT = 8_125;
@@ -37,6 +40,7 @@ const PACKET_BYTES = 1_432;
 
 /** Opens the way to statsd; never fails, whatever is at the other end. */
 export function openMetrics(options: MetricsOptions): CountedMetrics {
+  const { prometheus } = options;
   const counters = new Counters();
   const sender = options.host === undefined ? undefined : new Sender(options.host, options);
   const check = options.strict ? checker(options.tables ?? []) : () => {};
@@ -44,15 +48,18 @@ export function openMetrics(options: MetricsOptions): CountedMetrics {
     count(name, by = 1, tags = {}) {
       check(name, "count", tags);
       counters.count(name, by);
+      prometheus?.count(name, by, tags);
       sender?.count(name, by, tags);
     },
     gauge(name, value, tags = {}) {
       check(name, "gauge", tags);
       counters.gauge(name, value);
+      prometheus?.gauge(name, value, tags);
       sender?.send((statsd) => statsd.gauge(name, value, tags));
     },
     timing(name, ms, tags = {}) {
       check(name, "timing", tags);
+      prometheus?.timing(name, ms, tags);
       sender?.send((statsd) => statsd.timing(name, ms, tags));
     },
     counters: () => counters.counters(),

@@ -147,6 +147,8 @@ export interface Nexus {
     implementation: Implementation<C>,
     options?: HostOptions<C>,
   ): Promise<Hosted<C>>;
+  /** What this process offers just now, as discovery has it. */
+  hosted(): readonly Instance[];
   /** Closes clients and hosted services, then the sockets; resolves when nothing is left that keeps the process alive. */
   close(): Promise<void>;
 }

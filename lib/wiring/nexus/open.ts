@@ -40,6 +40,8 @@ export interface NexusOptions {
   readonly curve?: Curve;
   /** Methods of every service that this process hosts, beside its contract's. */
   readonly common?: readonly CommonMethod[];
+  /** In the meta of everything that is hosted here. */
+  readonly meta?: Readonly<Record<string, string>>;
 }
 
 /** Warnings about malformed frames are logged at most this often; all of them are counted. */
@@ -65,7 +67,7 @@ class ProcessNexus implements Nexus {
   readonly #links: Links;
   readonly #rosters = new Map<string, Roster>();
   readonly #clients = new Set<Closable>();
-  readonly #hosted = new Set<Closable>();
+  readonly #hosted = new Set<Closable & { readonly instance: Instance }>();
   /** Of what is hosted here. */
   readonly #ids = new Set<string>();
   #server: Promise<Server> | undefined;
@@ -138,6 +140,10 @@ class ProcessNexus implements Nexus {
     return hosted;
   }
 
+  hosted(): readonly Instance[] {
+    return [...this.#hosted].map(({ instance }) => instance);
+  }
+
   #mustBeOpen(): void {
     if (this.#closing) throw new WiringError("CLOSED", "this nexus is closed");
   }
@@ -194,7 +200,7 @@ class ProcessNexus implements Nexus {
       version,
       state: options.announce === false ? "starting" : "ready",
       ...(curve ? { curveKey: curve.publicKey } : {}),
-      meta: { ...options.meta },
+      meta: { ...this.#options.meta, ...options.meta },
     };
   }
 
