@@ -18,6 +18,19 @@ export interface Entry extends Said {
   readonly id: string;
 }
 
+/** Everything after that id, up to the last of the entries. */
+export interface Page {
+  readonly after: string;
+  readonly entries: readonly Entry[];
+}
+
+/** Of two ids of a Redis stream. */
+export function comesAfter(id: string, than: string): boolean {
+  const [ms = 0, sequence = 0] = id.split("-").map(Number);
+  const [thanMs = 0, thanSequence = 0] = than.split("-").map(Number);
+  return ms > thanMs || (ms === thanMs && sequence > thanSequence);
+}
+
 /** One script, because between a look at the number and the append another instance could do the same. */
 const append = new Script(
   "talk/append",
@@ -61,27 +74,27 @@ export class Log {
   }
 
   /** Pages of what came after `id`; ends where Redis is away, too: it is asked again soon. */
-  async *since(id: string): AsyncGenerator<readonly Entry[]> {
+  async *since(id: string): AsyncGenerator<Page> {
     for (let after = id; ; ) {
-      const page = await this.#pageNow(after);
-      const last = page.at(-1);
+      const entries = await this.#pageNow(after);
+      const last = entries.at(-1);
       if (!last) return;
+      if (comesAfter(last.id, this.end)) this.end = last.id;
+      yield { after, entries };
       after = last.id;
-      this.end = after;
-      yield page;
     }
   }
 
   async #pageNow(after: string): Promise<readonly Entry[]> {
     try {
-      return await this.page(after);
+      return await this.#page(after);
     } catch (error) {
       this.house.log.debug({ err: error }, "the log was not read; once more soon");
       return [];
     }
   }
 
-  async page(after: string): Promise<readonly Entry[]> {
+  async #page(after: string): Promise<readonly Entry[]> {
     const found = await this.house.redis.state.xrange(this.#key("log"), `(${after}`, "+", "COUNT", PAGE);
     return entries.parse(found).map(([id, [, room, , text]]) => ({ id, room, text }));
   }

@@ -11,7 +11,7 @@
 import { type ClientEvent, type LineBackendContract, lineBackend, type Out } from "headframe/contracts";
 import { defineContract, type Hosted, type OpenService, type PeerId, push } from "headframe/wiring";
 import { z } from "zod";
-import { Log } from "./log.js";
+import { comesAfter, Log, type Page } from "./log.js";
 import { greet, type Session, stateOf, understand, wake } from "./session.js";
 
 export const name = "talk";
@@ -31,7 +31,7 @@ const RETRY_MS = 200;
 class Talk {
   hosted: Hosted<LineBackendContract> | undefined;
   readonly #sessions = new Map<string, Session>();
-  #reading: Promise<void> | undefined;
+  #reading = false;
   #readAgain = false;
 
   constructor(
@@ -74,25 +74,27 @@ class Talk {
   /** Looks into the log, and tells everybody what is new to them. One look at a time; what is asked meanwhile is one more. */
   read(): void {
     this.#readAgain = true;
-    this.#reading ??= this.#read().finally(() => {
-      this.#reading = undefined;
-    });
+    if (!this.#reading) void this.#read();
   }
 
   async #read(): Promise<void> {
+    this.#reading = true;
     while (this.#readAgain) {
       this.#readAgain = false;
-      const oldest = [...this.#sessions.values()].reduce(
+      const from = [...this.#sessions.values()].reduce(
         (least, { after }) => (comesAfter(least, after) ? after : least),
         this.log.end,
       );
-      for await (const entries of this.log.since(oldest)) {
-        for (const session of this.#sessions.values()) this.#tell(session, entries);
+      for await (const page of this.log.since(from)) {
+        for (const session of this.#sessions.values()) this.#tell(session, page);
       }
     }
+    this.#reading = false;
   }
 
-  #tell(session: Session, entries: Awaited<ReturnType<Log["page"]>>): void {
+  #tell(session: Session, { after, entries }: Page): void {
+    // It came during this look, and misses what is before the page: the next look, asked for when it came, begins where it is.
+    if (comesAfter(after, session.after)) return;
     const news = entries.filter(({ id }) => comesAfter(id, session.after));
     const last = news.at(-1);
     if (!last) return;
@@ -138,13 +140,6 @@ class Talk {
 type LineNumber = Extract<ClientEvent, { kind: "line" }>["number"];
 
 const lines = (...texts: readonly string[]): Uint8Array => Buffer.from(texts.map((text) => `${text}\n`).join(""));
-
-/** Of two ids of a Redis stream. */
-function comesAfter(id: string, than: string): boolean {
-  const [ms = 0, sequence = 0] = id.split("-").map(Number);
-  const [thanMs = 0, thanSequence = 0] = than.split("-").map(Number);
-  return ms > thanMs || (ms === thanMs && sequence > thanSequence);
-}
 
 export const open: OpenService<Settings> = async (house, { pollMs, kept }) => {
   const log = await Log.open(house, kept);
