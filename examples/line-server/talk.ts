@@ -28,14 +28,14 @@ const growth = defineContract({ service: "talk-log", methods: {}, pushes: { grow
 
 const RETRY_MS = 200;
 
-class Talk {
+export class Talk {
   hosted: Hosted<LineBackendContract> | undefined;
   readonly #sessions = new Map<string, Session>();
   #reading = false;
   #readAgain = false;
 
   constructor(
-    private readonly log: Log,
+    private readonly log: Pick<Log, "end" | "append" | "since">,
     private readonly tellOthers: () => void,
     private readonly trouble: (error: unknown) => void,
   ) {}

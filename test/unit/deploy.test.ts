@@ -111,16 +111,6 @@ describe("scripts", () => {
     });
     expect(bad.told()).toEqual(["restart headframe-stratum@1.service"]);
   });
-
-  test("a container is ready when an instance of its own host is", async () => {
-    expect(await run("entrypoint", ["ready"], standIns([mine]).root)).toMatchObject({ exitCode: 0 });
-    for (const other of [
-      { ...mine, host: "elsewhere" },
-      { ...mine, state: "draining" },
-    ]) {
-      expect(await run("entrypoint", ["ready"], standIns([other]).root)).toMatchObject({ exitCode: 1 });
-    }
-  });
 });
 
 describe("the container", () => {
