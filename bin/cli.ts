@@ -47,6 +47,7 @@ async function build(words: readonly string[], columns: number): Promise<Argv> {
   const one = Object.hasOwn(COMMANDS, words[0] ?? "") ? COMMANDS[words[0] ?? ""] : undefined;
   let all = yargs([...words])
     .scriptName("headframe")
+    .locale("en")
     .usage("$0 COMMAND\n\nA mining pool whose clients stay connected while everything behind them is restarted.");
   for (const add of one ? [one] : Object.values(COMMANDS)) all = await add(all); // L1
   return all

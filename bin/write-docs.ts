@@ -1,4 +1,5 @@
-// npm run docs: writes the parts of docs/ that the code knows better than anybody: the table of metrics, the table of settings.
+// npm run docs: writes the parts of docs/ that the code knows better than anybody: the table of metrics, the table of
+// settings, the help of every command.
 // A test compares them, so they cannot fall behind.
 
 import { writeFileSync } from "node:fs";
@@ -8,11 +9,13 @@ import { prometheusName } from "../lib/wiring/index.js";
 import { configSchema } from "./config.js";
 import { METRIC_TABLES } from "./metrics.js";
 import { ROOT } from "./paths.js";
+import { commandLine } from "./write-cli-docs.js";
 
 /** File below docs/ -> its content. */
-export const documents = (): Readonly<Record<string, string>> => ({
+export const documents = async (): Promise<Readonly<Record<string, string>>> => ({
   "metrics.md": metrics(),
   "configuration.md": configuration(),
+  "cli.md": await commandLine(NOTE),
 });
 
 const NOTE = "<!-- Written by `npm run docs` from the code. -->\n";
@@ -96,5 +99,5 @@ function accepts(schema: JsonSchema): string {
 const cell = (text: string): string => text.replaceAll("|", "\\|").replaceAll("\n", " ");
 
 if (import.meta.url === `file://${process.argv[1]}`) {
-  for (const [file, text] of Object.entries(documents())) writeFileSync(join(ROOT, "docs", file), text);
+  for (const [file, text] of Object.entries(await documents())) writeFileSync(join(ROOT, "docs", file), text);
 }

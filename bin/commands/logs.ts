@@ -87,8 +87,21 @@ export function pick(lines: readonly Line[], wanted: Wanted): Entry[] {
     times.set(source, at);
     return { entry, at };
   });
+  const ways = waysOf(entries, wanted);
+  const { share: _, ...rest } = wanted;
+  const isOnWay = (entry: Entry) => ways.has(wayOf(entry)) && isWanted(entry, { ...rest, share: undefined });
   return entries
-    .filter(({ entry }) => isWanted(entry, wanted))
+    .filter(({ entry }) => isWanted(entry, wanted) || isOnWay(entry))
     .sort((a, b) => a.at - b.at)
     .map(({ entry }) => entry);
 }
+
+/** A share's line is in the edge's log before anybody knows which share it is: it is found by connection and line. */
+function waysOf(entries: readonly { readonly entry: Entry }[], wanted: Wanted): ReadonlySet<string> {
+  if (wanted.share === undefined) return new Set();
+  const found = entries.filter(({ entry }) => isWanted(entry, wanted)).map(({ entry }) => wayOf(entry));
+  return new Set(found.filter((way) => way !== ""));
+}
+
+const wayOf = ({ fields }: Entry): string =>
+  fields.connection === undefined || fields.line === undefined ? "" : `${fields.connection}#${fields.line}`;

@@ -12,7 +12,7 @@ import type { Sort, TopView } from "./view.js";
 type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
 
-const COURSE_WIDTH = 40;
+const COURSE_WIDTH = 30;
 const WORKER_COURSE_WIDTH = 16;
 const WORKERS_MIN = 3;
 

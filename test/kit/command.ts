@@ -5,7 +5,7 @@
 import { fileURLToPath } from "node:url";
 import { execa } from "execa";
 
-const BIN = fileURLToPath(new URL("../../bin/headframe.js", import.meta.url));
+export const BIN = fileURLToPath(new URL("../../bin/headframe.js", import.meta.url));
 const COMMAND_MS = 120_000;
 
 export async function headframe(...words: string[]) {
