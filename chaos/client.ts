@@ -34,6 +34,9 @@ interface Question {
 }
 
 const LATE_MS = 250;
+/** One that waits for longer asks seldom: many small questions would make a busy pool busier. */
+const LATE_LONG_MS = 2_000;
+const LATE_SELDOM_MS = 1_000;
 /** Later ones were answered, and this one not for so long: longer than Redis may be away (30 s). */
 const LOST_MS = 45_000;
 /** The same at the end of a run, when all is whole again. */
@@ -65,6 +68,7 @@ export class Client {
   #asking = true;
   #nextShareMs = 0;
   #lastAskedMs = 0;
+  #lastPingMs = 0;
 
   constructor(
     readonly index: number,
@@ -112,7 +116,10 @@ export class Client {
   tick(nowMs: number): void {
     if (!this.#open) return;
     this.#giveUp(nowMs);
-    if (this.#late(nowMs)) this.#ask("mining.ping", []);
+    if (this.#late(nowMs)) {
+      this.#lastPingMs = nowMs;
+      this.#ask("mining.ping", []);
+    }
     if (!this.#asking || !this.mining || nowMs < this.#nextShareMs || this.waiting >= OPEN_MAX) return;
     const next = this.#nextShareMs + this.pace.everyMs;
     this.#nextShareMs = next > nowMs ? next : nowMs + this.pace.everyMs; // What was missed is not made up for.
@@ -139,7 +146,9 @@ export class Client {
   #late(nowMs: number): boolean {
     if (nowMs - this.#lastAskedMs < LATE_MS || this.waiting >= PINGS_OPEN_MAX) return false;
     for (const { askedMs, laterMs } of this.#questions.values()) {
-      if (laterMs === undefined) return nowMs - askedMs >= LATE_MS; // The oldest comes first.
+      if (laterMs !== undefined) continue;
+      const waitedMs = nowMs - askedMs; // The oldest comes first.
+      return waitedMs >= LATE_MS && (waitedMs < LATE_LONG_MS || nowMs - this.#lastPingMs >= LATE_SELDOM_MS);
     }
     return false;
   }

@@ -11,6 +11,7 @@
 import type { Claim, RejectReason, ReporterContract, Share, WorkerName } from "../../lib/contracts/index.js";
 import { SHARES_MAX } from "../../lib/contracts/index.js";
 import { type Client, type Log, WiringError } from "../../lib/wiring/index.js";
+import { OutKnown } from "./out-known.js";
 import { type Claimant, NO_WORKER, type Recorded, type Recorder } from "./ports.js";
 import type { Tally } from "./tally.js";
 
@@ -43,12 +44,14 @@ export class OutShares implements Recorder {
   #closed = false;
   #rejects = new Map<string, { worker: WorkerName; reason: RejectReason; count: number }>();
   readonly #rejectsTimer: NodeJS.Timeout;
+  readonly #known: OutKnown;
 
   constructor(
     private readonly reporter: Pick<Client<ReporterContract>, "call">,
     private readonly log: Log,
     private readonly tally: Tally,
   ) {
+    this.#known = new OutKnown(reporter, log);
     this.#rejectsTimer = setInterval(() => void this.sendRejects(), REJECTS_EVERY_MS);
   }
 
@@ -65,14 +68,8 @@ export class OutShares implements Recorder {
     });
   }
 
-  async known(claim: Claim): Promise<boolean> {
-    try {
-      const { known } = await this.reporter.call("known", { claims: [claim] });
-      return known[0] === true;
-    } catch (error) {
-      this.log.debug({ err: error, connection: claim.connection, line: claim.line }, "nobody knows of a late share");
-      return false;
-    }
+  known(claim: Claim): Promise<boolean> {
+    return this.#known.known(claim);
   }
 
   reject(worker: WorkerName, reason: RejectReason): void {
