@@ -20,7 +20,7 @@ import { MissingSection } from "../services.js";
 import { type Embedded, prepareEmbedded } from "../up/embedded.js";
 import { Pool } from "../up/pool.js";
 import { createRunDirectory, type RunDirectory } from "../up/run-directory.js";
-import { openShow, type Show } from "../up/show.js";
+import { logged, openShow, type Show } from "../up/show.js";
 import { measure } from "../up/summary.js";
 import { Watch } from "../up/watch.js";
 
@@ -68,7 +68,10 @@ export const up: CommandModule<object, Arguments> = {
     const run = await createRunDirectory(root, (text) => show.line(text));
     const log = pino({ name: "up", level: "debug" }, pino.destination(join(run.logs, "up.log")));
     try {
-      await runPool({ args, run, log, show, asked: asked.signal });
+      await runPool({ args, run, log, show: logged(show, log), asked: asked.signal });
+    } catch (error) {
+      log.error({ err: error }, "the pool did not go on");
+      throw error;
     } finally {
       await run.clear();
       show.line(`stopped; the logs are in ${run.logs}`);

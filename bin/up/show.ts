@@ -1,6 +1,7 @@
 // Show: the live screen on a terminal, plain lines anywhere else.
 
 import { createLogUpdate } from "log-update";
+import type { Log } from "../../lib/wiring/index.js";
 import { drawScreen } from "./screen.js";
 import type { Mood, View } from "./view.js";
 
@@ -13,6 +14,17 @@ export interface Show {
   start(view: () => View): void;
   /** Back to lines; the last picture stays. */
   stop(): void;
+}
+
+/** The same, and what matters of it in a log: that of a run is read when the screen is gone. What goes on all the time is left out. */
+export function logged(show: Show, log: Log): Show {
+  return {
+    ...show,
+    line: (text, mood) => {
+      if (mood !== "plain" && mood !== "good") log[mood === "bad" ? "warn" : "info"](text);
+      show.line(text, mood);
+    },
+  };
 }
 
 export function openShow(stream: NodeJS.WriteStream): Show {

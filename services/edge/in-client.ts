@@ -55,6 +55,8 @@ export class Client implements ClientPort {
   #holding: (() => void) | undefined;
   #flushing = false;
   #released = false;
+  /** A proxy's health check, which connects and leaves, is no client. */
+  #isCheck = false;
 
   constructor(
     readonly house: ClientHouse,
@@ -98,7 +100,7 @@ export class Client implements ClientPort {
   end(reason: CloseReason): void {
     if (this.#phase === "closing" || this.#phase === "closed") return;
     if (reason === "asked") this.house.count("edge.closedAsked");
-    if (reason === "client") this.house.count("edge.closed");
+    if (reason === "client" && !this.#isCheck) this.house.count("edge.closed");
     this.#phase = "closing"; // C3
     this.#forget(reason);
     this.socket.end();
@@ -177,7 +179,8 @@ export class Client implements ClientPort {
   #open(facts: ClientFacts): void {
     const { adopted, carried } = this.arrival;
     this.#phase = "open";
-    this.house.count(adopted ? "edge.adopted" : "edge.opened");
+    this.#isCheck = facts.local;
+    if (!this.#isCheck) this.house.count(adopted ? "edge.adopted" : "edge.opened");
     this.#connection = this.house.switchboard.open(facts, this, {
       adopted: adopted && !carried?.state,
       state: carried?.state,
@@ -249,7 +252,7 @@ export class Client implements ClientPort {
   #gone(): void {
     clearTimeout(this.#timer);
     if (this.#released) return;
-    if (this.#phase === "open" || this.#phase === "ended") this.house.count("edge.closed");
+    if ((this.#phase === "open" || this.#phase === "ended") && !this.#isCheck) this.house.count("edge.closed");
     this.#phase = "closed";
     this.#forget("client");
     this.#holding?.();

@@ -15,7 +15,12 @@ export const metricTable = {
     tags: [],
     meaning: "Lines that no backend has acknowledged yet.",
   },
-  "edge.opened": { kind: "count", unit: "connections", tags: [], meaning: "Clients that came, adopted ones included." },
+  "edge.opened": {
+    kind: "count",
+    unit: "connections",
+    tags: [],
+    meaning: "Clients that came; a proxy's health checks are none.",
+  },
   "edge.adopted": {
     kind: "count",
     unit: "connections",

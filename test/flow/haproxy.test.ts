@@ -1,4 +1,4 @@
-import { writeFile } from "node:fs/promises";
+import { rm, writeFile } from "node:fs/promises";
 import { createServer, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -59,7 +59,7 @@ test("backends and edge killed -9, HAProxy reloaded twice, all under load: nobod
 test("the backend learns who came by which listener, with an id that stays through an edge's death", async () => {
   const pem = join(tmpdir(), `headframe-test-${process.pid}.pem`);
   await writeFile(pem, selfSignedPem(), { mode: 0o600 });
-  atEnd(() => writeFile(pem, ""));
+  atEnd(() => rm(pem, { force: true }));
   const { haproxy, keeper } = await pool({ listeners: [PLAIN, { name: "secret", tls: { pem } }] });
   const plain = await LineClient.connect(haproxy.port("plain"));
   const said = JSON.parse(await plain.ask("{who}"));

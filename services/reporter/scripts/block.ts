@@ -6,7 +6,7 @@
 //   KEYS[1] block   KEYS[2] blocks by time   KEYS[3] open round   KEYS[4] totals
 //   ARGV[1] prefix of the rounds' keys (same hash tag)   ARGV[2] hash   ARGV[3] status   ARGV[4] confirmations
 //   ARGV[5] found at, ms   ARGV[6] height   ARGV[7] worker   ARGV[8] reason or ''   ARGV[9] closed round's ttl ms
-//   returns { 1 changed | 0 old news, number of the round that it closed or '' }
+//   returns { 1 changed | 0 old news, or nothing but more confirmations, number of the round that it closed or '' }
 //
 // Reports may come late, twice, and from several jobmanagers. Old news: pending after
 // anything else; rejected after it was in a chain; accepted after it was
@@ -21,7 +21,7 @@ export const block = new Script(
 local refused = wrong(KEYS[1], 'hash') or wrong(KEYS[2], 'zset') or wrong(KEYS[3], 'string') or wrong(KEYS[4], 'hash')
 if refused then return refused end
 local status, confirmations = ARGV[3], tonumber(ARGV[4])
-local found = redis.call('HMGET', KEYS[1], 'status', 'top', 'round', 'confirmations', 'reason')
+local found = redis.call('HMGET', KEYS[1], 'status', 'top', 'round', 'reason')
 local before, top, round = found[1], tonumber(found[2] or '-1'), found[3] or ''
 
 local old = false
@@ -33,7 +33,7 @@ end
 if old then return { 0, round } end
 
 local changed = 1
-if before == status and tonumber(found[4]) == confirmations and (found[5] or '') == ARGV[8] then changed = 0 end
+if before == status and (found[4] or '') == ARGV[8] then changed = 0 end
 redis.call('HSET', KEYS[1], 'status', status, 'confirmations', ARGV[4], 'height', ARGV[6], 'worker', ARGV[7],
   'reason', ARGV[8], 'top', math.max(top, confirmations))
 redis.call('HSETNX', KEYS[1], 'foundAt', ARGV[5])

@@ -180,8 +180,10 @@ describe("figures", () => {
     await record(client, aShare(1), aShare(2, { line: 2 }));
     await record(client, aShare(1), aShare(3, { line: 3 }));
     for (let i = 0; i < 2; i++) await client.call("recordBlock", aBlock("accepted"));
-    await until("the block is heard", 1_000, () => heard.includes("accepted"));
-    expect(heard).toEqual(["share 1", "share 2", "share 3", "accepted"]);
+    await client.call("recordBlock", aBlock("accepted", { confirmations: 50 })); // To be read; no event.
+    await client.call("recordBlock", aBlock("confirmed", { confirmations: 100 }));
+    await until("the block is heard", 1_000, () => heard.includes("confirmed"));
+    expect(heard).toEqual(["share 1", "share 2", "share 3", "accepted", "confirmed"]);
   });
 });
 
