@@ -78,14 +78,20 @@ export class Connection {
     this.heldBytes += costOf(line);
   }
 
-  /** N2. Returns the bytes set free: 0 when the line is not held (acknowledged before). */
-  acknowledge(number: LineNumber): number {
-    const at = this.lines[0]?.number === number ? 0 : this.lines.findIndex((line) => line.number === number);
+  /** N2. Returns the bytes set free: 0 when none of these lines is held (acknowledged before). */
+  acknowledge(numbers: readonly LineNumber[]): number {
+    const before = this.heldBytes;
+    let first = 0; // Nearly always they are the oldest ones, in order.
+    while (first < numbers.length && this.lines[first]?.number === numbers[first]) first++;
+    for (const line of this.lines.splice(0, first)) this.heldBytes -= costOf(line);
+    for (let i = first; i < numbers.length; i++) this.#acknowledgeOne(numbers[i]);
+    return before - this.heldBytes;
+  }
+
+  #acknowledgeOne(number: LineNumber | undefined): void {
+    const at = this.lines.findIndex((line) => line.number === number);
     const [line] = at < 0 ? [] : this.lines.splice(at, 1);
-    if (!line) return 0;
-    const freed = costOf(line);
-    this.heldBytes -= freed;
-    return freed;
+    if (line) this.heldBytes -= costOf(line);
   }
 
   /** The owner has taken lines that it has not acknowledged. */

@@ -234,8 +234,10 @@ export class Switchboard {
     }
     const { port } = connection;
     if (out.state) connection.state = out.state;
-    for (const number of out.acknowledges ?? []) this.#room.free(connection.acknowledge(number));
-    if (out.acknowledges) this.#settled(connection);
+    if (out.acknowledges) {
+      this.#room.free(connection.acknowledge(out.acknowledges));
+      this.#settled(connection);
+    }
     if (out.leave !== undefined) backend.leave(connection, out.leave);
     if (out.join !== undefined) this.#join(backend, connection, out.join);
     if (out.bytes) port.write(out.bytes);

@@ -29,6 +29,8 @@ export class InLines implements Crowd {
   readonly #judging: Judging;
   #queueBytes = 0;
   #busy = 0;
+  /** Of the call at hand. */
+  #lines = 0;
   #whenIdle: (() => void)[] = [];
 
   constructor(private readonly desk: Desk) {
@@ -50,6 +52,8 @@ export class InLines implements Crowd {
       );
     }
     for (const event of events) this.#take(event, edge);
+    if (this.#lines > 0) tally.count("stratum.lines", this.#lines);
+    this.#lines = 0;
     return {};
   }
 
@@ -168,7 +172,7 @@ export class InLines implements Crowd {
 
   #line(connection: Connection | undefined, line: WaitingLine): void {
     if (!connection) return; // It was closed meanwhile: nobody waits for an answer.
-    this.desk.tally.count("stratum.lines");
+    this.#lines++;
     this.#busy++;
     this.#queueBytes += line.bytes.length + LINE_OVERHEAD_BYTES;
     if (connection.waiting) connection.waiting.push(line);
