@@ -77,9 +77,10 @@ test(
     expect(await miner.mine()).toBe(true);
     await until("the share is counted", SEEN_MS, async () => (await accepted(page)) > before);
     await page.getByText("last by seen.rig1").waitFor({ timeout: SEEN_MS });
-    await page.getByRole("searchbox").fill("SEEN");
+    await page.getByPlaceholder("Find a worker").fill("SEEN");
     await page.locator("#workers").getByText("seen.rig1").waitFor();
-    await page.getByRole("searchbox").fill("nobody");
+    await page.locator("#connections").getByText("seen.rig1").waitFor();
+    await page.getByPlaceholder("Find a worker").fill("nobody");
     await page.getByText("No worker has “nobody” in its name.").waitFor();
   },
   TEST_MS,

@@ -22,7 +22,7 @@ export function Figures({ pool, lastShare, now }) {
         note=${`${count(pool.workersActive)} workers active within the hour`} />
       <${Figure} name="accepted" label="Shares accepted" value=${count(pool.accepted)} note=${share} />
       <${Figure} name="rejected" label="Rejected" value=${percent(rejected, pool.accepted + rejected)}
-        note=${`${count(rejected)} shares`} />
+        note=${`${count(rejected)} ${rejected === 1 ? "share" : "shares"}`} />
       <${Figure} name="blocks" label="Blocks found" value=${count(pool.blocks)} note=${`round ${count(pool.round)} is open`} />
       <${Figure} name="work" label="Work on block" value=${pool.job ? count(pool.job.height) : "none"}
         note=${pool.job ? `job ${pool.job.id}, ${duration(now - pool.job.templateAt)} old` : "no jobmanager has a job"} />

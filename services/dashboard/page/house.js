@@ -121,9 +121,12 @@ function layOut(element, links) {
   return { lines, width: frame.width, height: frame.height };
 }
 
+/** Columns stand further apart than this, nodes of one row on a phone nearer. */
+const BESIDE_PX = 12;
+
 /** From side to side where columns stand beside each other, from bottom to top where they are stacked (on a phone). */
 function curve(a, b) {
-  if (b.x >= a.right) {
+  if (b.x - a.right >= BESIDE_PX) {
     const [x1, y1, x2, y2] = [a.right, a.y + a.height / 2, b.x, b.y + b.height / 2];
     const bend = (x2 - x1) / 2;
     return `M${round(x1)} ${round(y1)}C${round(x1 + bend)} ${round(y1)} ${round(x2 - bend)} ${round(y2)} ${round(x2)} ${round(y2)}`;

@@ -8,7 +8,7 @@ import { House } from "./house.js";
 import { html } from "./html.js";
 import { follow, useLive, useNow } from "./live.js";
 import { Plots } from "./plots.js";
-import { Blocks, Happenings, Outcomes, Workers } from "./tables.js";
+import { Blocks, Connections, Happenings, Outcomes, Workers } from "./tables.js";
 
 const THEMES = ["system", "light", "dark"];
 
@@ -45,10 +45,11 @@ function App() {
         <${Outcomes} pool=${pool} />
         <${LatestActions} actions=${actions} />
       </div>
+      <${Connections} now=${now} />
       <${Workers} now=${now} />
     </main>
     <footer class="dim">
-      ${about && `Headframe ${about.version}. `}<a href="/api/openapi.json">API</a> · <a href="/metrics">metrics</a> · <a href="/healthz">health</a>
+      ${about && `Headframe ${about.version}. `}<a href="/api/openapi.json">API</a> · <a href="/api/targets">metrics of each process</a> · <a href="/healthz">health</a>
     </footer>
     ${open?.service && html`<${SwapDialog} service=${open.service} ...${shared} />`}
     ${node && html`<${NodeDialog} node=${node} now=${now} ...${shared} />`}

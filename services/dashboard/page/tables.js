@@ -8,7 +8,7 @@ import { html } from "./html.js";
 const EVERY_MS = 5_000;
 /** Typing goes on: the question is asked when it pauses. */
 const PAUSE_MS = 200;
-const WORKERS_SHOWN = 100;
+const ROWS_SHOWN = 100;
 const HAPPENINGS_SHOWN = 60;
 
 export function Blocks({ blocks, now }) {
@@ -64,31 +64,122 @@ export function Outcomes({ pool }) {
   </section>`;
 }
 
-const COLUMNS = [
-  { key: "worker", title: "Worker", of: (it) => it.worker },
-  { key: "hashrate5m", title: "5 min", of: (it) => it.hashrate5m, num: true, show: (it) => hashrate(it.hashrate5m) },
-  { key: "hashrate1h", title: "1 h", of: (it) => it.hashrate1h, num: true, show: (it) => hashrate(it.hashrate1h) },
-  { key: "accepted", title: "Accepted", of: (it) => it.accepted, num: true, show: (it) => count(it.accepted) },
-  {
-    ...{ key: "rejected", title: "Rejected", num: true, of: (it) => it.rejected },
-    show: (it) => percent(it.rejected, it.accepted + it.rejected),
-  },
-  {
-    ...{ key: "lastShareAt", title: "Last share", num: true, of: (it) => it.lastShareAt ?? 0 },
-    show: (it, now) => (it.lastShareAt === undefined ? "never" : `${duration(now - it.lastShareAt)} ago`),
-  },
-];
+const lastShare = {
+  ...{ key: "lastShareAt", title: "Last share", num: true, of: (it) => it.lastShareAt ?? 0 },
+  show: (it, now) => (it.lastShareAt === undefined ? "never" : `${duration(now - it.lastShareAt)} ago`),
+};
+const accepted = {
+  ...{ key: "accepted", title: "Accepted", num: true, of: (it) => it.accepted },
+  show: (it) => count(it.accepted),
+};
 
-export function Workers({ now }) {
+const WORKERS = {
+  id: "workers",
+  title: "Workers",
+  hint: "Find a worker",
+  path: "/api/workers",
+  rows: (reply) => reply.workers,
+  name: (it) => it.worker,
+  nobody: "No worker has found a share yet.",
+  unknown: (match) => `No worker has “${match}” in its name.`,
+  columns: [
+    { key: "worker", title: "Worker", of: (it) => it.worker },
+    { key: "hashrate5m", title: "5 min", of: (it) => it.hashrate5m, num: true, show: (it) => hashrate(it.hashrate5m) },
+    { key: "hashrate1h", title: "1 h", of: (it) => it.hashrate1h, num: true, show: (it) => hashrate(it.hashrate1h) },
+    accepted,
+    {
+      ...{ key: "rejected", title: "Rejected", num: true, of: (it) => it.rejected },
+      show: (it) => percent(it.rejected, it.accepted + it.rejected),
+    },
+    lastShare,
+  ],
+};
+
+const refusedOf = (it) => Object.values(it.rejected).reduce((sum, each) => sum + each, 0);
+
+const CONNECTIONS = {
+  id: "connections",
+  title: "Connections",
+  hint: "Worker, address or connection id",
+  path: "/api/connections",
+  rows: (reply) => reply.connections,
+  name: (it) => it.connection,
+  nobody: "Nobody is connected.",
+  unknown: (match) => `No connection has “${match}” in its worker, address or id.`,
+  columns: [
+    {
+      ...{ key: "workers", title: "Workers", of: (it) => it.workers.join(", ") },
+      show: (it) => it.workers.join(", ") || it.phase,
+      hint: (it) => `connection ${it.connection}, served by ${it.stratum}`,
+    },
+    { key: "address", title: "Address", of: (it) => it.address },
+    { key: "agent", title: "Miner", of: (it) => it.agent },
+    {
+      ...{ key: "difficulty", title: "Difficulty", num: true, of: (it) => it.difficulty ?? 0 },
+      show: (it) => (it.difficulty === undefined ? "" : Number(it.difficulty.toPrecision(4)).toString()),
+    },
+    { key: "hashrate", title: "Hashrate", num: true, of: (it) => it.hashrate, show: (it) => hashrate(it.hashrate) },
+    accepted,
+    {
+      ...{ key: "rejected", title: "Rejected", num: true, of: refusedOf, show: (it) => count(refusedOf(it)) },
+      hint: (it) =>
+        Object.entries(it.rejected)
+          .map(([reason, each]) => `${each} ${WORDS[reason] ?? reason}`)
+          .join(", "),
+    },
+    {
+      key: "since",
+      title: "Connected",
+      num: true,
+      of: (it) => -it.since,
+      show: (it, now) => `${duration(now - it.since)}`,
+    },
+    lastShare,
+  ],
+};
+
+export const Workers = ({ now }) => html`<${Searched} table=${WORKERS} now=${now} />`;
+export const Connections = ({ now }) => html`<${Searched} table=${CONNECTIONS} now=${now} />`;
+
+function Searched({ table, now }) {
   const [match, setMatch] = useState("");
-  const [found, setFound] = useState({ workers: undefined, trouble: "" });
   const [sort, setSort] = useState({ key: "lastShareAt", down: true });
+  const { rows, trouble } = useRows(table, match);
+  const { id, title, hint, columns, name } = table;
+  return html`<section class="card" aria-labelledby=${`${id}-title`}>
+    <header class="cardhead">
+      <h2 id=${`${id}-title`}>${title}</h2>
+      <label class="search"><span class="away">${hint}</span>
+        <input type="search" placeholder=${hint} maxlength="128" value=${match} onInput=${(event) => setMatch(event.target.value)} />
+      </label>
+    </header>
+    ${trouble && html`<p class="notice">This table stands still: ${trouble}</p>`}
+    <div class="scroll tall" tabindex="0" role="group" aria-label=${`Table of ${id}`}>
+      <table id=${id}>
+        <thead><tr>${columns.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}</tr></thead>
+        <tbody>${sorted(rows ?? [], columns, sort).map(
+          (it) => html`<tr key=${name(it)}>
+          ${columns.map(
+            (column, i) =>
+              html`<td key=${column.key} class=${column.num ? "num" : i === 0 ? "strong" : ""} title=${column.hint?.(it)}>${column.show ? column.show(it, now) : column.of(it)}</td>`,
+          )}
+        </tr>`,
+        )}</tbody>
+      </table>
+    </div>
+    <p class="empty" role="status">${remark(table, rows, match)}</p>
+  </section>`;
+}
+
+/** Asked again every few seconds, and when somebody types. */
+function useRows({ path, rows }, match) {
+  const [found, setFound] = useState({ rows: undefined, trouble: "" });
   useEffect(() => {
     const end = new AbortController();
     const load = async () => {
-      const search = new URLSearchParams({ limit: String(WORKERS_SHOWN), ...(match && { match }) });
+      const search = new URLSearchParams({ limit: String(ROWS_SHOWN), ...(match && { match }) });
       try {
-        setFound({ ...(await ask(`/api/workers?${search}`, end.signal)), trouble: "" });
+        setFound({ rows: rows(await ask(`${path}?${search}`, end.signal)), trouble: "" });
       } catch (error) {
         if (!end.signal.aborted) setFound((before) => ({ ...before, trouble: error.message }));
       }
@@ -100,28 +191,8 @@ export function Workers({ now }) {
       clearInterval(timer);
       end.abort();
     };
-  }, [match]);
-  const { workers, trouble } = found;
-  return html`<section class="card wide" aria-labelledby="workers-title">
-    <header class="cardhead">
-      <h2 id="workers-title">Workers</h2>
-      <label class="search"><span class="away">Find a worker</span>
-        <input type="search" placeholder="Find a worker" maxlength="128" value=${match} onInput=${(event) => setMatch(event.target.value)} />
-      </label>
-    </header>
-    ${trouble && html`<p class="notice">This table stands still: ${trouble}</p>`}
-    <div class="scroll" tabindex="0" role="group" aria-label="Table of workers">
-      <table id="workers">
-        <thead><tr>${COLUMNS.map((column) => html`<${Heading} key=${column.key} column=${column} sort=${sort} onSort=${setSort} />`)}</tr></thead>
-        <tbody>${sorted(workers ?? [], sort).map(
-          (it) => html`<tr key=${it.worker}>
-          ${COLUMNS.map(({ key, show, of, num }) => html`<td key=${key} class=${num ? "num" : "strong"}>${show ? show(it, now) : of(it)}</td>`)}
-        </tr>`,
-        )}</tbody>
-      </table>
-    </div>
-    <p class="empty" role="status">${remark(workers, match)}</p>
-  </section>`;
+  }, [path, match]);
+  return found;
 }
 
 function Heading({ column: { key, title, num }, sort, onSort }) {
@@ -133,16 +204,16 @@ function Heading({ column: { key, title, num }, sort, onSort }) {
   </th>`;
 }
 
-function sorted(workers, { key, down }) {
-  const { of } = COLUMNS.find((column) => column.key === key);
+function sorted(rows, columns, { key, down }) {
+  const { of } = columns.find((column) => column.key === key);
   const sign = down ? -1 : 1;
-  return [...workers].sort((a, b) => (of(a) < of(b) ? -sign : of(a) > of(b) ? sign : 0));
+  return [...rows].sort((a, b) => (of(a) < of(b) ? -sign : of(a) > of(b) ? sign : 0));
 }
 
-function remark(workers, match) {
-  if (workers === undefined) return "Looking.";
-  if (workers.length === 0) return match ? `No worker has “${match}” in its name.` : "No worker has found a share yet.";
-  if (workers.length === WORKERS_SHOWN) return `The ${WORKERS_SHOWN} with the latest shares; search finds the others.`;
+function remark({ nobody, unknown }, rows, match) {
+  if (rows === undefined) return "Looking.";
+  if (rows.length === 0) return match ? unknown(match) : nobody;
+  if (rows.length === ROWS_SHOWN) return `The ${ROWS_SHOWN} with the latest shares; search finds the others.`;
   return "";
 }
 
