@@ -1,0 +1,41 @@
+// What the command line answers to wrong words, and what it says of itself: in this process, as headframe.ts calls it.
+
+import { expect, test } from "@jest/globals";
+import { COMMANDS, helpOf, runCli } from "../../../bin/cli.js";
+import { exitCodeOf, explain } from "../../../bin/failure.js";
+
+async function fail(...words: string[]): Promise<{ code: number; said: string }> {
+  try {
+    await runCli(words);
+  } catch (error) {
+    return { code: exitCodeOf(error), said: explain(error) };
+  }
+  throw new Error(`${words.join(" ")} was taken`);
+}
+
+test.each([
+  ["no command", [], "name a command"],
+  ["an unknown command", ["upp"], "Did you mean up?"],
+  ["an unknown command of a command", ["shares", "tial"], "Did you mean tail?"],
+  ["an unknown flag", ["ps", "--jsonn"], "Unknown argument: jsonn Did you mean --json?"],
+  ["an unknown flag of an inner command", ["shares", "tail", "--folow"], "Did you mean --follow?"],
+  ["an unknown service", ["call", "reportr", "pool"], "reporter"],
+  ["an unknown method", ["call", "reporter", "pol"], "it has recordShares"],
+  ["an unknown push", ["subscribe", "jobmanager", "jobs"], "it has job, pulse, block"],
+  ["a request that is no JSON", ["call", "reporter", "workers", "{"], "the request is no JSON"],
+  ["a request that does not fit", ["call", "reporter", "workers", '{"limit":"x"}'], "expected number"],
+  ["a process manager's file that is not there", ["up", "--circus", "/none"], "cannot read /none"],
+  ["a time that is none", ["up", "--for", "-1"], "--for takes a number of seconds"],
+  ["a level that is none", ["log-level", "all", "loud"], "debug"],
+  ["a number that is none", ["miners", "--limit", "0"], "--limit takes a number"],
+])("%s is wrong usage and says what is accepted", async (_what, words, expected) => {
+  const { code, said } = await fail(...words);
+  expect(said).toContain(expected);
+  expect(code).toBe(2);
+});
+
+test.each(Object.keys(COMMANDS))("%s explains itself", async (command) => {
+  const help = await helpOf([command]);
+  expect(help).toContain(`headframe ${command}`);
+  expect(help).toContain("--help");
+});
