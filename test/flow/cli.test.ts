@@ -45,7 +45,7 @@ test("what a killed `up` left running is ended by the next one, which mines a re
   first.stdout.on("data", (chunk: Buffer) => {
     said += chunk.toString();
   });
-  await until("it is up", 90_000, () => said.includes("all up"));
+  await until("it is up", 150_000, () => said.includes("all up"));
   first.kill("SIGKILL");
   await first;
   const running = async () =>
@@ -66,7 +66,7 @@ test("what a killed `up` left running is ended by the next one, which mines a re
   const runs = await readdir(join(folder, "run"));
   expect(runs).toHaveLength(2);
   for (const run of runs) expect(await readdir(join(folder, "run", run))).toEqual(["logs"]);
-}, 240_000);
+}, 360_000);
 
 test("a wrong configuration names file, key, what was found and what is accepted, exits 2, and nothing is started", async () => {
   const file = await config({ redis: { url: "localhost" }, stratum: { keepaliveMs: "soon" }, jobmanagr: {} });
