@@ -146,7 +146,8 @@ test("the pool's file, without `headframe up`: readiness by discovery, death cer
   const [victim = 0, ...others] = await pids();
   expect(before).not.toContain(victim);
   process.kill(victim, "SIGKILL");
-  await until("it has left discovery", 500, async () => {
+  // Its heartbeat would last for four seconds at least; swap.test.ts says how fast a certificate is.
+  await until("it has left discovery", 3_500, async () => {
     return !(await registry.list("stratum")).some(({ pid }) => pid === victim);
   });
   expect(await miner.mine()).toBe(true);
