@@ -10,15 +10,17 @@ import { hostname } from "node:os";
 import { dashboard } from "../../lib/contracts/index.js";
 import { type House, packageVersion, type Running } from "../../lib/wiring/index.js";
 import { Actions } from "./actions.js";
+import { measure } from "./gauges.js";
 import { Guard, hostNames } from "./guard.js";
 import { Happenings } from "./happenings.js";
 import { handlersOf, poolView } from "./in-api.js";
 import { HttpServer } from "./in-http.js";
+import { followNews } from "./in-news.js";
 import { readPage } from "./in-page.js";
 import { Services } from "./in-services.js";
 import { openToken } from "./in-token.js";
 import { Live } from "./live.js";
-import { HEALTHS, type HouseView, type PoolView, problem } from "./model.js";
+import { problem } from "./model.js";
 import { openApi } from "./openapi.js";
 import { Broadcast } from "./out-live.js";
 import { Sampler, SeriesStore } from "./out-series.js";
@@ -115,46 +117,5 @@ export async function open(
       await hosted.close();
       await services.close();
     },
-  };
-}
-
-/** What only somebody who sees the whole can measure. */
-function measure(metrics: House["metrics"], pool: PoolView | undefined, { nodes }: HouseView): void {
-  if (pool && !pool.stale) {
-    metrics.gauge("pool.hashrate", pool.hashrate1m);
-    metrics.gauge("pool.connections", pool.connections);
-    metrics.gauge("pool.workers", pool.workersActive);
-    metrics.gauge("pool.accepted", pool.accepted);
-    metrics.gauge("pool.blocks", pool.blocks);
-    for (const [reason, count] of Object.entries(pool.rejected)) metrics.gauge("pool.rejected", count, { reason });
-  }
-  for (const kind of new Set(nodes.map((it) => it.kind))) {
-    for (const health of HEALTHS) {
-      const count = nodes.filter((it) => it.kind === kind && it.health === health).length;
-      if (kind !== "miners") metrics.gauge("pool.parts", count, { kind, health });
-    }
-  }
-}
-
-/** New tips and blocks, as they are pushed. */
-function followNews({ clients }: Services, happenings: Happenings): () => void {
-  let height = 0;
-  const jobs = clients.jobmanager.subscribe("job", {
-    onMessage: (job) => {
-      if (job.height <= height) return;
-      if (height > 0) happenings.add("job", "plain", `new work: block ${job.height}, job ${job.id}`);
-      height = job.height;
-    },
-  });
-  const blocks = clients.reporter.subscribe("block", {
-    onMessage: ({ height: at, status, worker, confirmations }) => {
-      if (status === "accepted" && confirmations > 1) return; // It ripens; the table of blocks shows it.
-      const good = status === "accepted" || status === "confirmed";
-      happenings.add("block", good ? "good" : "bad", `block ${at} ${status}, found by ${worker}`);
-    },
-  });
-  return () => {
-    jobs.close();
-    blocks.close();
   };
 }
