@@ -59,6 +59,8 @@ export class Client {
   lines = 0;
   readonly #worker: string;
   readonly #questions = new Map<number, Question>();
+  /** Given up: an answer that comes all the same is late, and not strange; a `true` must be kept all the same. */
+  readonly #givenUp = new Map<number, Question>();
   #nextId = 1;
   #nonce = 0;
   #session: { readonly id: string; readonly extranonce1: string } | undefined;
@@ -109,6 +111,7 @@ export class Client {
     for (const { method, askedMs, share, laterMs } of this.#questions.values())
       this.hands.see({ kind: "silence", client, method, askedMs, share, laterMs });
     this.#questions.clear();
+    this.#givenUp.clear();
     this.hands.see({ kind: "end", client, atMs: this.hands.nowMs(), by, why });
   }
 
@@ -139,6 +142,7 @@ export class Client {
     for (const [id, { method, askedMs, share, laterMs }] of this.#questions) {
       if (laterMs === undefined || nowMs - askedMs < (this.#asking ? LOST_MS : LOST_AT_END_MS)) continue;
       this.#questions.delete(id);
+      this.#givenUp.set(id, { method, askedMs, ...(share && { share }) });
       this.hands.see({ kind: "silence", client: this.index, method, askedMs, share, laterMs });
     }
   }
@@ -187,13 +191,15 @@ export class Client {
   }
 
   #answered(message: Message, text: string): void {
-    const question = typeof message.id === "number" ? this.#questions.get(message.id) : undefined;
+    const id = typeof message.id === "number" ? message.id : -1;
+    const question = this.#questions.get(id) ?? this.#givenUp.get(id);
     if (!question) {
       this.#strange(text, "it answers no question");
       return;
     }
     const atMs = this.hands.nowMs();
-    this.#questions.delete(message.id as number);
+    this.#questions.delete(id);
+    this.#givenUp.delete(id);
     for (const earlier of this.#questions.values()) {
       if (earlier.askedMs >= question.askedMs) break;
       earlier.laterMs ??= atMs;

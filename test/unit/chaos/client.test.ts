@@ -144,3 +144,15 @@ test("questions that will not be answered are given up in the end", () => {
 test.each([17, 127, 128, 255, 1_000, 70_000, 3_000_000])("the height %i is read from the coinbase", (height) => {
   expect(heightOf(halves(height).coinbase1.toString("hex"))).toBe(height);
 });
+
+test("an answer to a question that was given up is late, not strange, and its share must be kept", () => {
+  const { client, hear, tick, asked, kinds } = mining();
+  tick(1);
+  const late = asked.at(-1)?.id;
+  client.pause();
+  tick(300);
+  hear({ id: asked.at(-1)?.id, result: "pong", error: null });
+  tick(50_000);
+  hear({ id: late, result: true, error: null });
+  expect(kinds()).toEqual(["answer", "silence", "answer"]);
+});
