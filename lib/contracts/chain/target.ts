@@ -13,9 +13,18 @@ const BITCOIN_DIFFICULTY_1 = 0xffffn << 208n;
 const LARGEST = (1n << 256n) - 1n;
 const UNITS: Readonly<Record<ProofOfWorkName, bigint>> = { sha256d: 1n, scrypt: 65_536n };
 
+/** The target of difficulty 1, exact and as a number: both are needed for every share. */
+const EASIEST = (name: ProofOfWorkName) => {
+  const exact = BITCOIN_DIFFICULTY_1 * UNITS[name];
+  return { exact, number: Number(exact), hashes: Number((1n << 256n) / exact) };
+};
+const ONE: Readonly<Record<ProofOfWorkName, ReturnType<typeof EASIEST>>> = {
+  sha256d: EASIEST("sha256d"),
+  scrypt: EASIEST("scrypt"),
+};
+
 /** Expected hashes for one share of difficulty 1: about 2^32 for sha256d, 2^16 for scrypt. */
-export const hashesPerDifficulty = (name: ProofOfWorkName): number =>
-  Number((1n << 256n) / (BITCOIN_DIFFICULTY_1 * UNITS[name]));
+export const hashesPerDifficulty = (name: ProofOfWorkName): number => ONE[name].hashes;
 
 /** @throws {RangeError} when bits encode a negative, zero or oversized target. */
 export function bitsToTarget(bits: number): bigint {
@@ -31,13 +40,13 @@ export function bitsToTarget(bits: number): bigint {
 export function difficultyToTarget(name: ProofOfWorkName, difficulty: Difficulty): bigint {
   // A double times a power of two is exact, so this loses nothing of the difficulty for values above 2^-64.
   const scaled = BigInt(Math.max(1, Math.round(difficulty * 2 ** 64)));
-  const target = ((BITCOIN_DIFFICULTY_1 * UNITS[name]) << 64n) / scaled;
+  const target = (ONE[name].exact << 64n) / scaled;
   return target > LARGEST ? LARGEST : target;
 }
 
+/** As exact as a number can be. */
 export function targetToDifficulty(name: ProofOfWorkName, target: bigint): Difficulty {
-  const divisor = target > 0n ? target : 1n;
-  return (Number((BITCOIN_DIFFICULTY_1 * UNITS[name] * (1n << 64n)) / divisor) / 2 ** 64) as Difficulty;
+  return (ONE[name].number / (target > 0n ? Number(target) : 1)) as Difficulty;
 }
 
 /** A proof-of-work hash as the number that is compared with targets. */

@@ -40,7 +40,7 @@ export function parseLine(bytes: Uint8Array): Line {
   if (text === "") return { kind: "silence" };
   const first = text.charCodeAt(0);
   if (first !== BRACE && first !== BRACKET) return NOT_A_REQUEST; // Most garbage: neither walked through nor parsed.
-  if (depthOf(text) > DEPTH_MAX) return garbled(`Too deep: at most ${DEPTH_MAX} levels of brackets are accepted`);
+  if (tooDeep(text)) return garbled(`Too deep: at most ${DEPTH_MAX} levels of brackets are accepted`);
   const value = fromJson(text);
   if (!isObject(value)) return NOT_A_REQUEST;
   return readEnvelope(value, text);
@@ -94,6 +94,20 @@ function idText(id: unknown, text: string): string | undefined {
   const raw = /"id"\s*:\s*(-?\d[\d.eE+-]{0,63})(?=\s*[,}])/.exec(text)?.[1];
   if (raw !== undefined && Number(raw) === id) return raw;
   return Number.isFinite(id) ? String(id) : undefined;
+}
+
+/** Whether brackets nest deeper than allowed; strings are not looked into. */
+function tooDeep(text: string): boolean {
+  // A line with few brackets, wherever they stand, needs no closer look: all that real miners send.
+  return opensMoreThan(text, DEPTH_MAX) && depthOf(text) > DEPTH_MAX;
+}
+
+function opensMoreThan(text: string, most: number): boolean {
+  let count = 0;
+  for (const bracket of ["[", "{"]) {
+    for (let at = text.indexOf(bracket); at >= 0; at = text.indexOf(bracket, at + 1)) if (++count > most) return true;
+  }
+  return false;
 }
 
 /** Deepest nesting of brackets outside strings. */
