@@ -36,7 +36,11 @@ const args = await yargs(hideBin(process.argv))
   .strictOptions()
   .parse();
 
+/** Whoever waits for it unattended is not kept waiting by a machine that is too slow: what is left out is said. */
+const LIMIT_MS = 14 * 60_000;
 const asked = new AbortController();
+const late = AbortSignal.timeout(LIMIT_MS);
+const signal = AbortSignal.any([asked.signal, late]);
 for (const name of ["SIGINT", "SIGTERM"] as const) {
   process.once(name, () => asked.abort(new Error(`it was ended by ${name}`)));
 }
@@ -49,14 +53,16 @@ for (const name of names) {
   try {
     const run = await BENCHMARKS[name]?.();
     const { rounds, ms, scale, only } = args;
-    const report = await run?.({ rounds, ms, scale, only, tell, signal: asked.signal });
+    const report = await run?.({ rounds, ms, scale, only, tell, signal });
     if (!report) continue;
     reports.push(report);
     process.stdout.write(`${render(report)}\n`);
   } catch (error) {
     process.exitCode = 1;
     tell(`${name} could not be run: ${error instanceof Error ? (error.stack ?? error.message) : String(error)}`);
-    if (asked.signal.aborted) break;
+    const why = error instanceof Error ? error.message.split("\n", 1)[0] : String(error);
+    reports.push({ name, title: "not run", rows: [], floors: [], plots: [], notes: [`It could not be run: ${why}`] });
+    if (signal.aborted) break;
   }
 }
 if (args.json !== undefined) await writeFile(args.json, `${JSON.stringify(reports, undefined, 1)}\n`);

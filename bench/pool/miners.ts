@@ -41,8 +41,8 @@ const PROXY_HEADER = "PROXY TCP4 127.0.0.2 127.0.0.1 40000 3333\r\n";
 const NEWLINE = 0x0a;
 const NOTIFY = Buffer.from('"mining.notify","params":["');
 const RESULT = Buffer.from('"result":true');
-/** Connections begun in one turn; the kernel's backlog holds more. */
-const PER_TURN = 100;
+/** Connections that are begun and not accepted: a unix socket's backlog refuses more than that, where TCP's would wait. */
+const CONNECTING_MAX = 256;
 const STORM_MS = 60_000;
 const HEAR_MS = 30_000;
 const SUBMIT_ID_FIRST = 100;
@@ -124,7 +124,7 @@ async function storm({ where, count }: { where: Where; count: number }): Promise
   });
   for (let i = 0; i < count; i++) {
     open(where, i);
-    if (i % PER_TURN === PER_TURN - 1) await new Promise((resolve) => setImmediate(resolve));
+    while (connecting >= CONNECTING_MAX) await new Promise((resolve) => setImmediate(resolve));
   }
   const timer = new Promise((resolve) => setTimeout(resolve, STORM_MS).unref());
   await Promise.race([all, timer]);
@@ -132,9 +132,21 @@ async function storm({ where, count }: { where: Where; count: number }): Promise
   return { connected: count - refused, ms: performance.now() - fromMs, refused, ...quantiles(times) };
 }
 
+let connecting = 0;
+
 function open({ port, path }: Where, index: number): void {
   const to: NetConnectOpts = path === undefined ? { port: port ?? 0, host: "127.0.0.1" } : { path };
-  const socket = connect(to, () => miner.begin(path !== undefined));
+  connecting += 1;
+  const socket = connect(to);
+  for (const event of ["connect", "close"]) {
+    socket.once(event, () => {
+      if (!pending) return;
+      pending = false;
+      connecting -= 1;
+    });
+  }
+  let pending = true;
+  socket.once("connect", () => miner.begin(path !== undefined));
   const miner = new Miner(socket, index, (it, bytes) => onJob(it, bytes));
   miners.push(miner);
 }

@@ -95,9 +95,9 @@ export class BenchPool {
       const [watcher = name] = name.split(" ");
       if (pid !== undefined) pids[watcher] = [...(pids[watcher] ?? []), pid];
     }
-    const [keeper = 0] = pids.keeper ?? [];
-    const children = await readFile(`/proc/${keeper}/task/${keeper}/children`, "utf8");
-    pids.edge = children.split(" ").filter(Boolean).map(Number);
+    const [[keeper = 0] = [], [haproxy = 0] = []] = [pids.keeper, pids.haproxy];
+    pids.edge = await childrenOf(keeper);
+    pids.haproxy = [haproxy, ...(await childrenOf(haproxy))]; // A master, and the worker that does all.
     return pids;
   }
 
@@ -128,6 +128,11 @@ export async function usageOf(pid: number): Promise<ProcessUsage> {
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);
   return { rssBytes: Number(statm.split(" ")[1]) * PAGE_BYTES, cpuUs: (1e6 * ticks) / TICKS_PER_SECOND };
+}
+
+async function childrenOf(pid: number): Promise<number[]> {
+  const children = await readFile(`/proc/${pid}/task/${pid}/children`, "utf8");
+  return children.split(" ").filter(Boolean).map(Number);
 }
 
 async function descriptors(): Promise<number> {

@@ -66,7 +66,7 @@ contendPush({
         const bytes = rest ? Buffer.concat([rest, chunk]) : chunk;
         let at = 0;
         for (; at + SIZE <= bytes.length; at += SIZE) {
-          if (bytes.readUInt32LE(at) !== SIZE) throw new Error("a wrong message");
+          if (payload.compare(bytes, at + HEAD, at + SIZE) !== 0) throw new Error("a wrong message");
           take(bytes.readUInt32LE(at + WORD), bytes.readDoubleLE(at + 2 * WORD));
         }
         rest = at < bytes.length ? bytes.subarray(at) : undefined;
