@@ -6,7 +6,8 @@ import { expect, test } from "@jest/globals";
 import { BENCHMARKS } from "../../bench/all.js";
 import { render } from "../../bench/kit/table.js";
 
-const LIMIT_MS = 60_000;
+/** A deadline, not a judgement: a machine with other things to do takes its time. */
+const LIMIT_MS = 180_000;
 const PRESENT: Readonly<Record<string, readonly string[]>> = {
   rpc: ["headframe", "raw"],
   push: ["headframe", "raw"],
