@@ -1,7 +1,7 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
-//   keeper --serve | client(+ socket) | handover | died | stop--> edge
-//   keeper <--standby | ready | meta | drop | leaving | released | released-all-- edge
+//   keeper --keep(+ socket) | serve | client(+ socket) | handover | died | stop--> edge
+//   keeper <--standby | ready | kept | meta | drop | leaving | released | released-all-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
 // what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
@@ -16,6 +16,9 @@
 //       the serving edge; clients follow right behind, without another word from it.
 //   K6. A keeper that is upgraded speaks to its successor as to an edge: it gives it every client with `client`, and hears `ready`,
 //       `meta` and `drop` from it. Beyond that: SuccessorHears, SuccessorSays.
+//   K7. A socket takes its turn in Node's channel, so a thousand of them take a second. An edge that says `keeps` is therefore lent
+//       duplicates ahead of the day (`keep`), which it holds and does not read; `client` then needs no socket. `tell-kept` is answered
+//       when all that were sent before it have arrived.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -102,7 +105,7 @@ export interface Origin {
 
 export type KeeperSays =
   | {
-      /** Travels with the socket. Without one, the client has gone meanwhile. */
+      /** Travels with the socket, unless that was lent before. Without any, the client has gone meanwhile. */
       readonly kind: "client";
       /** The keeper's number of the client; unique for the keeper's life. */
       readonly id: number;
@@ -113,7 +116,12 @@ export type KeeperSays =
       readonly carried?: Carried | undefined;
       /** An earlier edge has had this client. */
       readonly adopted: boolean;
+      /** The edge has been lent the socket (K7). */
+      readonly kept?: boolean | undefined;
     }
+  | { /** Travels with a socket: hold it, read nothing of it (K7). */ readonly kind: "keep"; readonly id: number }
+  | { /** The client is gone: close the duplicate that was lent. */ readonly kind: "forget"; readonly id: number }
+  | { /** Say `kept` (K7). */ readonly kind: "tell-kept" }
   | { /** To an edge that stands by: from now on it is the one (K5). */ readonly kind: "serve" }
   | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
   | {
@@ -123,8 +131,9 @@ export type KeeperSays =
   | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
 
 export type EdgeSays =
-  | { /** Clients may be sent. */ readonly kind: "ready" }
-  | { /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby" }
+  | { /** Clients may be sent. */ readonly kind: "ready" /** Sockets may be lent (K7). */; readonly keeps?: boolean }
+  | { /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby"; readonly keeps?: boolean }
+  | { /** All sockets that were lent before `tell-kept` are here. */ readonly kind: "kept" }
   | { readonly kind: "meta"; readonly id: number; readonly facts: ClientFacts }
   | { /** The client is gone, or must go: close the duplicate. */ readonly kind: "drop"; readonly id: number }
   | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }

@@ -1,6 +1,6 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
-//   keeper --serve, client(+ socket), handover, died, stop--> Clients
+//   keeper --keep(+ socket), serve, client(+ socket), handover, died, stop--> Clients
 //   keeper <--meta, drop, released -------------------------- Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
@@ -20,6 +20,7 @@ import type {
 } from "../../lib/contracts/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import type { Clients, Giver } from "./in-clients.js";
+import { Lent } from "./in-lent.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
 const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
@@ -84,15 +85,17 @@ export const KEEPER: Giver = {
 export class KeeperLink {
   #phase: "standing-by" | "serving" | "leaving" | "handing-over" | "done" | "stopping";
   #left: (() => void) | undefined;
+  readonly #lent: Lent;
   readonly #onMessage = (message: unknown, socket: unknown) =>
     this.#hear(message as KeeperSays, socket as Socket | undefined);
   readonly #onDisconnect = () => this.#done("the keeper is gone"); // H3
 
   constructor(readonly options: KeeperLinkOptions) {
+    this.#lent = new Lent(options.clients.settings.connectionsMax);
     process.on("message", this.#onMessage);
     process.on("disconnect", this.#onDisconnect);
     this.#phase = options.standby ? "standing-by" : "serving";
-    void tellKeeper({ kind: options.standby ? "standby" : "ready" });
+    void tellKeeper({ kind: options.standby ? "standby" : "ready", keeps: true });
   }
 
   get standingBy(): boolean {
@@ -121,6 +124,7 @@ export class KeeperLink {
 
   /** Lets go of the channel, so that the process can end by itself. */
   close(): void {
+    this.#lent.close();
     process.off("message", this.#onMessage);
     process.off("disconnect", this.#onDisconnect);
     if (process.connected) process.disconnect();
@@ -128,9 +132,21 @@ export class KeeperLink {
 
   #hear(message: KeeperSays, socket: Socket | undefined): void {
     switch (message.kind) {
-      case "client":
-        if (socket) this.options.clients.take(socket, message);
+      case "client": {
+        const mine = message.kept ? this.#lent.take(message.id) : socket;
+        if (!message.kept) this.#lent.forget(message.id);
+        if (mine) this.options.clients.take(mine, message);
         else void tellKeeper({ kind: "drop", id: message.id });
+        return;
+      }
+      case "keep":
+        if (socket) this.#lent.hold(message.id, socket);
+        return;
+      case "forget":
+        this.#lent.forget(message.id);
+        return;
+      case "tell-kept":
+        void tellKeeper({ kind: "kept" });
         return;
       case "serve":
         if (!this.standingBy) return;

@@ -1,7 +1,7 @@
 // in-predecessor: a keeper that takes over from another one, its parent, which gives it everything it holds.
 //
-//   predecessor --door(+ listening socket), client(+ socket), died, yours--> Keeper, doors
-//   predecessor <--ready, meta, drop, taken--------------------------------- Keeper
+//   predecessor --keep(+ socket), door(+ listening socket), client, died, yours--> Keeper, doors
+//   predecessor <--ready, kept, meta, drop, taken--------------------------------- Keeper
 //
 //   I1. Nothing is read from a client here: the predecessor's edge may still be reading it.
 //   I2. The predecessor keeps its duplicates until `taken`. Should either of the two end before that, the other one has what it
@@ -43,7 +43,15 @@ export function readSuccession(): Pick<Reserved, "firstEpoch" | "firstClient"> |
 }
 
 export interface PredecessorEvents {
-  client(message: ClientMessage, socket: Socket): void;
+  /** @param socket Absent: it was lent before. False: the client has gone. */
+  client(message: ClientMessage, socket: Socket | undefined): boolean;
+  /** A client that may become ours. */
+  keep(id: number, socket: Socket): void;
+  forget(id: number): void;
+  /** What was lent and not given since will not be. */
+  over(): void;
+  /** `kept` shall be said when all that was lent has arrived. */
+  tellKept(): void;
   /** The door is ours, too. */
   door(index: number, server: Server): void;
   died(pid: number): void;
@@ -59,6 +67,7 @@ export class Predecessor {
       this.#hear(message as KeeperSays | SuccessorHears, handle as Socket | Server | undefined);
     });
     process.on("disconnect", () => {
+      events.over();
       if (!this.#taken) events.gone(); // I2
     });
   }
@@ -75,11 +84,19 @@ export class Predecessor {
   #hear(message: KeeperSays | SuccessorHears, handle: Socket | Server | undefined): void {
     switch (message.kind) {
       case "client":
-        if (!handle) this.tell({ kind: "drop", id: message.id });
-        else {
-          stopReading(handle as Socket); // I1
-          this.events.client(message, handle as Socket);
-        }
+        if (handle) stopReading(handle as Socket); // I1
+        if (!this.events.client(message, handle as Socket | undefined)) this.tell({ kind: "drop", id: message.id });
+        break;
+      case "keep":
+        if (!handle) break;
+        stopReading(handle as Socket); // I1
+        this.events.keep(message.id, handle as Socket);
+        break;
+      case "forget":
+        this.events.forget(message.id);
+        break;
+      case "tell-kept":
+        this.events.tellKept();
         break;
       case "door":
         this.events.door(message.index, handle as Server);
@@ -88,6 +105,7 @@ export class Predecessor {
         this.events.died(message.pid);
         break;
       case "yours":
+        this.events.over();
         this.tell({ kind: "taken" });
         this.#taken = true;
     }

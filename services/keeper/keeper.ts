@@ -8,7 +8,8 @@
 //   P3. At most `clientsMax` clients are kept: the next one is closed at once and counted.
 //   P4. An edge that dies is followed by another after a delay that doubles from 20 ms to 5 s while edges die young.
 //   P5. Where one stands by (standby.ts) it follows at once, and the delay is that of the next one to stand by.
-//   P6. A successor (K6 of the contract) is an edge to us: it is given every client. We keep ours until it has them all, so its
+//   P6. Whoever may serve next is lent every client's socket ahead (roll.ts), so that no client waits for its turn in a channel.
+//   P7. A successor (K6 of the contract) is an edge to us: it is given every client. We keep ours until it has them all, so its
 //       death before that costs nothing. Numbers it may use are set aside for it, so that none is used twice.
 
 import type { EdgeSays, KeeperEvent, KeeperSays, Origin } from "../../lib/contracts/index.js";
@@ -40,11 +41,13 @@ export interface KeeperHooks<Socket> {
   serves?(edge: EdgePort<Socket>): void;
   /** What a predecessor has to know while it still holds its duplicates. */
   learned?(message: Extract<EdgeSays, { kind: "meta" | "drop" }>): void;
-  /** P6: the successor has been given everything. */
+  /** P6: what the predecessor lent us has arrived at our edge. */
+  kept?(): void;
+  /** P7: the successor has been given everything. */
   settled?(successor: EdgePort<Socket>): void;
 }
 
-/** P6 */
+/** P7 */
 export interface Reserved {
   readonly epoch: number;
   readonly firstEpoch: number;
@@ -67,7 +70,7 @@ const GROWN_UP_MS = 10_000;
 /** An edge that is not ready by then never will be: it is killed, and P4 goes on. */
 const READY_MS = 60_000;
 
-/** P6: edges that a successor may start before its predecessor has gone, and clients that we may accept meanwhile. */
+/** P7: edges that a successor may start before its predecessor has gone, and clients that we may accept meanwhile. */
 const EPOCHS_RESERVED = 100;
 const CLIENTS_RESERVED = 1_000_000_000;
 /** How an edge ends that has left discovery itself. */
@@ -75,11 +78,19 @@ const WENT = "exit code 0";
 /** Deaths told to no edge yet: more are left to the heartbeats' end. */
 const DEATHS_MAX = 32;
 
+/** Of duplicates to an edge that stands by: 2,000 a second, so that clients who serve themselves, or storm in, do not notice. */
+const LEND_EVERY_MS = 50;
+const LEND_MAX = 100;
+
 export class Keeper<Socket extends KeptSocket> {
   readonly #roll: Roll<Socket>;
   #nextEpoch: number;
   #serving: EdgePort<Socket> | undefined;
   #starting: EdgePort<Socket> | undefined;
+  /** P6. The starting one, once it is ready, while sockets are on their way to it. */
+  #borrowing: EdgePort<Socket> | undefined;
+  readonly #keeps = new WeakSet<EdgePort<Socket>>();
+  #lending = false;
   #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void } | undefined;
   readonly #standby: Standby<Socket>;
   #servingSinceMs = 0;
@@ -97,6 +108,7 @@ export class Keeper<Socket extends KeptSocket> {
     this.#roll = new Roll(limits.clientsMax, first.firstClient, {
       serving: () => this.#serving,
       dropped: (id) => hooks.learned?.({ kind: "drop", id }),
+      lendable: () => this.#lendSoon(),
     });
     this.#standby = new Standby(limits.standby, {
       fork: () => this.#fork(true),
@@ -120,7 +132,7 @@ export class Keeper<Socket extends KeptSocket> {
     this.#starts(this.#fork(false));
   }
 
-  /** P6. `fork` starts the process that takes over. Nothing happens while edges change. */
+  /** P7. `fork` starts the process that takes over. Nothing happens while edges change. */
   upgrade(fork: (reserved: Reserved) => EdgePort<Socket>): void {
     if (this.#stopping || this.#starting || this.#leaving) {
       this.hooks.log("upgrade asked for while edges change: ignored");
@@ -144,9 +156,31 @@ export class Keeper<Socket extends KeptSocket> {
     this.#roll.accept(socket, origin, !this.#stopping); // P3
   }
 
-  /** A client that the predecessor gives us. */
-  adopt(socket: Socket, message: ClientMessage): void {
-    this.#roll.adopt(socket, message);
+  /** A client that the predecessor gives us. False: it has gone meanwhile. */
+  adopt(socket: Socket | undefined, message: ClientMessage): boolean {
+    return this.#roll.adopt(socket, message);
+  }
+
+  /** P6. A client that the predecessor will give us. */
+  ahead(id: number, socket: Socket): void {
+    this.#roll.ahead(id, socket, this.#holder);
+  }
+
+  /** A client that the predecessor will not give us after all. */
+  forget(id: number): void {
+    this.#roll.forget(id);
+  }
+
+  /** None of them will be given any more. */
+  forgetAhead(): void {
+    this.#roll.forgetAhead();
+  }
+
+  /** P6. Calls `kept` when all that is ahead has arrived where it will be needed. */
+  tellKept(): void {
+    const holder = this.#holder;
+    if (holder) holder.tell({ kind: "tell-kept" });
+    else this.hooks.kept?.();
   }
 
   /** An edge that somebody else saw end. */
@@ -158,12 +192,18 @@ export class Keeper<Socket extends KeptSocket> {
   heard(edge: EdgePort<Socket>, message: EdgeSays): void {
     switch (message.kind) {
       case "ready":
+        if (message.keeps) this.#keeps.add(edge);
         if (edge === this.#standby.edge)
           this.#stands(edge); // It knows nothing of standing by, and does so all the same.
         else this.#ready(edge);
         break;
       case "standby":
+        if (message.keeps) this.#keeps.add(edge);
         this.#stands(edge);
+        break;
+      case "kept":
+        if (edge === this.#borrowing) this.#takesOver(edge);
+        else if (edge === this.#serving) this.hooks.kept?.();
         break;
       case "drop":
         this.#roll.drop(message.id);
@@ -215,6 +255,11 @@ export class Keeper<Socket extends KeptSocket> {
     this.#roll.dropAll();
   }
 
+  /** The serving edge, if it keeps what it is lent. */
+  get #holder(): EdgePort<Socket> | undefined {
+    return this.#serving && this.#keeps.has(this.#serving) ? this.#serving : undefined;
+  }
+
   #starts(edge: EdgePort<Socket>): void {
     this.#starting = edge;
     this.hooks.later(READY_MS, () => {
@@ -225,11 +270,13 @@ export class Keeper<Socket extends KeptSocket> {
   #servingEnded(): void {
     this.#serving = undefined;
     if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
-    if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
+    if (this.#borrowing) this.#takesOver(this.#borrowing);
+    else if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
   }
 
   #startingEnded(heir: boolean): void {
     this.#starting = undefined;
+    this.#borrowing = undefined;
     if (!this.#serving) this.#startLater();
     else {
       if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
@@ -238,8 +285,20 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   #ready(edge: EdgePort<Socket>): void {
-    if (edge !== this.#starting) return;
+    if (edge !== this.#starting || edge === this.#borrowing) return;
+    if (!this.#serving || !this.#keeps.has(edge)) {
+      this.#takesOver(edge);
+      return;
+    }
+    this.#borrowing = edge; // P6: the old one serves on meanwhile.
+    this.#roll.lendTo(edge);
+    this.#roll.lend(Number.POSITIVE_INFINITY);
+    edge.tell({ kind: "tell-kept" });
+  }
+
+  #takesOver(edge: EdgePort<Socket>): void {
     this.#starting = undefined;
+    this.#borrowing = undefined;
     const old = this.#serving;
     this.#serves(edge);
     if (old) this.#handOver(old); // P2
@@ -248,7 +307,7 @@ export class Keeper<Socket extends KeptSocket> {
     else this.#standby.prepare();
   }
 
-  /** P6 */
+  /** P7 */
   #settle(): void {
     const successor = this.#successor;
     if (!successor || successor !== this.#serving || this.#leaving) return;
@@ -258,7 +317,19 @@ export class Keeper<Socket extends KeptSocket> {
 
   #stands(edge: EdgePort<Socket>): void {
     this.#standby.stands(edge);
-    if (!this.#serving && !this.#starting) this.#promote(); // The serving one died while this one was loading.
+    if (!this.#serving && !this.#starting)
+      this.#promote(); // The serving one died while this one was loading.
+    else if (edge === this.#standby.edge && this.#keeps.has(edge)) this.#roll.lendTo(edge); // P6
+  }
+
+  /** P6 */
+  #lendSoon(): void {
+    if (this.#lending) return;
+    this.#lending = true;
+    this.hooks.later(LEND_EVERY_MS, () => {
+      this.#lending = false;
+      if (this.#roll.lend(LEND_MAX) > 0) this.#lendSoon();
+    });
   }
 
   /** P5. False: nobody stands by. */

@@ -79,7 +79,9 @@ async function main(): Promise<void> {
       },
       nowMs: () => performance.now(),
       log,
-      serves: (edge) => (successor.is(edge) ? successor.shareDoors() : predecessor?.tell({ kind: "ready" })),
+      serves: (edge) =>
+        successor.is(edge) ? successor.shareDoors() : predecessor?.tell({ kind: "ready", keeps: true }),
+      kept: () => predecessor?.tell({ kind: "kept" }),
       learned: (message: EdgeSays) => predecessor?.tell(message),
       settled: () => successor.giveUp(),
     },
@@ -89,6 +91,10 @@ async function main(): Promise<void> {
   const predecessor = succession
     ? new Predecessor({
         client: (message, socket) => keeper.adopt(socket, message),
+        keep: (id, socket) => keeper.ahead(id, socket),
+        forget: (id) => keeper.forget(id),
+        over: () => keeper.forgetAhead(),
+        tellKept: () => keeper.tellKept(),
         died: (pid) => keeper.died(pid),
         door: (index, server) => {
           const door = doors[index];

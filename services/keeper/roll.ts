@@ -4,6 +4,9 @@
 //
 //   R1. A client that no edge has is given to the serving one, with all that earlier edges told of it.
 //   R2. At most `max` clients are kept: the next one is closed at once and counted.
+//   R3. One edge at a time is lent duplicates, a few at once, so that it can be given the clients themselves by a word (K7 of the
+//       contract). Whoever lends no more forgets nothing: what an edge has been lent is told to it until the client is gone.
+//   R4. What a predecessor lends us is lent on to the edge that will have it.
 
 import type { Carried, ClientFacts, KeeperSays, Origin } from "../../lib/contracts/index.js";
 import type { EdgePort, KeptSocket } from "./keeper.js";
@@ -18,16 +21,29 @@ interface Kept<Socket> {
   adopted: boolean;
   facts?: ClientFacts | undefined;
   carried?: Carried | undefined;
+  /** R3 */
+  lent?: EdgePort<Socket> | undefined;
+}
+
+/** A predecessor's client, ahead of the day on which it is ours (R4). */
+interface Ahead<Socket> {
+  readonly socket: Socket;
+  lent: EdgePort<Socket> | undefined;
 }
 
 export interface RollHooks<Socket> {
   serving(): EdgePort<Socket> | undefined;
   /** A client is gone. */
   dropped(id: number): void;
+  /** There is somebody to lend to, and somebody to be lent (R3). */
+  lendable(): void;
 }
 
 export class Roll<Socket extends KeptSocket> {
   readonly #clients = new Map<number, Kept<Socket>>();
+  #borrower: EdgePort<Socket> | undefined;
+  readonly #unlent = new Set<number>();
+  readonly #ahead = new Map<number, Ahead<Socket>>();
   /** Clients closed because of R2. */
   refused = 0;
 
@@ -52,9 +68,34 @@ export class Roll<Socket extends KeptSocket> {
     socket.destroy();
   }
 
-  /** A client that a predecessor gives us, under its number. */
-  adopt(socket: Socket, { id, origin, facts, carried, adopted }: ClientMessage): void {
-    this.#keep(id, { socket, origin, at: undefined, adopted, facts, carried });
+  /** A predecessor's client that may become ours. @param to The edge that would get it, if that one keeps what it is lent. */
+  ahead(id: number, socket: Socket, to: EdgePort<Socket> | undefined): void {
+    this.forget(id);
+    socket.on("error", () => this.forget(id));
+    this.#ahead.set(id, { socket, lent: to });
+    to?.tell({ kind: "keep", id }, socket);
+  }
+
+  /** It is gone before it became ours. */
+  forget(id: number): void {
+    const ahead = this.#ahead.get(id);
+    this.#ahead.delete(id);
+    ahead?.socket.destroy();
+    ahead?.lent?.tell({ kind: "forget", id });
+  }
+
+  forgetAhead(): void {
+    for (const id of [...this.#ahead.keys()]) this.forget(id);
+  }
+
+  /** A client that a predecessor gives us, under its number. False: it has gone meanwhile. */
+  adopt(given: Socket | undefined, { id, origin, facts, carried, adopted, kept }: ClientMessage): boolean {
+    const ahead = kept ? this.#ahead.get(id) : undefined;
+    if (ahead) this.#ahead.delete(id);
+    else this.forget(id);
+    const socket = given ?? ahead?.socket;
+    if (socket) this.#keep(id, { socket, origin, at: undefined, adopted, facts, carried, lent: ahead?.lent });
+    return socket !== undefined;
   }
 
   learn(id: number, facts: ClientFacts): void {
@@ -73,7 +114,36 @@ export class Roll<Socket extends KeptSocket> {
 
   /** An edge has ended: nobody has its clients. */
   lost(epoch: number): void {
-    for (const kept of this.#clients.values()) if (kept.at === epoch) kept.at = undefined;
+    for (const kept of this.#clients.values()) {
+      if (kept.at === epoch) kept.at = undefined;
+      if (kept.lent?.epoch === epoch) kept.lent = undefined;
+    }
+    for (const ahead of this.#ahead.values()) if (ahead.lent?.epoch === epoch) ahead.lent = undefined;
+    if (this.#borrower?.epoch === epoch) this.lendTo(undefined);
+  }
+
+  /** R3. Nothing is lent yet: `lend` does. Undefined: to nobody any more. */
+  lendTo(edge: EdgePort<Socket> | undefined): void {
+    this.#borrower = edge;
+    this.#unlent.clear();
+    if (!edge) return;
+    for (const [id, kept] of this.#clients) if (kept.lent !== edge) this.#unlent.add(id);
+    if (this.#unlent.size > 0) this.hooks.lendable();
+  }
+
+  /** At most so many. @returns how many are left. */
+  lend(most: number): number {
+    const edge = this.#borrower;
+    let count = 0;
+    for (const id of this.#unlent) {
+      if (!edge || count++ === most) break;
+      this.#unlent.delete(id);
+      const kept = this.#clients.get(id);
+      if (!kept || kept.at === edge.epoch) continue;
+      kept.lent = edge;
+      edge.tell({ kind: "keep", id }, kept.socket);
+    }
+    return this.#unlent.size;
   }
 
   giveAll(): void {
@@ -81,7 +151,10 @@ export class Roll<Socket extends KeptSocket> {
   }
 
   drop(id: number): void {
-    this.#clients.get(id)?.socket.destroy();
+    const kept = this.#clients.get(id);
+    kept?.socket.destroy();
+    kept?.lent?.tell({ kind: "forget", id });
+    this.#unlent.delete(id);
     if (this.#clients.delete(id)) this.hooks.dropped(id);
   }
 
@@ -93,6 +166,9 @@ export class Roll<Socket extends KeptSocket> {
     this.#clients.set(id, kept);
     kept.socket.on("error", () => this.drop(id)); // Nothing is read or written here, so this is rare; the fd is useless then.
     this.#give(id, kept);
+    if (!this.#borrower || kept.at === this.#borrower.epoch) return;
+    this.#unlent.add(id);
+    if (this.#unlent.size === 1) this.hooks.lendable();
   }
 
   /** R1 */
@@ -103,6 +179,10 @@ export class Roll<Socket extends KeptSocket> {
     kept.at = serving.epoch;
     kept.carried = undefined;
     kept.adopted = true;
-    serving.tell({ kind: "client", id, origin, facts, carried, adopted }, kept.socket);
+    const has = kept.lent === serving;
+    if (has) kept.lent = undefined; // What it was lent is its own now.
+    const client: ClientMessage = { kind: "client", id, origin, facts, carried, adopted };
+    if (has) serving.tell({ ...client, kept: true });
+    else serving.tell(client, kept.socket);
   }
 }

@@ -190,6 +190,31 @@ describe("with an edge that stands by", () => {
     expect(edge(1).told.map(({ kind }) => kind)).toEqual(["serve", "client", "client", "died"]);
   });
 
+  test("it is lent every client ahead, a few at a time, and told who has gone; the clients themselves then need no socket", () => {
+    const { keeper, accept, edge, says, wait } = withStandby();
+    accept();
+    accept();
+    says(1, { kind: "standby", keeps: true });
+    wait(50);
+    says(0, { kind: "drop", id: 1 });
+    const [, second, third] = [1, 2, 3];
+    accept();
+    wait(50);
+    expect(edge(1).told).toEqual([
+      { kind: "keep", id: 1 },
+      { kind: "keep", id: second },
+      { kind: "forget", id: 1 },
+      { kind: "keep", id: third },
+    ]);
+    accept(); // Nobody had the time to lend this one.
+    keeper.ended(edge(0), "SIGKILL");
+    expect(clientsTold(edge(1)).map(({ id, kept }) => [id, kept])).toEqual([
+      [second, true],
+      [third, true],
+      [4, undefined],
+    ]);
+  });
+
   test("the serving one dies while it is loading: it takes over as soon as it has loaded, and no other is started", () => {
     const { keeper, accept, edge, edges, says, wait } = withStandby();
     accept();
@@ -209,6 +234,48 @@ describe("with an edge that stands by", () => {
     expect(edges).toHaveLength(3);
     says(2, { kind: "ready" });
     expect(clientsTold(edge(2))).toHaveLength(1);
+  });
+
+  test("a planned hand-over begins when the fresh edge has every socket, or when the old one dies meanwhile", () => {
+    for (const dies of [false, true]) {
+      const { keeper, accept, edge, says } = withStandby();
+      accept();
+      keeper.replace();
+      says(2, { kind: "ready", keeps: true });
+      expect(edge(2).told).toEqual([{ kind: "keep", id: 1 }, { kind: "tell-kept" }]);
+      expect(edge(0).told.map(({ kind }) => kind)).not.toContain("handover");
+      if (dies) keeper.ended(edge(0), "SIGKILL");
+      else {
+        says(2, { kind: "kept" });
+        expect(edge(0).told.map(({ kind }) => kind)).toContain("handover");
+        says(0, { kind: "released", id: 1, carried: { rest: Buffer.alloc(0), lines: [] } });
+      }
+      expect(clientsTold(edge(2)).map(({ id, kept }) => [id, kept])).toEqual([[1, true]]);
+    }
+  });
+
+  test("what a predecessor lends goes on to the edge, becomes a client by a word, or is forgotten", () => {
+    const { keeper, edge, says } = setup();
+    says(0, { kind: "ready", keeps: true });
+    const sockets = [new FakeSocket(), new FakeSocket(), new FakeSocket()];
+    sockets.forEach((socket, i) => {
+      keeper.ahead(i + 1, socket);
+    });
+    keeper.forget(1);
+    const client = { kind: "client", id: 2, origin: ORIGIN, facts: FACTS, adopted: true, kept: true } as const;
+    expect(keeper.adopt(undefined, client)).toBe(true);
+    expect(keeper.adopt(undefined, { ...client, id: 1 })).toBe(false);
+    keeper.forgetAhead();
+    expect(edge(0).told.map((message) => [message.kind, "id" in message ? message.id : 0])).toEqual([
+      ["keep", 1],
+      ["keep", 2],
+      ["keep", 3],
+      ["forget", 1],
+      ["client", 2],
+      ["forget", 3],
+    ]);
+    expect(clientsTold(edge(0))[0]?.kept).toBe(true);
+    expect(sockets.map(({ destroyed }) => destroyed)).toEqual([true, false, true]);
   });
 
   test("a planned hand-over goes to a fresh edge: the one that stood by may be of another version", () => {
