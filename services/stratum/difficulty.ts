@@ -43,14 +43,18 @@ function unbound({ announced, inherited, lastNotice, difficulty }: Mining, notic
   return announced ?? difficulty;
 }
 
-/** Tells this connection alone the current job, with the right difficulty; nothing when there is no job yet. */
-export function tell(session: Mining, context: Context, clean: boolean): Step<Mining> {
+/**
+ * Tells this connection alone the current job, with the right difficulty; nothing when there is no job yet.
+ *
+ * @param perhaps A name under which it was told before, perhaps: it gets another one, so that no work is done twice.
+ */
+export function tell(session: Mining, context: Context, clean: boolean, perhaps?: string): Step<Mining> {
   const { book } = context;
   const known = book.current;
   let notice = book.notice;
   if (!known || !notice) return { session, effects: [] };
   const tuned = announce(session, effective(session.difficulty, known), book, undefined);
-  const taken = (name: string) => tuned.bound.some((bound) => bound.notice === name);
+  const taken = (name: string) => name === perhaps || tuned.bound.some((bound) => bound.notice === name);
   while (taken(notice.id)) {
     const next = later(notice, context.seconds); // S2: another difficulty, another name.
     if (!next) return { session, effects: [] }; // It must wait for the next job.

@@ -140,11 +140,11 @@ export class InLines implements Crowd {
   /** From another owner, who handed over what it knew: shared state must know the new one, to tell it from the old. */
   #takeOver(connection: Connection, snapshot: Snapshot): void {
     if (snapshot.mining) this.desk.state.save(connection, encodeSnapshot(snapshot));
-    this.#restore(connection, snapshot);
+    this.#restore(connection, snapshot, true);
   }
 
-  #restore(connection: Connection, snapshot: Snapshot): void {
-    this.#perform(connection, restore(connection.id, snapshot, this.desk.context(connection)), undefined);
+  #restore(connection: Connection, snapshot: Snapshot, heard: boolean): void {
+    this.#perform(connection, restore(connection.id, snapshot, this.desk.context(connection), heard), undefined);
   }
 
   async #load(connection: Connection): Promise<void> {
@@ -152,7 +152,7 @@ export class InLines implements Crowd {
     const snapshot = await this.desk.state.adopt(connection, () => connection.here);
     if (!connection.here) return;
     if (snapshot) {
-      this.#restore(connection, snapshot);
+      this.#restore(connection, snapshot, false);
       // Its edge is new to it, too: without state from there, the next instance would have to ask Redis.
       this.unasked(connection, { session: connection.session, effects: [{ kind: "carry" }] });
     }

@@ -171,8 +171,13 @@ function resume(fresh: Fresh, snapshot: Snapshot): Mining {
   };
 }
 
-/** A connection that another instance, or an earlier edge, had: it goes on where its snapshot stands. */
-export function restore(connection: ConnectionId, snapshot: Snapshot, context: Context): Step {
+/**
+ * A connection that another instance, or an earlier edge, had: it goes on where its snapshot stands.
+ *
+ * @param heard Whatever the snapshot says was told has reached the client: its edge had both in one message. Shared state may be
+ *   ahead of what a client heard, since an edge that dies takes words along; then the present job is told in any case.
+ */
+export function restore(connection: ConnectionId, snapshot: Snapshot, context: Context, heard: boolean): Step {
   const { agent, workers, versionMask, minimum, wish, mining } = snapshot;
   const common = {
     ...greet(connection, context.nowMs),
@@ -191,8 +196,9 @@ export function restore(connection: ConnectionId, snapshot: Snapshot, context: C
     window: openWindow(context.nowMs),
   };
   const notice = context.book.notice;
-  if (!notice || notice.id === mining.lastNotice) return { session, effects: [{ kind: "join" }] };
-  const told = tell(session, context, !context.book.notices.some(({ id }) => id === mining.lastNotice));
+  if (!notice || (heard && notice.id === mining.lastNotice)) return { session, effects: [{ kind: "join" }] };
+  const clean = !heard || !context.book.notices.some(({ id }) => id === mining.lastNotice);
+  const told = tell(session, context, clean, heard ? undefined : mining.lastNotice);
   return { session: told.session, effects: [{ kind: "join" }, ...told.effects] };
 }
 

@@ -159,8 +159,23 @@ describe("another edge process takes over with what shared state knows", () => {
     expect(await miner.hear()).toEqual([]);
     loaded(undefined);
     const answers = await miner.hear();
-    expect(answers.sort()).toEqual(['{"id":8,"result":true,"error":null}', '{"id":9,"result":"pong","error":null}']);
+    const answered = answers.filter((line) => !("method" in JSON.parse(line)));
+    expect(answered.sort()).toEqual(['{"id":8,"result":true,"error":null}', '{"id":9,"result":"pong","error":null}']);
     expect(miner.inGroup).toBe(true);
+  });
+
+  test("J1 the present job is told again, under another name: the old edge may have died with the words that shared state says were told", async () => {
+    const { memory, instance } = await start();
+    const known = instance.lines.connections.find(EDGE, 1 as Handle)?.session;
+    expect(known?.phase === "mining" && known.lastNotice).toBe(job.id);
+    const second = another(memory);
+    const miner = new Miner(second, "tcp/one", 5, { adopted: true });
+    const told = (await miner.hear()).map((line) => JSON.parse(line));
+    expect(told.map(({ method }) => method)).toEqual(["mining.set_difficulty", "mining.notify"]);
+    const [name, ...work] = told.at(-1).params;
+    expect(name).toMatch(/^a1-/); // A miner that had heard it repeats no work.
+    expect(work.at(-1)).toBe(true);
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
   });
 
   test("the new edge is given the state as well: the next instance needs no shared state, be it away", async () => {
