@@ -5,8 +5,8 @@
 //
 //   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once, and
 //       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
-//   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run, and an id that was not there is not asked again for a while:
-//       a miner that submits random ids costs nothing.
+//   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run while more wait for their turn, and an id that was not there is
+//       not asked again for a while: a miner that submits random ids costs nothing, and none that is honest is refused for it.
 //   L2. A connection has one lookup at a time, and MISSES_MAX ids that were not there within ABSENT_MS: one that invents ids does not
 //       keep the others' lookups from running.
 
@@ -90,12 +90,10 @@ export class InJobs implements Archive {
     if (running) return running;
     const before = this.#asking.get(connection);
     if (before) return before.then(() => this.lookup(id, connection)); // L2
-    if (
-      this.#lookups.size >= LOOKUPS_MAX ||
-      this.#missed(connection) >= MISSES_MAX ||
-      (this.#absentUntilMs.get(id) ?? 0) > performance.now()
-    )
+    if (this.#missed(connection) >= MISSES_MAX || (this.#absentUntilMs.get(id) ?? 0) > performance.now())
       return Promise.resolve(undefined);
+    if (this.#lookups.size >= LOOKUPS_MAX)
+      return Promise.race(this.#lookups.values()).then(() => this.lookup(id, connection)); // L1
     const lookup = this.#load(id).finally(() => {
       this.#lookups.delete(id);
       this.#asking.delete(connection);

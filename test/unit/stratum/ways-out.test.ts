@@ -532,6 +532,16 @@ describe("jobs in", () => {
     expect(loads).toHaveLength(16 + 1);
   });
 
+  test("J1 many unknown jobs at once, as after a restart: each is looked up in its turn, and none is refused unseen", async () => {
+    const { jobs, loads, store } = setup();
+    const ids = Array.from({ length: 24 }, (_, i) => `c${i.toString(16)}` as JobId);
+    for (const id of ids) store.set(id, pack({ job: { ...craftJob({ id }) }, body: Buffer.from("rest") }));
+    const all = ids.map((id, i) => jobs.lookup(id, `tcp/${i}` as ConnectionId));
+    expect(loads).toHaveLength(4);
+    expect((await Promise.all(all)).map((known) => known?.job.id)).toEqual(ids);
+    expect([...loads].sort()).toEqual([...ids].sort()); // Each once.
+  });
+
   test("bytes in shared state that are no job are no job", async () => {
     const { jobs, store } = setup();
     store.set("aa", Buffer.from("rubbish"));
