@@ -126,7 +126,10 @@ test("the pool's file, without `headframe up`: readiness by discovery, death cer
   const run = temporaryDirectory();
   const { manager, registry, port } = await runPool(run);
   const statuses = async () => (await callCircus(endpoint(run), "status", {}, { timeoutMs: 1_000 })).statuses as object;
-  await until("all is active", 60_000, async () => Object.values(await statuses()).every((it) => it === "active"));
+  await until("all is active, the door too", 60_000, async () => {
+    const all = await statuses();
+    return "haproxy" in all && Object.values(all).every((it) => it === "active");
+  });
   const miner = await Miner.start({ port }, "m.1"); // `active` was true: there is a pool behind the door.
   expect(await miner.mine()).toBe(true);
 

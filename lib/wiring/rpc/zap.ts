@@ -7,7 +7,8 @@
 //
 //   Z1. Fails closed: a domain without a guard, a request that cannot be read and a guard that throws are all refused. Sockets
 //       set `zapEnforceDomain`, so without a desk libzmq refuses as well.
-//   Z2. The last guard that leaves takes the desk along: nothing keeps the process alive.
+//   Z2. Without guards nobody listens at the desk, so nothing keeps the process alive. The desk itself stays until the process ends:
+//       libzmq 4.3.5 may abort the process (an assertion in pipe.cpp) when an inproc name is unbound while callers are leaving.
 
 import { Router } from "zeromq";
 import { encodeZ85 } from "./z85.js";
@@ -15,6 +16,8 @@ import { encodeZ85 } from "./z85.js";
 const ENDPOINT = "inproc://zeromq.zap.01";
 const VERSION = "1.0";
 const KEY_BYTES = 32;
+/** Z2. Between two looks at whether there are guards left: how long the end of a process may have to wait for it. */
+const LOOK_EVERY_MS = 100;
 
 /** Decides on one caller. Must not wait: the handshake of everybody behind it waits, too. */
 export interface Guard {
@@ -23,9 +26,8 @@ export interface Guard {
 }
 
 const guards = new Map<string, Guard>();
-let desk: Router | undefined;
-/** Opening and closing take their turns: the name can be bound once. */
-let turn: Promise<void> = Promise.resolve();
+let desk: Promise<Router> | undefined;
+let listening = false;
 
 /**
  * From now on this guard decides for sockets of `domain`, which must be unique in the process.
@@ -34,44 +36,40 @@ let turn: Promise<void> = Promise.resolve();
  */
 export async function post(domain: string, guard: Guard): Promise<() => Promise<void>> {
   guards.set(domain, guard);
-  await next(openDesk);
-  return () => {
+  desk ??= openDesk();
+  const socket = await desk;
+  if (!listening) void answer(socket);
+  return async () => {
     guards.delete(domain);
-    return next(closeDesk);
   };
 }
 
-function next(act: () => Promise<void>): Promise<void> {
-  const done = turn.then(act);
-  turn = done.catch(() => {});
-  return done;
-}
-
-async function openDesk(): Promise<void> {
-  if (desk || guards.size === 0) return;
-  const socket = new Router({ linger: 0 });
+async function openDesk(): Promise<Router> {
+  const socket = new Router({ linger: 0, receiveTimeout: LOOK_EVERY_MS });
   await socket.bind(ENDPOINT);
-  desk = socket;
-  void answer(socket);
+  return socket;
 }
 
 /** Z2 */
-async function closeDesk(): Promise<void> {
-  if (!desk || guards.size > 0) return;
-  const socket = desk;
-  desk = undefined;
-  await socket.unbind(ENDPOINT); // Frees the name at once; closing alone would do so some time later.
-  socket.close();
+async function answer(socket: Router): Promise<void> {
+  listening = true;
+  try {
+    while (guards.size > 0) {
+      const [route, empty, ...request] = await next(socket);
+      if (route && empty) await socket.send([route, empty, ...reply(request)]);
+    }
+  } finally {
+    listening = false;
+  }
 }
 
-async function answer(socket: Router): Promise<void> {
+/** An empty message: nobody has asked for a while. */
+async function next(socket: Router): Promise<Buffer[]> {
   try {
-    for await (const [route, empty, ...request] of socket) {
-      if (!route || !empty) continue;
-      await socket.send([route, empty, ...reply(request)]);
-    }
+    return await socket.receive();
   } catch (error) {
-    if (desk === socket) throw error; // Closed otherwise: receiving ends so.
+    if ((error as { code?: unknown } | undefined)?.code === "EAGAIN") return [];
+    throw error;
   }
 }
 

@@ -128,7 +128,11 @@ describe("logs", () => {
 });
 
 describe("sockets", () => {
-  const server = "require('net').createServer(s => s.end(process.pid + '\\n')).listen({ fd: $(circus.sockets.web) })";
+  /** Whoever it has accepted it answers, also when it was told to end. */
+  const server = [
+    "const n = require('net').createServer(s => s.end(process.pid + '\\n')).listen({ fd: $(circus.sockets.web) })",
+    "process.on('SIGTERM', () => n.close())",
+  ].join("; ");
   const ini = (more: string) => {
     const node = `${process.execPath} -e "${server}"`;
     return `[socket:web]\n${more}\n[watcher:w]\ncmd = ${node}\nuse_sockets = true\n`;
