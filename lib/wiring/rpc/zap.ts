@@ -7,17 +7,19 @@
 //
 //   Z1. Fails closed: a domain without a guard, a request that cannot be read and a guard that throws are all refused. Sockets
 //       set `zapEnforceDomain`, so without a desk libzmq refuses as well.
-//   Z2. Without guards nobody listens at the desk, so nothing keeps the process alive. The desk itself stays until the process ends:
-//       libzmq 4.3.5 may abort the process (an assertion in pipe.cpp) when an inproc name is unbound while callers are leaving.
+//   Z2. The last guard that leaves takes the desk along: nothing keeps the process alive. It is closed and never unbound: on that
+//       libzmq 4.3.5 may abort the process (an assertion in pipe.cpp) while callers are leaving. So its name is free a moment later.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { Router } from "zeromq";
 import { encodeZ85 } from "./z85.js";
 
 const ENDPOINT = "inproc://zeromq.zap.01";
 const VERSION = "1.0";
 const KEY_BYTES = 32;
-/** Z2. Between two looks at whether there are guards left: how long the end of a process may have to wait for it. */
-const LOOK_EVERY_MS = 100;
+/** Z2. Libzmq's reaper frees the name within milliseconds. */
+const BIND_TRIES = 200;
+const BIND_PAUSE_MS = 10;
 
 /** Decides on one caller. Must not wait: the handshake of everybody behind it waits, too. */
 export interface Guard {
@@ -26,8 +28,9 @@ export interface Guard {
 }
 
 const guards = new Map<string, Guard>();
-let desk: Promise<Router> | undefined;
-let listening = false;
+let desk: Router | undefined;
+/** Opening and closing take their turns: the name can be bound once. */
+let turn: Promise<void> = Promise.resolve();
 
 /**
  * From now on this guard decides for sockets of `domain`, which must be unique in the process.
@@ -36,40 +39,57 @@ let listening = false;
  */
 export async function post(domain: string, guard: Guard): Promise<() => Promise<void>> {
   guards.set(domain, guard);
-  desk ??= openDesk();
-  const socket = await desk;
-  if (!listening) void answer(socket);
-  return async () => {
+  await next(openDesk);
+  return () => {
     guards.delete(domain);
+    return next(closeDesk);
   };
 }
 
-async function openDesk(): Promise<Router> {
-  const socket = new Router({ linger: 0, receiveTimeout: LOOK_EVERY_MS });
-  await socket.bind(ENDPOINT);
-  return socket;
+function next(act: () => Promise<void>): Promise<void> {
+  const done = turn.then(act);
+  turn = done.catch(() => {});
+  return done;
+}
+
+async function openDesk(): Promise<void> {
+  if (desk || guards.size === 0) return;
+  const socket = new Router({ linger: 0 });
+  await bind(socket);
+  desk = socket;
+  void answer(socket);
 }
 
 /** Z2 */
-async function answer(socket: Router): Promise<void> {
-  listening = true;
-  try {
-    while (guards.size > 0) {
-      const [route, empty, ...request] = await next(socket);
-      if (route && empty) await socket.send([route, empty, ...reply(request)]);
+async function closeDesk(): Promise<void> {
+  if (!desk || guards.size > 0) return;
+  const socket = desk;
+  desk = undefined;
+  socket.close();
+}
+
+/** @throws the last try's error. */
+async function bind(socket: Router): Promise<void> {
+  for (let tries = 1; ; tries++) {
+    try {
+      await socket.bind(ENDPOINT);
+      return;
+    } catch (error) {
+      const inUse = (error as { readonly code?: unknown } | undefined)?.code === "EADDRINUSE";
+      if (!inUse || tries === BIND_TRIES) throw error;
+      await delay(BIND_PAUSE_MS);
     }
-  } finally {
-    listening = false;
   }
 }
 
-/** An empty message: nobody has asked for a while. */
-async function next(socket: Router): Promise<Buffer[]> {
+async function answer(socket: Router): Promise<void> {
   try {
-    return await socket.receive();
+    for await (const [route, empty, ...request] of socket) {
+      if (!route || !empty) continue;
+      await socket.send([route, empty, ...reply(request)]);
+    }
   } catch (error) {
-    if ((error as { code?: unknown } | undefined)?.code === "EAGAIN") return [];
-    throw error;
+    if (desk === socket) throw error; // Closed otherwise: receiving ends so.
   }
 }
 
