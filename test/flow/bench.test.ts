@@ -8,6 +8,7 @@ import { render } from "../../bench/kit/table.js";
 
 /** A deadline, not a judgement: a machine with other things to do takes its time. */
 const LIMIT_MS = 180_000;
+const GIVE_UP_MS = 120_000;
 const PRESENT: Readonly<Record<string, readonly string[]>> = {
   rpc: ["headframe", "raw"],
   push: ["headframe", "raw"],
@@ -24,8 +25,15 @@ test.each(Object.keys(PRESENT))(
   async (name) => {
     const run = await BENCHMARKS[name]?.();
     const only = PRESENT[name] ?? [];
-    const signal = AbortSignal.timeout(LIMIT_MS);
-    const report = await run?.({ rounds: 1, ms: 60, scale: 0.02, only, signal, tell: () => {} });
+    const signal = AbortSignal.timeout(GIVE_UP_MS);
+    let doing = "it had not begun";
+    const tell = (text: string): void => {
+      doing = text;
+    };
+    const given = new Promise<never>((_, reject) => {
+      signal.addEventListener("abort", () => reject(new Error(`not done within ${GIVE_UP_MS} ms, at: ${doing}`)));
+    });
+    const report = await Promise.race([run?.({ rounds: 1, ms: 60, scale: 0.02, only, signal, tell }), given]);
     if (!report) throw new Error(`there is no benchmark ${name}`);
     expect(report.rows.length).toBeGreaterThan(0);
     for (const row of report.rows) expect(row).toMatchObject({ n: expect.any(Number) });
