@@ -9,6 +9,7 @@ import { parentPort, workerData } from "node:worker_threads";
 import { z } from "zod";
 import { Client } from "./client.js";
 import { clockMs, type Seen } from "./seen.js";
+import type { Stretch } from "./tolls.js";
 
 export type Order = "pause" | "close";
 
@@ -20,6 +21,8 @@ export interface Report {
   readonly lines: number;
   /** How late this thread itself was at worst, all time: what it measures cannot be more exact. */
   readonly lateMs: number;
+  /** Each time it was late, since the last report. */
+  readonly late: readonly Stretch[];
 }
 
 export const threadData = z.object({
@@ -34,6 +37,8 @@ export type ThreadData = z.output<typeof threadData>;
 
 const TICK_MS = 20;
 const REPORT_MS = 100;
+/** Later than this is told: less is below what any wait is judged by. */
+const LATE_TOLD_MS = 50;
 /** A client that was closed comes back after this, like firmware does. */
 const BACK_AFTER_MS = 500;
 /** The pool's lines stay below 64 kB. */
@@ -108,18 +113,22 @@ function run(data: ThreadData, report: (report: Report) => void, orders: (take: 
   const fromMs = clockMs();
   for (const [i, wired] of all.entries()) wired.begin(fromMs + (1_000 * i) / data.perSecond);
   let lateMs = 0;
+  let late: Stretch[] = [];
   let tickedMs = fromMs;
   const send = () => {
     const mining = all.filter(({ client }) => client.mining).length;
     const waiting = all.reduce((sum, { client }) => sum + client.waiting, 0);
     const lines = all.reduce((sum, { client }) => sum + client.lines, 0);
-    report({ seen, mining, waiting, lines, lateMs });
+    report({ seen, mining, waiting, lines, lateMs, late });
     seen = [];
+    late = [];
   };
   const timers = [
     setInterval(() => {
       const nowMs = clockMs();
-      lateMs = Math.max(lateMs, nowMs - tickedMs - TICK_MS);
+      const dueMs = tickedMs + TICK_MS;
+      lateMs = Math.max(lateMs, nowMs - dueMs);
+      if (nowMs - dueMs >= LATE_TOLD_MS) late.push({ fromMs: dueMs, untilMs: nowMs });
       tickedMs = nowMs;
       for (const wired of all) wired.tick(nowMs);
     }, TICK_MS),

@@ -6,12 +6,15 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Order, Report, ThreadData } from "./clients.js";
 import type { Seen } from "./seen.js";
+import type { Stretch } from "./tolls.js";
 
 export interface CrowdOptions {
   readonly port: number;
   readonly clients: number;
   readonly everyMs: number;
   see(seen: Seen): void;
+  /** A thread of clients was late itself. */
+  late?(stretch: Stretch): void;
 }
 
 /** One thread serves some thousand clients of a share a second; two cores gain nothing from more threads. */
@@ -21,7 +24,7 @@ const CONNECTIONS_A_SECOND = 200;
 interface Thread {
   readonly worker: Worker;
   readonly ended: Promise<unknown>;
-  newest: Omit<Report, "seen">;
+  newest: Omit<Report, "seen" | "late">;
 }
 
 export class Crowd {
@@ -85,8 +88,9 @@ export class Crowd {
     worker.on("error", (error) => {
       this.#failure = error;
     });
-    worker.on("message", ({ seen, ...newest }: Report) => {
+    worker.on("message", ({ seen, late, ...newest }: Report) => {
       thread.newest = newest;
+      for (const stretch of late) this.options.late?.(stretch);
       for (const fact of seen) this.options.see(fact);
     });
     this.#threads.push(thread);

@@ -4,21 +4,15 @@
 //
 // Each check names the promise that it is about, and whatever helps to find the cause: client, moment, faults that were felt.
 
-import type { Kind } from "./kinds.js";
+import { FELT_MS, type Felt, feltBetween } from "./felt.js";
+import type { Promised } from "./kinds.js";
+import { type Limit, limitOf } from "./limits.js";
 import type { AnswerSeen, EndSeen, JobSeen, Seen, SessionSeen, SilenceSeen, StrangeSeen } from "./seen.js";
 import { Stalls } from "./stalls.js";
+import { type Stretch, type Toll, Tolls } from "./tolls.js";
 
-/** A fault as it was carried out. */
-export interface Felt {
-  readonly number: number;
-  readonly kind: Kind;
-  readonly target: string;
-  readonly fromMs: number;
-  /** Undefined: it goes on. */
-  untilMs: number | undefined;
-}
-
-export type Promised = "C1" | "C2" | "C3" | "C4" | "S1" | "S2" | "J1" | "L1";
+export { FELT_MS, type Felt } from "./felt.js";
+export type { Promised } from "./kinds.js";
 
 export interface Broken {
   readonly promise: Promised;
@@ -48,8 +42,6 @@ export interface Counts {
   strange: number;
 }
 
-/** A fault is felt for this long after its end: processes start, connections come back. */
-export const FELT_MS = 3_000;
 /** A line that was on its way when the edge was killed. */
 const ON_ITS_WAY_MS = 250;
 /** A share waits for a slow reporter while later questions are answered: an edge killed meanwhile takes its answer along. */
@@ -72,6 +64,7 @@ export class Ledger {
   readonly broken: Broken[] = [];
   /** All, by promise, those without details included. */
   readonly brokenCounts = new Map<Promised, number>();
+  readonly #tolls = new Tolls();
   readonly #felt: Felt[] = [];
   readonly #live = new Map<number, Live>();
   /** Extranonce1 -> the client that lives under it. */
@@ -85,6 +78,21 @@ export class Ledger {
 
   felt(fault: Felt): void {
     this.#felt.push(fault);
+  }
+
+  /** This program was late itself, so what it measured then may be its own. */
+  late(stretch: Stretch): void {
+    this.#tolls.late(stretch);
+  }
+
+  /** No processor had any time left. */
+  busy(stretch: Stretch): void {
+    this.#tolls.busy(stretch);
+  }
+
+  /** What each fault cost, in the order in which they came. */
+  get tolls(): Toll[] {
+    return this.#tolls.all(this.#felt, FELT_MS * this.patience);
   }
 
   see(seen: Seen): void {
@@ -207,16 +215,16 @@ export class Ledger {
     const waitedMs = untilMs - fromMs;
     const felt = this.#feltBetween(fromMs, untilMs);
     this.stalls.add(waitedMs, new Set(felt.map(({ kind }) => kind.name)), client);
-    const limitMs = stallMaxMs(felt) * this.patience;
-    if (waitedMs <= limitMs) return;
-    const promise = felt.some(({ kind }) => kind.family === "edge") ? "C2" : "C1";
-    this.#breaks(
-      promise,
-      `waited ${Math.round(waitedMs)} ms ${what}, more than ${limitMs} ms`,
-      client,
-      fromMs,
-      untilMs,
-    );
+    const limit = this.#limit(felt);
+    this.#tolls.add(felt, waitedMs, limit, waitedMs > limit.ms);
+    if (waitedMs <= limit.ms) return;
+    const said = `waited ${Math.round(waitedMs)} ms ${what}, more than ${Math.round(limit.ms)} ms (${limit.why})`;
+    this.#breaks(limit.promise, said, client, fromMs, untilMs);
+  }
+
+  #limit(felt: readonly Felt[]): Limit {
+    const limit = limitOf(felt);
+    return { ...limit, ms: limit.ms * this.patience };
   }
 
   #disconnecting(atMs: number): Promised {
@@ -226,10 +234,7 @@ export class Ledger {
   }
 
   #feltBetween(fromMs: number, untilMs: number): Felt[] {
-    return this.#felt.filter(
-      ({ fromMs: begun, untilMs: over }) =>
-        begun <= untilMs && (over ?? Number.POSITIVE_INFINITY) + FELT_MS * this.patience >= fromMs,
-    );
+    return feltBetween(this.#felt, fromMs, untilMs, this.patience);
   }
 
   #breaks(promise: Promised, what: string, client?: number, fromMs?: number, untilMs = fromMs): void {
@@ -242,25 +247,4 @@ export class Ledger {
     const when = fromMs === undefined ? {} : { atMs: fromMs, waitedMs: Math.round((untilMs ?? fromMs) - fromMs) };
     this.broken.push({ promise, what, ...who, ...when, faults });
   }
-}
-
-/** Without any fault, C1's second holds as well. */
-const STALL_MAX_MS = 1_000;
-
-/**
- * What a client may wait while these are felt.
- *
- * An edge that dies takes the sessions' newest state with it, and the other copy stands in Redis: with both gone at once clients
- * stay connected, and wait until Redis is back. No promise says otherwise, so none is broken by it.
- */
-export function stallMaxMs(felt: readonly Felt[]): number {
-  const edgeLost = felt.some(({ kind }) => kind.losesLines);
-  if (edgeLost && felt.some(({ kind }) => kind.redisAway)) return Number.POSITIVE_INFINITY;
-  let most = STALL_MAX_MS;
-  let lastingMs = 0;
-  for (const { kind, fromMs, untilMs } of felt) {
-    most = Math.max(most, kind.stallMaxMs);
-    if (kind.lasting) lastingMs += (untilMs ?? Number.POSITIVE_INFINITY) - fromMs;
-  }
-  return most + lastingMs;
 }

@@ -2,9 +2,12 @@
 
 import Table from "cli-table3";
 import type { Done } from "./faults.js";
+import { KINDS } from "./kinds.js";
 import type { Broken, Counts, Ledger } from "./ledger.js";
+import type { Use } from "./machine.js";
 import type { Fault } from "./schedule.js";
 import type { Percentiles } from "./stalls.js";
+import type { Toll } from "./tolls.js";
 
 export interface Result {
   readonly seed: number;
@@ -20,13 +23,27 @@ export interface Result {
   readonly stall: Percentiles;
   /** Of each client's longest wait. */
   readonly worstStall: Percentiles;
-  readonly byKind: readonly { readonly kind: string; readonly faults: number; readonly stall: Percentiles }[];
+  readonly byKind: readonly KindResult[];
+  /** What each fault cost, in the order in which they came. */
+  readonly tolls: readonly Toll[];
+  readonly use: Use;
   readonly broken: Ledger["broken"];
   readonly brokenCount: number;
   readonly brokenByPromise: Readonly<Record<string, number>>;
   /** What each fault was, in the order of the schedule. */
   readonly schedule: readonly { number: number; kind: string; atMs: number; target: number; forMs: number }[];
   readonly logs: string;
+}
+
+export interface KindResult {
+  readonly kind: string;
+  readonly faults: number;
+  readonly stall: Percentiles;
+  /** Waits beyond the limit that held for them. */
+  readonly beyond: number;
+  /** While one of the kind was felt: longest delay of the clients' own thread, longest stretch without an idle processor. */
+  readonly ownDelayMs: number;
+  readonly busyMs: number;
 }
 
 export interface Found {
@@ -36,6 +53,7 @@ export interface Found {
   readonly lines: number;
   /** How late the clients' own threads were at worst: a busy machine shows here, and in every stall. */
   readonly lateMs: number;
+  readonly use: Use;
   readonly schedule: readonly Fault[];
   readonly done: Done;
   readonly ledger: Ledger;
@@ -43,7 +61,16 @@ export interface Found {
 }
 
 export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
-  const byKind = [...done.done].sort().map(([kind, faults]) => ({ kind, faults, stall: ledger.stalls.of(kind) }));
+  const { tolls } = ledger;
+  const byKind = [...done.done].sort().map(([kind, faults]) => {
+    const own = tolls.filter((toll) => toll.kind === kind);
+    return {
+      ...{ kind, faults, stall: ledger.stalls.of(kind) },
+      beyond: own.reduce((sum, { beyond }) => sum + beyond, 0),
+      ownDelayMs: Math.max(0, ...own.map(({ ownDelayMs }) => ownDelayMs)),
+      busyMs: Math.max(0, ...own.map(({ busyMs }) => busyMs)),
+    };
+  });
   return {
     ...run,
     faults: byKind.reduce((sum, { faults }) => sum + faults, 0),
@@ -52,6 +79,7 @@ export function resultOf({ ledger, done, schedule, ...run }: Found): Result {
     stall: ledger.stalls.all,
     worstStall: ledger.stalls.worst,
     byKind,
+    tolls,
     broken: ledger.broken,
     brokenCount: [...ledger.brokenCounts.values()].reduce((sum, times) => sum + times, 0),
     brokenByPromise: Object.fromEntries(ledger.brokenCounts),
@@ -74,9 +102,10 @@ const TOLD_MAX = 20;
 
 export function render(result: Result): string {
   const { counts } = result;
-  const stalls = new Table({ head: ["fault", "times", "answers", "p50 ms", "p99 ms", "max ms"], style: PLAIN });
-  for (const { kind, faults, stall } of result.byKind) stalls.push([kind, faults, ...columns(stall)]);
-  stalls.push(["all", result.faults, ...columns(result.stall)]);
+  const stalls = new Table({ head: HEAD, style: PLAIN });
+  for (const { kind, faults, stall, beyond, ownDelayMs, busyMs } of result.byKind)
+    stalls.push([kind, limitTold(kind), faults, ...columns(stall), beyond, ownDelayMs, busyMs]);
+  stalls.push(["all", "", result.faults, ...columns(result.stall), "", Math.round(result.lateMs), ""]);
   const totals = new Table({ style: PLAIN });
   const { p50, p99, max } = result.worstStall;
   const rows: [string, number | string][] = [
@@ -94,11 +123,24 @@ export function render(result: Result): string {
     ["double", counts.double],
     ["worst stall of a client, p50 / p99 / max ms", `${p50} / ${p99} / ${max}`],
     ["clients' own delay, max ms", Math.round(result.lateMs)],
+    ["processors busy, of that this program, of", useTold(result.use)],
   ];
   for (const [name, value] of rows) totals.push({ [name]: value });
   const leftOut = result.leftOut.map(({ kind, why, times }) => `left out: ${kind} ${times} times: ${why}`);
-  return [stalls.toString(), totals.toString(), ...leftOut, verdict(result)].join("\n");
+  return [stalls.toString(), LEGEND, totals.toString(), ...leftOut, verdict(result)].join("\n");
 }
+
+const HEAD = ["fault", "limit", "times", "answers", "p50 ms", "p99 ms", "max ms", "beyond", "own ms", "busy ms"];
+const LEGEND =
+  "limit: of this kind alone; faults felt together have the greatest of theirs. beyond: waits longer than what held for them. own: longest delay of the clients' own thread meanwhile, busy: longest time without an idle processor; neither is subtracted from any wait.";
+
+function limitTold(name: string): string {
+  const kind = KINDS.find((it) => it.name === name);
+  return kind ? `${kind.promise} ${kind.stallMaxMs} ms${kind.lasting ? " + its time" : ""}: ${kind.why}` : "";
+}
+
+const useTold = ({ busy, own, processors }: Use): string =>
+  `${(busy * processors).toFixed(2)} / ${own.toFixed(2)} / ${processors}`;
 
 const PLAIN = { head: [], border: [] };
 const columns = ({ count, p50, p99, max }: Percentiles): number[] => [count, p50, p99, max];

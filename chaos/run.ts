@@ -11,6 +11,7 @@ import type { Chain } from "./daemon.js";
 import { quiet, readLog } from "./ending.js";
 import { carryOut } from "./faults.js";
 import { Ledger } from "./ledger.js";
+import { Machine } from "./machine.js";
 import { type Result, resultOf } from "./report.js";
 import { drawSchedule } from "./schedule.js";
 import { Seed } from "./seed.js";
@@ -49,16 +50,23 @@ export async function run(options: RunOptions): Promise<Result> {
   const shares = Math.ceil((clients * (seconds * 1_000 + LIMIT_MS)) / EVERY_MS);
   const stage = await Stage.open({ clients, shares, root: options.root, wide: true, signal, onTold: tell });
   let crowd: Crowd | undefined;
+  let machine: Machine | undefined;
   try {
-    crowd = Crowd.open({ port: stage.port, clients, everyMs: EVERY_MS, see: (seen) => ledger.see(seen) });
+    crowd = Crowd.open({
+      ...{ port: stage.port, clients, everyMs: EVERY_MS },
+      see: (seen) => ledger.see(seen),
+      late: (stretch) => ledger.late(stretch),
+    });
     await mining(crowd, clients, signal);
     tell(`${clients} clients mine`);
     const schedule = drawSchedule(new Seed(seed), options);
     const tips = new AbortController();
     const advancing = advance(stage.chain, new Seed(seed ^ TIPS_APART), AbortSignal.any([signal, tips.signal]));
     const from = performance.now();
+    machine = Machine.open((stretch) => ledger.busy(stretch));
     const done = await carryOut(schedule, { stage, ledger, signal, tell });
     await delay(Math.max(0, seconds * 1_000 - (performance.now() - from)), undefined, { signal });
+    const use = machine.close();
     await quiet(stage, crowd, ledger, signal);
     tips.abort();
     await advancing;
@@ -66,9 +74,10 @@ export async function run(options: RunOptions): Promise<Result> {
     await crowd.close();
     crowd = undefined;
     ledger.settle(await readLog(stage, ledger, signal));
-    return resultOf({ seed, seconds, clients, lines, lateMs, schedule, done, ledger, logs: stage.run.logs });
+    return resultOf({ seed, seconds, clients, lines, lateMs, use, schedule, done, ledger, logs: stage.run.logs });
   } finally {
     clearTimeout(watchdog);
+    machine?.close();
     await crowd?.close();
     await stage.close();
   }

@@ -199,14 +199,40 @@ test("nobody can be served by an edge that is frozen: its time is added to what 
   expect(promises()).toEqual(["C2"]);
 });
 
-test("an edge killed while Redis is away makes clients wait for Redis; one killed while Redis is slow does not", () => {
+test("an edge killed has two seconds, be Redis slow or away; with both edges killed and Redis away nobody can be served", () => {
   fault("slow-redis", T - 1_000, T + 10_000);
-  fault("kill-edge", T);
-  see(answer(0, "h1", { atMs: T + 4_100 }));
-  expect(promises()).toEqual(["C2"]);
   fault("outage-redis", T - 1_000, T + 9_000);
-  see(answer(0, "h2", { atMs: T + 9_900 }));
+  fault("kill-edge", T);
+  see(answer(0, "h1", { atMs: T + 1_900 }));
+  expect(promises()).toEqual([]);
+  see(answer(0, "h2", { atMs: T + 2_100 }));
   expect(promises()).toEqual(["C2"]);
+  fault("kill-edges", T);
+  see(answer(0, "h3", { atMs: T + 9_900 }));
+  expect(promises()).toEqual(["C2"]);
+});
+
+test("each fault has its own toll: its worst wait, how many were beyond the limit, whose limit that was and why", () => {
+  fault("kill-reporter", T);
+  fault("kill-edge", T + 500);
+  fault("kill-daemon", T + 60_000);
+  see(answer(0, "h1", { atMs: T + 1_900 }), answer(0, "h2", { atMs: T + 2_500 }), answer(0, "h3", { atMs: T + 9 }));
+  ledger.late({ fromMs: T + 100, untilMs: T + 220 });
+  ledger.late({ fromMs: T + 30_000, untilMs: T + 39_000 });
+  ledger.busy({ fromMs: T - 700, untilMs: T + 200 });
+  const shared = {
+    worstMs: 2_500,
+    beyond: 1,
+    limitMs: 2_000,
+    promise: "C2",
+    why: "an edge was killed",
+    ownDelayMs: 120,
+  };
+  expect(ledger.tolls).toMatchObject([
+    { kind: "kill-reporter", ...shared, busyMs: 900 },
+    { kind: "kill-edge", ...shared, ownDelayMs: 0, busyMs: 0 },
+    { kind: "kill-daemon", worstMs: 0, beyond: 0, limitMs: 1_000, ownDelayMs: 0, busyMs: 0 },
+  ]);
 });
 
 test("waiting is counted under every fault that was felt meanwhile, and no other", () => {

@@ -7,6 +7,8 @@ import { render, resultOf } from "../../../chaos/report.js";
 
 const T = 1_800_000_000_000;
 
+const use = { busy: 0.5, own: 0.25, processors: 2 };
+
 function found() {
   const ledger = new Ledger();
   const kind = kindOf("kill-stratum");
@@ -19,14 +21,15 @@ function found() {
   const leftOut = Array.from({ length: 2 }, () => ({ kind: "cut-network", why: "no root" }));
   const done = { done: new Map([["kill-stratum", 1]]), leftOut };
   return resultOf({
-    ...{ seed: 5, seconds: 60, clients: 2, lines: 3, lateMs: 1, schedule: [], done, ledger, logs: "logs" },
+    ...{ seed: 5, seconds: 60, clients: 2, lines: 3, lateMs: 1, use, schedule: [], done, ledger, logs: "logs" },
   });
 }
 
 test("the table names faults by kind, clients, lines, shares, disconnected, lost, double and the worst stalls", () => {
   const text = render(found());
   for (const row of [
-    /kill-stratum +│ 1 +│ 2/,
+    /kill-stratum +│ C1 1000 ms: a backend lives +│ 1 +│ 2/,
+    /processors busy, of that this program, of +│ 1.00 \/ 0.25 \/ 2/,
     /faults +│ 1/,
     /clients +│ 2/,
     /lines heard +│ 3/,
