@@ -1,7 +1,7 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
 //   keeper --keep(+ socket) | serve | client(+ socket) | handover | died | stop--> edge
-//   keeper <--standby | ready | kept | meta | drop | leaving | released | released-all-- edge
+//   keeper <--standby | ready | kept | meta | states | drop | leaving | released | released-all-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
 // what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
@@ -19,6 +19,8 @@
 //   K7. A socket takes its turn in Node's channel, so a thousand of them take a second. An edge that says `keeps` is therefore lent
 //       duplicates ahead of the day (`keep`), which it holds and does not read; `client` then needs no socket. `tell-kept` is answered
 //       when all that were sent before it have arrived.
+//   K8. `states` is sent in the tick in which a backend said them, before the client can see the answer that they belong to. So the
+//       clients of an edge that was killed are served by its successor without asking anybody, be shared state away or not.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -114,6 +116,8 @@ export type KeeperSays =
       readonly facts?: ClientFacts | undefined;
       /** Present after a planned hand-over. */
       readonly carried?: Carried | undefined;
+      /** The backend's newest state that an earlier edge told (K8); absent when `carried` is there, and when there is none. */
+      readonly state?: Uint8Array | undefined;
       /** An earlier edge has had this client. */
       readonly adopted: boolean;
       /** The edge has been lent the socket (K7). */
@@ -135,6 +139,10 @@ export type EdgeSays =
   | { /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby"; readonly keeps?: boolean }
   | { /** All sockets that were lent before `tell-kept` are here. */ readonly kind: "kept" }
   | { readonly kind: "meta"; readonly id: number; readonly facts: ClientFacts }
+  | {
+      /** The newest states of these clients, at most STATE_BYTES_MAX each (K8). */ readonly kind: "states";
+      readonly states: readonly { readonly id: number; readonly state: Uint8Array }[];
+    }
   | { /** The client is gone, or must go: close the duplicate. */ readonly kind: "drop"; readonly id: number }
   | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }
   | { readonly kind: "released"; readonly id: number; readonly carried: Carried }

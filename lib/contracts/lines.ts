@@ -50,9 +50,12 @@ export const clientEvent = z.discriminatedUnion("kind", [
     secure: z.boolean(),
     /** When the client came, whatever edges and backends have had it since; absent from an edge that does not know. */
     since: epochMs.optional(),
-    /** What the last backend handed over; absent for a connection that no backend has seen (or whose edge died). */
+    /** What the last backend handed over; absent for a connection that no backend has seen. */
     state: state.optional(),
-    /** True: the connection is older than this edge process, so shared state may know it, and its first line may lack its beginning. */
+    /**
+     * True: the connection's edge died. Its first line may lack its beginning, it may have missed what was told last, and without
+     * `state` shared state may know it. Until a backend has handed over state.
+     */
     adopted: z.boolean(),
   }),
   z.object({

@@ -113,7 +113,7 @@ export class Backend {
       secure: facts.secure,
       ...(facts.since !== undefined && { since: facts.since as EpochMs }),
       ...(state && { state }),
-      adopted: connection.adopted && !state,
+      adopted: connection.adopted,
     });
     for (const line of connection.lines) this.tellLine(connection, line, true);
   }

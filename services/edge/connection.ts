@@ -12,6 +12,8 @@ import type { Backend } from "./backend.js";
 export interface ClientPort {
   /** Never waits, never throws. A client that reads too slowly is closed by the port itself. */
   write(bytes: Uint8Array): void;
+  /** A backend's newest state of it: it must outlive this process. */
+  stated(state: Uint8Array): void;
   /** Close once everything written is flushed. */
   end(reason: CloseReason, text: string): void;
   /** Lines were acknowledged while `connection.waiting` was set, or memory is free again. */
@@ -58,8 +60,8 @@ export class Connection {
   constructor(
     readonly facts: ClientFacts,
     readonly port: ClientPort,
-    /** Older than this edge process, and not handed over with its state. */
-    readonly adopted: boolean,
+    /** Older than this edge process and not handed over, and no backend has handed over state since. */
+    public adopted: boolean,
     epoch: number,
   ) {
     this.#lastNumber = epoch * NUMBERS_PER_EPOCH;

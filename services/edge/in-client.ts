@@ -25,6 +25,8 @@ export interface ClientHouse {
   count(name: MetricName, by?: number): void;
   /** Uncork this client at the end of the tick. */
   corked(client: Client): void;
+  /** A backend said what the next one must know of it. */
+  stated(client: Client, state: Uint8Array): void;
   facts(header: ProxyFacts | undefined, origin: Origin): ClientFacts;
   /** The facts are known, first hand. */
   met(arrival: Arrival, facts: ClientFacts): void;
@@ -39,6 +41,8 @@ export interface Arrival {
   readonly proxied: boolean;
   readonly facts?: ClientFacts | undefined;
   readonly carried?: Carried | undefined;
+  /** The newest state that an edge told which is dead. */
+  readonly state?: Uint8Array | undefined;
   readonly adopted: boolean;
 }
 
@@ -82,6 +86,10 @@ export class Client implements ClientPort {
       this.house.corked(this);
     }
     this.socket.write(bytes);
+  }
+
+  stated(state: Uint8Array): void {
+    this.house.stated(this, state);
   }
 
   /** At the end of the tick. */
@@ -177,13 +185,13 @@ export class Client implements ClientPort {
   }
 
   #open(facts: ClientFacts): void {
-    const { adopted, carried } = this.arrival;
+    const { adopted, carried, state } = this.arrival;
     this.#phase = "open";
     this.#isCheck = facts.local;
     if (!this.#isCheck) this.house.count(adopted ? "edge.adopted" : "edge.opened");
     this.#connection = this.house.switchboard.open(facts, this, {
       adopted: adopted && !carried?.state,
-      state: carried?.state,
+      state: carried ? carried.state : state,
       lines: carried?.lines as readonly HeldLine[] | undefined,
     });
   }

@@ -3,7 +3,7 @@
 //   in-keeper | in-listen --(socket, arrival)--> Clients --> one Client each --> Switchboard
 //
 //   A1. A PROXY header is believed, and demanded, from trusted sources only: anybody else's bytes are lines from the first one on.
-//   A2. Writes of one tick leave in one system call a client.
+//   A2. Writes of one tick leave in one system call a client; whoever gave us the clients hears their new states before.
 
 import { randomUUID } from "node:crypto";
 import { BlockList, isIP, type Socket } from "node:net";
@@ -14,9 +14,16 @@ import type { ProxyFacts } from "./proxy.js";
 import type { Settings } from "./settings.js";
 import type { Switchboard } from "./switchboard.js";
 
+interface Stated {
+  readonly id: number;
+  readonly state: Uint8Array;
+}
+
 /** Who gave us the sockets, and wants to know. */
 export interface Giver {
   met(id: number, facts: ClientFacts): void;
+  /** Backends said these in the tick that ends. */
+  stated(states: readonly Stated[]): void;
   gone(id: number): void;
 }
 
@@ -30,6 +37,8 @@ export class Clients implements ClientHouse {
   readonly #trusted = new BlockList();
   readonly #trustsUnix: boolean;
   #corkedOnes: Client[] = [];
+  #stated: Stated[] = [];
+  #ending = false;
 
   constructor(
     readonly switchboard: Switchboard,
@@ -85,7 +94,14 @@ export class Clients implements ClientHouse {
 
   /** A2 */
   corked(client: Client): void {
-    if (this.#corkedOnes.push(client) === 1) process.nextTick(() => this.#uncork());
+    this.#corkedOnes.push(client);
+    this.#endTick();
+  }
+
+  /** A2 */
+  stated({ arrival: { id } }: Client, state: Uint8Array): void {
+    this.#stated.push({ id, state });
+    this.#endTick();
   }
 
   ids(): number[] {
@@ -117,6 +133,16 @@ export class Clients implements ClientHouse {
   /** At once. Where a keeper holds duplicates, the clients notice nothing. */
   destroyAll(): void {
     for (const client of [...this.#clients.values()]) client.socket.destroy();
+  }
+
+  #endTick(): void {
+    if (this.#ending) return;
+    this.#ending = true;
+    process.nextTick(() => {
+      this.#ending = false;
+      if (this.#stated.length > 0) this.giver.stated(this.#stated.splice(0));
+      this.#uncork();
+    });
   }
 
   #uncork(): void {

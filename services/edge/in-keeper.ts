@@ -1,7 +1,7 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
 //   keeper --keep(+ socket), serve, client(+ socket), handover, died, stop--> Clients
-//   keeper <--meta, drop, released -------------------------- Clients
+//   keeper <--meta, states, drop, released ------------------ Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
 //
@@ -79,6 +79,7 @@ export function tellKeeper(message: EdgeSays): Promise<void> {
 
 export const KEEPER: Giver = {
   met: (id, facts) => void tellKeeper({ kind: "meta", id, facts }),
+  stated: (states) => void tellKeeper({ kind: "states", states }),
   gone: (id) => void tellKeeper({ kind: "drop", id }),
 };
 

@@ -10,7 +10,7 @@ export interface ListenOptions {
 }
 
 /** Nobody keeps duplicates of these sockets, so nobody needs to hear of them. */
-export const NOBODY: Giver = { met: () => {}, gone: () => {} };
+export const NOBODY: Giver = { met: () => {}, stated: () => {}, gone: () => {} };
 
 /** Resolves once it listens. @throws {Error} EADDRINUSE and friends, with the address. */
 export function listen(options: ListenOptions, clients: Clients): Promise<Server> {

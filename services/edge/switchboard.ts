@@ -233,7 +233,11 @@ export class Switchboard {
       return;
     }
     const { port } = connection;
-    if (out.state) connection.state = out.state;
+    if (out.state) {
+      connection.state = out.state;
+      connection.adopted = false;
+      port.stated(out.state);
+    }
     if (out.acknowledges) {
       this.#room.free(connection.acknowledge(out.acknowledges));
       this.#settled(connection);

@@ -40,7 +40,7 @@ export interface KeeperHooks<Socket> {
   /** An edge serves from now on. */
   serves?(edge: EdgePort<Socket>): void;
   /** What a predecessor has to know while it still holds its duplicates. */
-  learned?(message: Extract<EdgeSays, { kind: "meta" | "drop" }>): void;
+  learned?(message: Extract<EdgeSays, { kind: "meta" | "states" | "drop" }>): void;
   /** P6: what the predecessor lent us has arrived at our edge. */
   kept?(): void;
   /** P7: the successor has been given everything. */
@@ -213,6 +213,10 @@ export class Keeper<Socket extends KeptSocket> {
         break;
       case "meta":
         this.#roll.learn(message.id, message.facts); // P1
+        this.hooks.learned?.(message);
+        break;
+      case "states":
+        for (const { id, state } of message.states) this.#roll.remember(edge, id, state); // P1
         this.hooks.learned?.(message);
         break;
       case "released":

@@ -7,9 +7,13 @@
 //   R3. One edge at a time is lent duplicates, a few at once, so that it can be given the clients themselves by a word (K7 of the
 //       contract). Whoever lends no more forgets nothing: what an edge has been lent is told to it until the client is gone.
 //   R4. What a predecessor lends us is lent on to the edge that will have it.
+//   R5. A client's state (K8 of the contract) is a copy of its own, of at most STATE_BYTES_MAX: no message is held for it.
 
 import type { Carried, ClientFacts, KeeperSays, Origin } from "../../lib/contracts/index.js";
 import type { EdgePort, KeptSocket } from "./keeper.js";
+
+/** As the lines' contract has it, which brings packages with it. */
+const STATE_BYTES_MAX = 4_096;
 
 export type ClientMessage = Extract<KeeperSays, { kind: "client" }>;
 
@@ -21,6 +25,8 @@ interface Kept<Socket> {
   adopted: boolean;
   facts?: ClientFacts | undefined;
   carried?: Carried | undefined;
+  /** R5 */
+  state?: Uint8Array | undefined;
   /** R3 */
   lent?: EdgePort<Socket> | undefined;
 }
@@ -89,12 +95,13 @@ export class Roll<Socket extends KeptSocket> {
   }
 
   /** A client that a predecessor gives us, under its number. False: it has gone meanwhile. */
-  adopt(given: Socket | undefined, { id, origin, facts, carried, adopted, kept }: ClientMessage): boolean {
+  adopt(given: Socket | undefined, { id, origin, facts, carried, state, adopted, kept }: ClientMessage): boolean {
     const ahead = kept ? this.#ahead.get(id) : undefined;
     if (ahead) this.#ahead.delete(id);
     else this.forget(id);
     const socket = given ?? ahead?.socket;
-    if (socket) this.#keep(id, { socket, origin, at: undefined, adopted, facts, carried, lent: ahead?.lent });
+    const known = { facts, carried, state: copied(carried?.state ?? state) };
+    if (socket) this.#keep(id, { socket, origin, at: undefined, adopted, ...known, lent: ahead?.lent });
     return socket !== undefined;
   }
 
@@ -103,11 +110,18 @@ export class Roll<Socket extends KeptSocket> {
     if (kept) kept.facts = facts;
   }
 
+  /** R5. Only the edge that has the client knows. */
+  remember(edge: EdgePort<Socket>, id: number, state: Uint8Array): void {
+    const kept = this.#clients.get(id);
+    if (kept?.at === edge.epoch) kept.state = copied(state) ?? kept.state;
+  }
+
   /** An edge gives a client back. */
   released(edge: EdgePort<Socket>, id: number, carried: Carried): void {
     const kept = this.#clients.get(id);
     if (kept?.at !== edge.epoch) return;
     kept.carried = carried;
+    kept.state = copied(carried.state) ?? kept.state;
     kept.at = undefined;
     this.#give(id, kept);
   }
@@ -175,14 +189,25 @@ export class Roll<Socket extends KeptSocket> {
   #give(id: number, kept: Kept<Socket>): void {
     const serving = this.hooks.serving();
     if (!serving || kept.at !== undefined) return;
-    const { origin, facts, carried, adopted } = kept;
+    const { origin, facts, carried, state, adopted } = kept;
     kept.at = serving.epoch;
     kept.carried = undefined;
     kept.adopted = true;
     const has = kept.lent === serving;
     if (has) kept.lent = undefined; // What it was lent is its own now.
-    const client: ClientMessage = { kind: "client", id, origin, facts, carried, adopted };
+    const client: ClientMessage = {
+      kind: "client",
+      id,
+      origin,
+      facts,
+      carried,
+      adopted,
+      ...(!carried && state && { state }),
+    };
     if (has) serving.tell({ ...client, kept: true });
     else serving.tell(client, kept.socket);
   }
 }
+
+const copied = (state: Uint8Array | undefined): Uint8Array | undefined =>
+  state && state.length <= STATE_BYTES_MAX ? Uint8Array.from(state) : undefined;

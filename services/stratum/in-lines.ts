@@ -133,14 +133,19 @@ export class InLines implements Crowd {
     if (before) this.#dropWaiting(before);
     this.connections.add(connection);
     tally.count("stratum.opened", 1, ["how", snapshot ? "carried" : unknown ? "adopted" : "fresh"]);
-    if (snapshot) this.#takeOver(connection, snapshot);
+    if (snapshot) this.#takeOver(connection, snapshot, !event.adopted);
     else if (unknown) void this.#load(connection);
   }
 
-  /** From another owner, who handed over what it knew: shared state must know the new one, to tell it from the old. */
-  #takeOver(connection: Connection, snapshot: Snapshot): void {
+  /**
+   * From another owner, who handed over what it knew: shared state must know the new one, to tell it from the old.
+   *
+   * @param heard Whether the client has heard what the state says; else its edge may have died with the words.
+   */
+  #takeOver(connection: Connection, snapshot: Snapshot, heard: boolean): void {
     if (snapshot.mining) this.desk.state.save(connection, encodeSnapshot(snapshot));
-    this.#restore(connection, snapshot, true);
+    this.#restore(connection, snapshot, heard);
+    if (!heard) this.#carry(connection);
   }
 
   #restore(connection: Connection, snapshot: Snapshot, heard: boolean): void {
@@ -153,10 +158,14 @@ export class InLines implements Crowd {
     if (!connection.here) return;
     if (snapshot) {
       this.#restore(connection, snapshot, false);
-      // Its edge is new to it, too: without state from there, the next instance would have to ask Redis.
-      this.unasked(connection, { session: connection.session, effects: [{ kind: "carry" }] });
+      this.#carry(connection);
     }
     this.#resume(connection);
+  }
+
+  /** Its edge is new to it, too: without state from there, the next instance would have to ask Redis. */
+  #carry(connection: Connection): void {
+    this.unasked(connection, { session: connection.session, effects: [{ kind: "carry" }] });
   }
 
   #close({ handle, reason }: ClientEvent & { kind: "close" }, edge: PeerId): void {

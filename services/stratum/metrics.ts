@@ -20,7 +20,7 @@ export const metricTable = {
     kind: "count",
     unit: "connections",
     tags: ["how"],
-    meaning: "Connections taken: fresh, carried (with state), adopted (looked up in Redis).",
+    meaning: "Connections taken: fresh, carried (with state), adopted (without state: looked up in Redis).",
   },
   "stratum.closed": { kind: "count", unit: "connections", tags: ["why"], meaning: "Connections gone, by reason." },
   "stratum.enlisted": {

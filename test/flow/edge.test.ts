@@ -25,7 +25,7 @@ test("a backend killed -9 under load: nobody is disconnected, every line is answ
   expect(third.child.exitCode).toBeNull();
 }, 60_000);
 
-test("an edge killed -9 disconnects nobody", async () => {
+test("C2 an edge killed -9 disconnects nobody, and the next one has each client's newest state", async () => {
   const redis = await startRedis();
   const house = await openTestHouse(redis);
   await LineBackend.host(house.nexus);
@@ -35,7 +35,7 @@ test("an edge killed -9 disconnects nobody", async () => {
   process.kill(keeper.edgePid, "SIGKILL");
   await keeper.edgeReady(1);
   for (const { client } of clients) {
-    expect(await client.ask("{two}")).toBe("{TWO}#1"); // The state went with the edge; what must last longer is in Redis.
+    expect(await client.ask("{two}")).toBe("{TWO}#2");
     expect(JSON.parse(await client.ask("{who}"))).toMatchObject({ adopted: true, listener: "direct" });
     expect(client.closed).toBe(false);
   }

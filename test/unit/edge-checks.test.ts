@@ -27,7 +27,7 @@ test("a health check is counted neither as a client that came nor as one that le
     board,
     settings.parse({ trustedProxies: ["127.0.0.1/32"] }),
     (name, by = 1) => void (by > 0 && counted.push(name)),
-    { met: () => {}, gone: () => gone++ },
+    { met: () => {}, stated: () => {}, gone: () => gone++ },
   );
   let id = 0;
   const origin = { address: "127.0.0.1", port: 1, door: "d" };

@@ -90,6 +90,7 @@ class World {
     const port = {
       write: (bytes: Uint8Array) => void got.push(Buffer.from(bytes).toString()),
       end: (reason: CloseReason) => this.board.close(connection, reason),
+      stated: () => {},
       relieved: () => {},
     };
     const plain = {

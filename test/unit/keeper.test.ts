@@ -108,6 +108,32 @@ test("the successor of a killed edge gets every client, with what was told of it
   ]);
 });
 
+test("C2 the successor of a killed edge gets each client's newest state, wherever it was told or carried", () => {
+  const { keeper, accept, edge, says, wait } = setup();
+  says(0, { kind: "ready" });
+  for (let i = 0; i < 4; i++) accept();
+  const state = (text: string) => Uint8Array.from(Buffer.from(text));
+  const states = (...pairs: [number, string][]) =>
+    ({ kind: "states", states: pairs.map(([id, text]) => ({ id, state: state(text) })) }) as const;
+  says(0, states([1, "old"], [2, "two"], [4, "x".repeat(4_097)]));
+  says(0, states([1, "new"]));
+  keeper.replace();
+  says(1, { kind: "ready" });
+  says(0, { kind: "released", id: 2, carried: { rest: state(""), lines: [], state: state("carried") } });
+  says(0, states([2, "too late: it is another edge's"]));
+  keeper.ended(edge(0), "SIGKILL");
+  keeper.ended(edge(1), "SIGKILL");
+  wait(20);
+  says(2, { kind: "ready" });
+  const told = clientsTold(edge(2)).map(({ id, carried, ...it }) => [id, it.adopted, carried, it.state]);
+  expect(told).toEqual([
+    [1, true, undefined, state("new")],
+    [2, true, undefined, state("carried")],
+    [3, true, undefined, undefined],
+    [4, true, undefined, undefined], // Beyond the bound: shared state knows it.
+  ]);
+});
+
 test("edges that die young are started ever more slowly, up to five seconds; one that served is followed at once", () => {
   const { keeper, edges, edge, says, wait } = setup();
   for (let epoch = 0; epoch < 12; epoch++) {

@@ -150,8 +150,9 @@ export class Miner {
     public instance: Instance,
     readonly connection: string,
     public handle = 1,
-    open: { adopted?: boolean; listener?: string } = {},
+    open: { adopted?: boolean; listener?: string; state?: Uint8Array | undefined } = {},
   ) {
+    this.state = open.state;
     this.open(open);
   }
 

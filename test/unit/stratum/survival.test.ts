@@ -190,6 +190,18 @@ describe("another edge process takes over with what shared state knows", () => {
     expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
   });
 
+  test("C2 the successor of a killed edge that brings the state needs no shared state, be it away; the present job is told again", async () => {
+    const { memory, miner: before } = await start();
+    const second = another(memory);
+    second.memoryDelay = new Promise(() => {}); // Redis does not answer.
+    const miner = new Miner(second, "tcp/one", 5, { adopted: true, state: before.state });
+    const told = (await miner.hear()).map((line) => JSON.parse(line).method);
+    expect(told).toEqual(["mining.set_difficulty", "mining.notify"]);
+    expect(miner.state).toBeDefined();
+    expect(await miner.ask('"00000000"],"id":4}')).toEqual([]); // The tail of what the dead edge had begun to read.
+    expect(await miner.ask(submitLine(9, mine(job, "share", {}, "00000001")))).toEqual([TRUE]);
+  });
+
   test("the tail of a line whose beginning died with the old edge is passed over in silence, the next one is not", async () => {
     const { memory } = await start();
     const miner = new Miner(another(memory), "tcp/one", 5, { adopted: true });
