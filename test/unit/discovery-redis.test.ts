@@ -148,6 +148,17 @@ describe("leaving", () => {
     await until("it is gone", TIMES.ttlMs + SLACK_MS, () => seen.now.length === 0);
   });
 
+  test("a process that stood still longer than its life is dropped, and listed again once it goes on", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis));
+    const child = await startHeart(redis, "edge-heart");
+    await until("it is seen", 2_000, () => seen.now.length === 1);
+    child.kill("SIGSTOP");
+    await until("it is gone", TIMES.ttlMs + SLACK_MS, () => seen.now.length === 0);
+    child.kill("SIGCONT");
+    await until("it is back", TIMES.everyMs + SLACK_MS, () => seen.now.length === 1);
+  });
+
   test("a death certificate removes exactly the dead process' instances, at once", async () => {
     const redis = await startRedis();
     const seen = look(open(redis, { ttlMs: 60_000 }));
@@ -288,7 +299,53 @@ describe("Redis away", () => {
   }, 15_000);
 });
 
+describe("what it costs", () => {
+  test("at rest no registration is written or read again, however many there are", async () => {
+    const redis = await startRedis();
+    const registries = [open(redis), open(redis)];
+    const seen = registries.map((registry) => look(registry));
+    for (let i = 0; i < 20; i++) await registries[i % 2]?.register(edge(`edge-${i}`));
+    await until("all are seen by both", 2_000, () => seen.every(({ now }) => now.length === 20));
+    await trusted();
+    const costs = () => Promise.all([calls(redis, "hgetall"), beats(redis), calls(redis, "hset")]);
+    const [readBefore, beatsBefore, writtenBefore] = await costs();
+    await until("each has beaten five times", 5_000, async () => (await beats(redis)) >= beatsBefore + 5 * 20);
+    const [read, beaten, written] = await costs();
+    expect(read - readBefore).toBe(0);
+    expect(written - writtenBefore).toBeLessThan((beaten - beatsBefore) / 4);
+  });
+
+  test("a change whose announcement was lost is found at the next read, and only that one is read", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis));
+    const mine = open(redis, { everyMs: 60_000, ttlMs: 60_000 });
+    for (const id of ["edge-1", "edge-2", "edge-3"]) await mine.register(edge(id));
+    await until("all are seen", 2_000, () => seen.now.length === 3);
+    await trusted();
+    const before = await calls(redis, "hgetall");
+    const client = redis.client();
+    await client.hset("hf:{test}:instance:edge:edge-2", { state: "draining", revision: 2 });
+    await client.zadd("hf:{test}:news:edge", await client.incr("hf:{test}:generation:edge"), "edge-2");
+    const state = () => seen.now.find(({ id }) => id === "edge-2")?.state;
+    await until("it is found", TIMES.pollMs + SLACK_MS, () => state() === "draining");
+    expect((await calls(redis, "hgetall")) - before).toBe(1);
+  });
+});
+
 describe("what others wrote", () => {
+  test("who registers without telling anyone is found at the next read", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis));
+    await open(redis).register(edge("edge-1"));
+    await until("the first is seen", 2_000, () => seen.now.length === 1);
+    await trusted();
+    const { meta: _, ...plain } = edge("edge-2");
+    const client = redis.client();
+    await client.hset("hf:{test}:instance:edge:edge-2", { ...plain, revision: 1 });
+    await client.zadd("hf:{test}:instances:edge", Date.now() + 60_000, "edge-2");
+    await until("the second is seen", TIMES.pollMs + SLACK_MS, () => seen.now.length === 2);
+  });
+
   test("a registration that does not fit is skipped and the others are listed", async () => {
     const redis = await startRedis();
     const counted: string[] = [];
@@ -315,8 +372,18 @@ async function update(registration: Registration, changes: InstanceChanges): Pro
   await registration.update(changes);
 }
 
-/** Beats since this Redis began, by its own count of script calls. */
+/** A registry that was just opened believes Redis in everything after one ttl, and has then read everything once. */
+async function trusted(): Promise<void> {
+  await new Promise((resolve) => setTimeout(resolve, TIMES.ttlMs + 2 * TIMES.pollMs));
+}
+
+/** Beats since this Redis began: each one looks at the revision that stands there. */
 async function beats(redis: RedisServer): Promise<number> {
+  return calls(redis, "hget");
+}
+
+/** Calls of a command since this Redis began, those of scripts included. */
+async function calls(redis: RedisServer, command: string): Promise<number> {
   const stats = await redis.client().info("commandstats");
-  return Number(/cmdstat_zadd:calls=(\d+)/.exec(stats)?.[1] ?? 0) / 2;
+  return Number(new RegExp(`cmdstat_${command}:calls=(\\d+)`).exec(stats)?.[1] ?? 0);
 }

@@ -4,7 +4,8 @@
 //
 // A process that dies stops rewriting its hash, Redis expires it, and readers drop the instance.
 //
-//   H1. Every beat writes the whole registration, so a Redis that comes back empty knows everything one beat later.
+//   H1. A beat renews the registration if it stands in Redis as we know it, and otherwise writes the whole of it: a Redis that
+//       comes back empty knows everything one beat later.
 //   H2. Beats go out one at a time and are never queued: a beat that Redis could not take is dropped, the next one is newer.
 //   H3. Once close() resolves nothing brings the instance back: the script that removes it leaves a grave that refuses beats.
 
@@ -13,9 +14,10 @@ import type { Log } from "../house.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { InstanceChanges, Registration } from "./discovery.js";
 import type { Instance } from "./instance.js";
-import { announce, discoveryKeys, toHash } from "./record.js";
+import { announce, discoveryKeys, type Seen, toHash } from "./record.js";
 import { beat } from "./scripts/beat.js";
 import { leave } from "./scripts/leave.js";
+import { renew } from "./scripts/renew.js";
 
 export interface HeartbeatOptions {
   readonly cluster: string;
@@ -28,6 +30,9 @@ export interface HeartbeatOptions {
 /** Beats of processes started together must not arrive together: each pause is 80 to 100 % of everyMs. */
 const JITTER = 0.2;
 
+/** A beat in so many is in full whatever Redis says: it renews what the others do not touch (the life of the indexes). */
+const WHOLE_EVERY = 16;
+
 /** How long an instance's grave refuses beats: longer than one may be under way. */
 export const GRAVE_MS = 60_000;
 
@@ -39,6 +44,10 @@ export class Heartbeat implements Registration {
   #beats: Promise<unknown> = Promise.resolve();
   #closing: Promise<void> | undefined;
   #failing = false;
+  /** The revision that Redis took last. */
+  #stands = 0;
+  /** Beats since the last one in full. */
+  #renewed = 0;
 
   private constructor(
     private readonly redis: Redis,
@@ -119,23 +128,53 @@ export class Heartbeat implements Registration {
   }
 
   async #write(): Promise<void> {
-    const { cluster, ttlMs, metrics } = this.options;
-    const { service, id } = this.#instance;
+    const { metrics } = this.options;
     const seen = { instance: this.#instance, revision: this.#revision };
+    const begun = performance.now();
+    const written = (await this.#renew(seen)) || (await this.#writeWhole(seen));
+    metrics.timing("discovery.beat", performance.now() - begun);
+    metrics.count("discovery.beats", 1, { outcome: written ? "ok" : "refused" });
+    if (!written) this.#refused();
+  }
+
+  /** @returns false: it must be written in full (H1). */
+  async #renew({ instance: { service, id }, revision }: Seen): Promise<boolean> {
+    if (this.#stands !== revision || this.#renewed + 1 >= WHOLE_EVERY) return false;
+    this.#renewed += 1;
+    const { cluster, ttlMs } = this.options;
+    const keys = [discoveryKeys.instance(cluster, service, id), discoveryKeys.index(cluster, service)];
+    return (await renew.run(this.redis, keys, [ttlMs, id, revision])) === 1;
+  }
+
+  /** @returns false: it is refused. */
+  async #writeWhole(seen: Seen): Promise<boolean> {
+    const { cluster, ttlMs, everyMs } = this.options;
+    const { service, id } = seen.instance;
     const keys = [
       discoveryKeys.instance(cluster, service, id),
       discoveryKeys.index(cluster, service),
       discoveryKeys.services(cluster),
       discoveryKeys.grave(cluster, id),
       discoveryKeys.since(cluster),
+      discoveryKeys.generation(cluster, service),
+      discoveryKeys.news(cluster, service),
     ];
     const announcement = announce({ kind: "put", ...seen, ttlMs });
-    const args = [ttlMs, service, id, seen.revision, discoveryKeys.channel(cluster), announcement, ...toHash(seen)];
-    const begun = performance.now();
-    const written = await beat.run(this.redis, keys, args);
-    metrics.timing("discovery.beat", performance.now() - begun);
-    metrics.count("discovery.beats", 1, { outcome: written === 1 ? "ok" : "refused" });
-    if (written !== 1) this.#refused();
+    const stayMs = ttlMs + 2 * WHOLE_EVERY * everyMs;
+    const args = [
+      ttlMs,
+      service,
+      id,
+      seen.revision,
+      discoveryKeys.channel(cluster),
+      announcement,
+      stayMs,
+      ...toHash(seen),
+    ];
+    const written = (await beat.run(this.redis, keys, args)) === 1;
+    this.#stands = written ? seen.revision : 0;
+    this.#renewed = 0;
+    return written;
   }
 
   /** Somebody certified our death. We live, but nobody will call us again: an operator must know. */
@@ -170,6 +209,8 @@ export async function leaveNow(
     discoveryKeys.instance(cluster, service, id),
     discoveryKeys.index(cluster, service),
     discoveryKeys.grave(cluster, id),
+    discoveryKeys.generation(cluster, service),
+    discoveryKeys.news(cluster, service),
   ];
   const announcement = announce({ kind: "gone", service, id, why });
   return (await leave.run(redis, keys, [id, discoveryKeys.channel(cluster), announcement, GRAVE_MS])) === 1;

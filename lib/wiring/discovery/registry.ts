@@ -1,10 +1,12 @@
 // Registry: discovery over Redis.
 //
 //   register --> heartbeat.ts --> Redis: hash + index + channel
-//   watch    <-- roster.ts <----- channel (joins, leaves, changes: at once) and index (every few seconds: safety net)
+//   watch    <-- roster.ts <----- channel (joins, leaves, changes: at once) and index (every few seconds: safety net; one
+//                                 small question while nothing changes, scripts/read.ts)
 //
 //   G1. Redis gone: every list stays as it was (D3). Redis back: it is read again at once, own instances are written again.
-//   G2. A Redis that came back empty, or another one, is not trusted for one ttl: so long everybody needs to be there again.
+//   G2. A Redis that came back empty, or another one, or one that stood still (everybody's beats with it), is not trusted for one
+//       ttl: so long everybody needs to be there again.
 //   G3. A killed process leaves within one ttl by itself, and within milliseconds by its death certificate.
 //   G4. A registration that does not fit the schema is skipped, counted, and named once in the log.
 
@@ -19,8 +21,8 @@ import type { Discovery, Registration } from "./discovery.js";
 import { Heartbeat, leaveNow } from "./heartbeat.js";
 import type { Instance } from "./instance.js";
 import { type Announcement, discoveryKeys, fromHash, readAnnouncement, type Seen } from "./record.js";
-import { Roster } from "./roster.js";
-import { list } from "./scripts/list.js";
+import { type Found, Roster } from "./roster.js";
+import { read } from "./scripts/read.js";
 
 export interface RegistryOptions {
   readonly redis: Redis;
@@ -40,6 +42,17 @@ type Listener = (instances: readonly Instance[]) => void;
 interface Watched {
   readonly roster: Roster;
   readonly listeners: Set<Listener>;
+  /** How the index stood when the roster was the same; undefined: everything must be read. */
+  synced: Standing | undefined;
+  /** Reads since everything was read. */
+  reads: number;
+}
+
+/** The index of a service at one moment, in three values. */
+interface Standing {
+  readonly since: string;
+  readonly generation: string;
+  readonly size: number;
 }
 
 /** A life that ends is looked at this much later: Redis' clock and ours do not tick together. */
@@ -47,6 +60,10 @@ const EXPIRY_SLACK_MS = 25;
 /** Reads never follow each other faster. */
 const POLL_MIN_MS = 50;
 const POLL_JITTER = 0.2;
+/** An answer that took this part of a ttl comes from a Redis that took no beats meanwhile. */
+const STOOD_STILL = 0.25;
+/** A read in so many is of everything, whatever Redis says is new: about every two minutes. */
+const WHOLE_EVERY = 60;
 /** register() waits so long for a Redis that is just coming up. */
 const CONNECT_WAIT_MS = 5_000;
 /** G4: names of broken records already said; more than that are counted only. */
@@ -122,7 +139,7 @@ export class Registry implements Discovery {
 
   watch(service: string, listener: Listener): () => void {
     const known = this.#watched.get(service);
-    const watched = known ?? { roster: new Roster(), listeners: new Set() };
+    const watched = known ?? { roster: new Roster(), listeners: new Set(), synced: undefined, reads: 0 };
     this.#watched.set(service, watched);
     // A wrapper of its own: the same function may watch twice and be stopped once.
     const told: Listener = (instances) => listener(instances);
@@ -141,7 +158,7 @@ export class Registry implements Discovery {
     const services =
       service === undefined ? await this.#asks.zrange(discoveryKeys.services(this.#cluster), "0", "-1") : [service];
     const lists = await Promise.all(services.map((name) => this.#read(name)));
-    return lists.flatMap(({ found }) => found.map(({ seen }) => seen.instance));
+    return lists.flatMap(({ found }) => found.flatMap(({ seen }) => (seen ? [seen.instance] : [])));
   }
 
   /**
@@ -257,14 +274,17 @@ export class Registry implements Discovery {
 
   async #readAll(): Promise<void> {
     this.#knock();
-    const services = [...this.#watched.keys()];
+    const services = [...this.#watched];
+    const begunMs = performance.now();
     try {
-      const lists = await Promise.all(services.map((service) => this.#read(service))); // One pipeline: same tick.
+      // One pipeline: same tick.
+      const lists = await Promise.all(services.map(([service, watched]) => this.#read(service, synced(watched))));
       this.#metrics.count("discovery.polls", 1, { outcome: "ok" });
       this.#report(undefined);
-      services.forEach((service, i) => {
+      if (performance.now() - begunMs > this.#ttlMs * STOOD_STILL) this.#lost(); // G2
+      services.forEach(([service, watched], i) => {
         const read = lists[i];
-        if (read) this.#reconcile(service, read);
+        if (read && this.#watched.get(service) === watched) this.#reconcile(watched, read);
       });
     } catch (error) {
       this.#metrics.count("discovery.polls", 1, { outcome: "failed" });
@@ -273,28 +293,47 @@ export class Registry implements Discovery {
     }
   }
 
-  #reconcile(service: string, read: ReadList): void {
+  #reconcile(watched: Watched, read: ReadList): void {
     const now = performance.now();
-    if (read.since !== this.#since && this.#since !== undefined) this.#graceUntilMs = now + this.#ttlMs; // G2
-    if (read.since !== "") this.#since = read.since;
+    const { since, generation, size, whole, found, lifeMs } = read;
+    if (since !== this.#since && this.#since !== undefined) this.#graceUntilMs = now + this.#ttlMs; // G2
+    if (since !== "") this.#since = since;
     if (this.#graceUntilMs === Number.POSITIVE_INFINITY) this.#graceUntilMs = now + this.#ttlMs;
-    const watched = this.#watched.get(service);
-    if (watched?.roster.reconcile(read.found, now, now >= this.#graceUntilMs)) this.#tell(watched);
+    const { roster } = watched;
+    const trusted = now >= this.#graceUntilMs;
+    const { changed, complete } = whole ? roster.reconcile(found, now, trusted) : roster.update(found, now, trusted);
+    watched.reads = whole ? 0 : watched.reads + 1;
+    watched.synced = trusted && complete ? { since, generation, size } : undefined;
+    if (watched.synced) roster.renew(lifeMs, now);
+    if (changed) this.#tell(watched);
   }
 
-  async #read(service: string): Promise<ReadList> {
-    const keys = [discoveryKeys.index(this.#cluster, service), discoveryKeys.since(this.#cluster)];
+  async #read(service: string, known?: Standing): Promise<ReadList> {
+    const keys = [
+      discoveryKeys.index(this.#cluster, service),
+      discoveryKeys.since(this.#cluster),
+      discoveryKeys.generation(this.#cluster, service),
+      discoveryKeys.news(this.#cluster, service),
+    ];
     const prefix = discoveryKeys.instances(this.#cluster, service);
-    const [since, ...records] = listReply.parse(await list.run(this.#asks, keys, [prefix]));
-    const found: { seen: Seen; lifeMs: number }[] = [];
-    for (const [lifeMs, hash] of records) {
-      try {
-        found.push({ lifeMs, seen: fromHash(hash) });
-      } catch (error) {
-        this.#skip("hash", prefix + (hash[hash.indexOf("id") + 1] ?? "?"), error);
-      }
+    const args = [prefix, known?.since ?? "", known?.generation ?? "", known?.size ?? ""];
+    const [since, generation, size, lifeMs, whole, ...records] = readReply.parse(
+      await read.run(this.#asks, keys, args),
+    );
+    const found = records.map(
+      ([id, life, hash]): Found => ({ id, lifeMs: life, seen: this.#decode(prefix + id, hash) }),
+    );
+    return { since, generation, size, lifeMs, whole: whole === 1, found };
+  }
+
+  #decode(name: string, hash: readonly string[]): Seen | undefined {
+    if (hash.length === 0) return undefined;
+    try {
+      return fromHash(hash);
+    } catch (error) {
+      this.#skip("hash", name, error);
+      return undefined;
     }
-    return { since, found };
   }
 
   #skip(where: "hash" | "channel", name: string, error: unknown): void {
@@ -314,9 +353,20 @@ export class Registry implements Discovery {
   }
 }
 
-interface ReadList {
-  readonly since: string;
-  readonly found: readonly { readonly seen: Seen; readonly lifeMs: number }[];
+/** What to ask from: nothing once in a while, so that what nobody noted is seen, too. */
+function synced({ synced, reads }: Watched): Standing | undefined {
+  return reads < WHOLE_EVERY ? synced : undefined;
 }
 
-const listReply = z.tuple([z.string()], z.tuple([z.number(), z.array(z.string())]));
+interface ReadList extends Standing {
+  /** All of the index; otherwise what has changed. */
+  readonly whole: boolean;
+  readonly found: readonly Found[];
+  /** Until the first life ends. */
+  readonly lifeMs: number;
+}
+
+const readReply = z.tuple(
+  [z.string(), z.string(), z.number(), z.number(), z.number()],
+  z.tuple([z.string(), z.number(), z.array(z.string())]),
+);

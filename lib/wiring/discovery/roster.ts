@@ -1,7 +1,7 @@
 // Roster: what one process believes about the instances of one service. Pure: it is told what was heard and what time it is.
 //
 //   announcements (at once) --put, remove--> Roster --list()--> listeners
-//   the index (every few seconds) --reconcile--^
+//   the index (every few seconds) --reconcile, update, renew--^
 //
 //   L1. An older revision never replaces a newer one: a read that overtook an announcement is harmless.
 //   L2. Who left stays gone: ids are not used twice, so an old read cannot bring one back.
@@ -13,7 +13,7 @@ import type { Seen } from "./record.js";
 
 interface Entry extends Seen {
   /** When its life ends unless renewed: the caller's clock. */
-  readonly expiresAtMs: number;
+  expiresAtMs: number;
 }
 
 /** How long a departed id is remembered: much longer than any read or announcement may be under way. */
@@ -52,23 +52,52 @@ export class Roster {
     return this.#known.delete(id);
   }
 
-  /** Takes over what the index says. @returns whether the list changed. */
-  reconcile(
-    found: readonly { readonly seen: Seen; readonly lifeMs: number }[],
-    nowMs: number,
-    dropMissing: boolean,
-  ): boolean {
-    let changed = false;
-    const present = new Set<InstanceId>();
-    for (const { seen, lifeMs } of found) {
-      present.add(seen.instance.id);
-      changed = this.put(seen, lifeMs, nowMs) || changed;
+  /** Nothing has changed, and by the index nobody's life ends within lifeMs. */
+  renew(lifeMs: number, nowMs: number): void {
+    const expiresAtMs = nowMs + lifeMs;
+    for (const entry of this.#known.values()) if (entry.expiresAtMs < expiresAtMs) entry.expiresAtMs = expiresAtMs;
+  }
+
+  /** Takes over what the index says has changed. */
+  update(found: readonly Found[], nowMs: number, dropMissing: boolean): Reconciled {
+    const reconciled = { changed: false, complete: true };
+    for (const { id, seen, lifeMs } of found) {
+      if (seen) reconciled.changed = this.put(seen, lifeMs, nowMs) || reconciled.changed;
+      else this.#miss(id, nowMs, dropMissing, reconciled);
     }
-    for (const [id, entry] of this.#known) {
-      // Still alive by what we know: it was announced after the index was read.
-      if (!dropMissing || present.has(id) || entry.expiresAtMs > nowMs) continue;
-      changed = this.#known.delete(id) || changed;
-    }
-    return changed;
+    return reconciled;
+  }
+
+  /** Takes over what the index says: all of it. */
+  reconcile(found: readonly Found[], nowMs: number, dropMissing: boolean): Reconciled {
+    const reconciled = this.update(found, nowMs, dropMissing);
+    const present = new Set<string>(found.map(({ id }) => id));
+    for (const id of this.#known.keys()) if (!present.has(id)) this.#miss(id, nowMs, dropMissing, reconciled);
+    return reconciled;
+  }
+
+  #miss(id: string, nowMs: number, dropMissing: boolean, reconciled: Mutable<Reconciled>): void {
+    const entry = this.#known.get(id as InstanceId);
+    if (!entry) return;
+    // Still alive by what we know: it was announced after the index was read.
+    if (!dropMissing || entry.expiresAtMs > nowMs) reconciled.complete = false;
+    else reconciled.changed = this.#known.delete(id as InstanceId) || reconciled.changed;
   }
 }
+
+/** A place in the index. */
+export interface Found {
+  readonly id: string;
+  /** Undefined: it is gone, or what stands there is no instance. */
+  readonly seen: Seen | undefined;
+  readonly lifeMs: number;
+}
+
+export interface Reconciled {
+  /** The list is another one. */
+  readonly changed: boolean;
+  /** The list is what the index said; false: it has more, which the index must be asked for again. */
+  readonly complete: boolean;
+}
+
+type Mutable<T> = { -readonly [K in keyof T]: T[K] };
