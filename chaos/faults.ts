@@ -86,10 +86,13 @@ async function perform(fault: Fault, begun: (target: string) => void, options: F
   const begins = (target: string) => {
     felt = { number, kind, target, fromMs: clockMs(), untilMs: undefined };
     ledger.felt(felt);
+    if (kind.family === "redis") stage.redisBroken(true);
     begun(target);
   };
   const over = () => {
-    if (felt) felt.untilMs ??= clockMs();
+    if (!felt || felt.untilMs !== undefined) return;
+    felt.untilMs = clockMs();
+    if (kind.family === "redis") stage.redisBroken(false);
   };
   try {
     await ACTS[kind.name]?.({ stage, fault, begins, over, signal });

@@ -74,6 +74,7 @@ export class Stage {
   /** The pool's process manager, as commands speak to it. */
   readonly manager: Manager;
   readonly #registry: Registry;
+  #redisWellFromMs = Number.NEGATIVE_INFINITY;
   /** Service -> what discovery listed last. */
   readonly #listed = new Map<string, readonly Instance[]>();
 
@@ -193,6 +194,16 @@ export class Stage {
     const listed = await this.#registry.list(service).catch(() => undefined);
     if (listed) this.#listed.set(service, listed);
     return this.#listed.get(service) ?? [];
+  }
+
+  /** A fault befalls Redis, or is over. */
+  redisBroken(broken: boolean): void {
+    this.#redisWellFromMs = broken ? Number.POSITIVE_INFINITY : performance.now();
+  }
+
+  /** No fault has befallen Redis for so long. */
+  redisWellFor(ms: number): boolean {
+    return performance.now() - this.#redisWellFromMs >= ms;
   }
 
   async redisAnswers(): Promise<boolean> {

@@ -14,8 +14,8 @@ import { type Seen, type Step, seconds } from "./progress.js";
 import type { SwapReport } from "./swap.js";
 
 const LOOK_EVERY_MS = 50;
-/** The keeper gives an edge 60 s to get ready and, usually, 30 s to hand over. */
-const PATIENCE_MS = 100_000;
+/** The keeper gives a planned edge 20 s to get ready and, usually, 30 s to hand over; a machine with other things to do gets more. */
+const PATIENCE_MS = 60_000;
 /** The name of the keeper's watcher in circus.ini. */
 export const KEEPER_WATCHER = "keeper";
 

@@ -1,7 +1,7 @@
 // Who holds the clients' sockets: an edge dies, stands still, or gives them to a fresh one; a keeper to its successor.
 
 import { setTimeout as delay } from "node:timers/promises";
-import { swapKeeper as upgrade } from "../../bin/manage/keeper.js";
+import { swapEdge, swapKeeper as upgrade } from "../../bin/manage/keeper.js";
 import { type Act, frozen, NotBack, redisAnswers, type Scene, until } from "./scene.js";
 
 /** Of an upgrade: Redis may go again at each. */
@@ -62,33 +62,38 @@ export const freezeEdge: Act = async (scene) => {
   await frozen(serving, scene);
 };
 
+/** `headframe swap edge`. */
 export const handoverEdge: Act = async (scene) => {
-  const [serving] = await edgePair(scene);
-  scene.begins(`edge ${serving}`);
-  process.kill(scene.stage.keeper, "SIGHUP");
-  const left = async () => !(await scene.stage.edges()).includes(serving);
-  await until(`edge ${serving} has handed over`, scene.signal, left).finally(() => scene.over());
-  await gone([serving], scene);
+  const pair = await edgePair(scene);
+  scene.begins(`edge ${pair[0]}`);
+  await inPlace("edge", swapEdge, scene);
+  await gone(pair, scene);
 };
 
-/** `headframe swap keeper`: doors, clients and a fresh edge for the successor. Without Redis no fresh edge starts. */
+/** `headframe swap keeper`: doors, clients and a fresh edge for the successor. */
 export const swapKeeper: Act = async (scene) => {
   const { stage, signal } = scene;
   await redisAnswers(scene);
   const pair = await edgePair(scene);
-  const { keeper, manager } = stage;
+  const { keeper } = stage;
   scene.begins(`keeper ${keeper}`);
-  const instances = () => stage.instances("edge");
+  await inPlace("keeper", upgrade, scene);
+  await until("the successor is in its place", signal, () => stage.ready("keeper").some((pid) => pid !== keeper));
+  await gone(pair, scene);
+};
+
+/** Without Redis no fresh edge starts and the old one stays: its operator gives the command again. */
+async function inPlace(what: string, command: typeof swapEdge, scene: Scene): Promise<void> {
+  const { manager } = scene.stage;
+  const instances = () => scene.stage.instances("edge");
   try {
     for (let attempt = 1; ; attempt++) {
       await redisAnswers(scene);
-      const report = await upgrade({ manager, instances, tell: () => {} });
-      if (report.ok) break;
-      if (attempt === ATTEMPTS) throw new NotBack(`the keeper was not swapped: ${report.reason}`);
+      const report = await command({ manager, instances, tell: () => {} });
+      if (report.ok) return;
+      if (attempt === ATTEMPTS) throw new NotBack(`the ${what} was not swapped: ${report.reason}`);
     }
   } finally {
     scene.over();
   }
-  await until("the successor is in its place", signal, () => stage.ready("keeper").some((pid) => pid !== keeper));
-  await gone(pair, scene);
-};
+}

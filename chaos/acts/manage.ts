@@ -2,7 +2,7 @@
 
 import { swapRolling } from "../../bin/manage/swap.js";
 import { CircusCallError } from "../../circus/index.js";
-import { type Act, NotBack, redisAnswers, type Scene, until, victim, whole } from "./scene.js";
+import { type Act, back, NotBack, redisAnswers, type Scene, until, victim, whole } from "./scene.js";
 
 const RELOAD_MS = 10_000;
 /** Redis may go again at each. */
@@ -30,7 +30,7 @@ export const drain =
 
 /** Without Redis a new instance is never ready, so the swap is taken back: its operator gives the command again. */
 async function roll(scene: Scene, service: string, pid?: number): Promise<void> {
-  const { stage, signal } = scene;
+  const { stage } = scene;
   const one = pid === undefined ? {} : { pid };
   const instances = () => stage.instances(service);
   try {
@@ -48,7 +48,7 @@ async function roll(scene: Scene, service: string, pid?: number): Promise<void> 
   } finally {
     scene.over();
   }
-  await until(`${service} is whole again`, signal, () => whole(stage, service));
+  await back(`${service} is whole again`, scene, () => whole(stage, service));
 }
 
 export const reloadHaproxy: Act = async (scene) => {
@@ -63,5 +63,5 @@ export const killController: Act = async (scene) => {
   process.kill(pid, "SIGKILL");
   scene.over();
   await until("the controller is gone", scene.signal, () => !scene.stage.ready(CONTROLLER).includes(pid));
-  await until("the controller is back", scene.signal, () => whole(scene.stage, CONTROLLER));
+  await back("the controller is back", scene, () => whole(scene.stage, CONTROLLER));
 };

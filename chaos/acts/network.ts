@@ -3,7 +3,7 @@
 
 import type { Far } from "../far.js";
 import type { Stage } from "../stage.js";
-import { type Act, lasting, NUMBERS, type Scene, Unfit, until, whole } from "./scene.js";
+import { type Act, back, lasting, NUMBERS, type Scene, Unfit, whole } from "./scene.js";
 
 const SERVICES = Object.keys(NUMBERS);
 
@@ -14,7 +14,7 @@ export const cutNetwork: Act = async (scene) => {
   await far.cut(true);
   await lasting(scene).finally(() => far.cut(false));
   scene.over();
-  await back(scene);
+  await allBack(scene);
 };
 
 /** Packets queue at both ends of the link, and are late or lost. */
@@ -24,11 +24,12 @@ export const slowNetwork: Act = async (scene) => {
   await far.narrow(true);
   await lasting(scene).finally(() => far.narrow(false));
   scene.over();
-  await back(scene);
+  await allBack(scene);
 };
 
-const back = ({ stage, signal }: Scene): Promise<void> =>
-  until("every service is whole again", signal, async () => {
+const allBack = (scene: Scene): Promise<void> =>
+  back("every service is whole again", scene, async () => {
+    const { stage } = scene;
     if (!SERVICES.every((service) => whole(stage, service))) return false;
     const lists = await Promise.all(SERVICES.map((service) => stage.instances(service).catch(() => [])));
     return lists.every((list) => list.filter(({ state }) => state === "ready").length >= 2);

@@ -1,6 +1,6 @@
 // One process of a service is killed, told to stop, or stands still; the process manager has another one in its place.
 
-import { type Act, frozen, until, victim, whole } from "./scene.js";
+import { type Act, back, frozen, until, victim, whole } from "./scene.js";
 
 /** One process gets a signal and is replaced. */
 export const end =
@@ -12,7 +12,7 @@ export const end =
     if (name === "SIGKILL") scene.over();
     await until(`${service} ${pid} is gone`, scene.signal, () => !scene.stage.ready(service).includes(pid));
     scene.over();
-    await until(`${service} is whole again`, scene.signal, () => whole(scene.stage, service));
+    await back(`${service} is whole again`, scene, () => whole(scene.stage, service));
   };
 
 export const freeze =
@@ -21,5 +21,5 @@ export const freeze =
     const pid = victim(scene, service);
     scene.begins(`${service} ${pid} for ${scene.fault.forMs} ms`);
     await frozen(pid, scene);
-    await until(`${service} is whole again`, scene.signal, () => whole(scene.stage, service));
+    await back(`${service} is whole again`, scene, () => whole(scene.stage, service));
   };

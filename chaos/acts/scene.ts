@@ -48,6 +48,30 @@ export async function until(
   }
 }
 
+/**
+ * What was broken is back. A process that starts needs Redis, so its time begins when that answers.
+ */
+export async function back(
+  what: string,
+  { stage, signal }: Pick<Scene, "stage" | "signal">,
+  condition: () => boolean | Promise<boolean>,
+): Promise<void> {
+  for (;;) {
+    try {
+      return await until(what, signal, condition);
+    } catch (error) {
+      if (!(error instanceof NotBack) || !(await wasAway(stage, signal))) throw error;
+    }
+  }
+}
+
+/** True: something befell Redis meanwhile, and it answers again. */
+async function wasAway(stage: Stage, signal: AbortSignal): Promise<boolean> {
+  if (stage.redisWellFor(BACK_MS)) return false;
+  await redisAnswers({ stage, signal });
+  return true;
+}
+
 /** All instances of a service serve. */
 export const whole = (stage: Stage, service: string): boolean => stage.ready(service).length >= (NUMBERS[service] ?? 1);
 
@@ -63,7 +87,7 @@ export function victim({ stage, fault }: Scene, service: string): number {
 const REDIS_BACK_MS = 60_000;
 
 /** A command fails without Redis, and its operator waits for it. */
-export const redisAnswers = ({ stage, signal }: Scene): Promise<void> =>
+export const redisAnswers = ({ stage, signal }: Pick<Scene, "stage" | "signal">): Promise<void> =>
   until("redis answers", signal, () => stage.redisAnswers(), REDIS_BACK_MS);
 
 /** For as long as the fault was drawn for. */

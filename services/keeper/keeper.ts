@@ -69,6 +69,8 @@ const BACKOFF_MAX_MS = 5_000;
 const GROWN_UP_MS = 10_000;
 /** An edge that is not ready by then never will be: it is killed, and P4 goes on. */
 const READY_MS = 60_000;
+/** The same where another edge serves: whoever asked for the hand-over hears why there was none, and may ask again. */
+const READY_PLANNED_MS = 20_000;
 
 /** P7: edges that a successor may start before its predecessor has gone, and clients that we may accept meanwhile. */
 const EPOCHS_RESERVED = 100;
@@ -85,6 +87,7 @@ const LEND_MAX = 100;
 export class Keeper<Socket extends KeptSocket> {
   readonly #roll: Roll<Socket>;
   #nextEpoch: number;
+  #late: string | undefined;
   #serving: EdgePort<Socket> | undefined;
   #starting: EdgePort<Socket> | undefined;
   /** P6. The starting one, once it is ready, while sockets are on their way to it. */
@@ -230,7 +233,8 @@ export class Keeper<Socket extends KeptSocket> {
   ended(edge: EdgePort<Socket>, how: string): void {
     const heir = edge === this.#successor;
     if (heir) this.#successor = undefined;
-    if (heir) this.hooks.log("upgrade failed: the successor ended; this keeper stays", { epoch: edge.epoch, how });
+    const why = edge === this.#starting ? (this.#late ?? how) : how;
+    if (heir) this.hooks.log("upgrade failed: the successor ended; this keeper stays", { epoch: edge.epoch, how: why });
     else this.hooks.log("edge ended", { epoch: edge.epoch, how, clients: this.size });
     this.#roll.lost(edge.epoch);
     if (this.#standby.ended(edge)) {
@@ -242,7 +246,7 @@ export class Keeper<Socket extends KeptSocket> {
       this.#roll.giveAll(); // Whatever it did not release.
       this.#settle();
     } else if (edge === this.#serving) this.#servingEnded();
-    else if (edge === this.#starting) this.#startingEnded(heir);
+    else if (edge === this.#starting) this.#startingEnded(heir, why);
     if (!heir && how !== WENT && edge.pid !== undefined) this.died(edge.pid);
   }
 
@@ -266,8 +270,12 @@ export class Keeper<Socket extends KeptSocket> {
 
   #starts(edge: EdgePort<Socket>): void {
     this.#starting = edge;
-    this.hooks.later(READY_MS, () => {
-      if (this.#starting === edge) edge.signal("SIGKILL");
+    this.#late = undefined;
+    const ms = this.#serving ? READY_PLANNED_MS : READY_MS;
+    this.hooks.later(ms, () => {
+      if (this.#starting !== edge) return;
+      this.#late = `it was killed: not ready within ${ms / 1_000} s (is Redis away? its log says more)`;
+      edge.signal("SIGKILL");
     });
   }
 
@@ -278,12 +286,12 @@ export class Keeper<Socket extends KeptSocket> {
     else if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
   }
 
-  #startingEnded(heir: boolean): void {
+  #startingEnded(heir: boolean, how: string): void {
     this.#starting = undefined;
     this.#borrowing = undefined;
     if (!this.#serving) this.#startLater();
     else {
-      if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays");
+      if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays", { how });
       this.#standby.prepare();
     }
   }

@@ -31,6 +31,7 @@ function setup(clientsMax = 10, standby = false) {
   const edges: FakeEdge[] = [];
   const timers: { atMs: number; what: () => void }[] = [];
   let nowMs = 0;
+  const logged: Record<string, unknown>[] = [];
   const keeper = new Keeper<FakeSocket>(
     {
       fork(epoch) {
@@ -52,7 +53,7 @@ function setup(clientsMax = 10, standby = false) {
         return () => void timers.splice(timers.indexOf(timer), 1);
       },
       nowMs: () => nowMs,
-      log: () => {},
+      log: (event, fields) => void logged.push({ event, ...fields }),
     },
     { clientsMax, handoverMs: 1_000, standby },
   );
@@ -75,7 +76,7 @@ function setup(clientsMax = 10, standby = false) {
   };
   const says = (epoch: number, message: EdgeSays) => keeper.heard(edge(epoch), message);
   keeper.start();
-  return { keeper, edges, edge, says, accept, wait };
+  return { keeper, edges, edge, says, accept, wait, logged };
 }
 
 const clientsTold = (edge: FakeEdge) => edge.told.filter((message) => message.kind === "client");
@@ -188,6 +189,26 @@ test("a hand-over that takes too long ends with the old edge's death, one that f
   says(2, { kind: "ready" });
   wait(1_000);
   expect(edge(0).signals).toEqual(["SIGKILL"]);
+});
+
+test("C2 a hand-over to an edge that is not ready within 20 s is called off with the reason: the old one stays, and the next hand-over may be asked for", () => {
+  const { keeper, accept, edge, says, wait, logged } = setup();
+  says(0, { kind: "ready" });
+  accept();
+  keeper.replace();
+  wait(19_999);
+  expect(edge(1).signals).toEqual([]);
+  wait(1);
+  expect(edge(1).signals).toEqual(["SIGKILL"]);
+  keeper.ended(edge(1), "SIGKILL");
+  expect(logged.at(-1)).toMatchObject({
+    event: "hand-over failed: the new edge ended before it was ready; the old one stays",
+    how: expect.stringContaining("not ready within 20 s"),
+  });
+  expect(clientsTold(edge(0))).toHaveLength(1);
+  keeper.replace();
+  says(2, { kind: "ready" });
+  expect(edge(0).told.at(-1)).toEqual({ kind: "handover" });
 });
 
 test("an edge that never gets ready is killed", () => {
