@@ -8,9 +8,12 @@
 //   W3. Every end, asked for or not, is published (`reap`), struck off the ledger and certified, after the whole process
 //       group is gone.
 //   W4. A process that has started its own successor is followed by that one (heir.ts).
+//   W5. One that starts while another one serves lets all others go first until it is ready (courtesy.ts); with nobody else left it
+//       does so no more.
 
 import type { Logger } from "pino";
 import { commandWords } from "./command.js";
+import { Courtesy } from "./courtesy.js";
 import { CircusError, reasonOf } from "./errors.js";
 import type { Publish } from "./events.js";
 import { findHeir } from "./heir.js";
@@ -66,6 +69,7 @@ export class Crew {
   readonly #members = new Map<number, Child>();
   readonly #wids = new Set<number>();
   readonly #spawning = new Set<Promise<unknown>>();
+  readonly #courtesies = new Map<Child, Courtesy>();
 
   constructor(
     private readonly shared: Shared,
@@ -129,12 +133,23 @@ export class Crew {
       if (error instanceof CircusError) throw error;
       throw new CircusError("OS", `${config.name}: ${reasonOf(error)}`, { cause: error });
     }
+    if (config.ready && this.ready.length > 0) this.#askCourtesy(child); // W5
     this.#members.set(child.pid, child);
     this.shared.ledger.add(config.name, child.pid, child.startTicks);
     this.shared.publish(config.name, "spawn", { process_pid: child.pid });
     void child.exited.then((exit) => this.#ended(config.name, child, exit));
     void this.#prove(config, child);
     return child;
+  }
+
+  #askCourtesy(child: Child): void {
+    const courtesy = Courtesy.ask(child.pid);
+    if (courtesy) this.#courtesies.set(child, courtesy);
+  }
+
+  #endCourtesy(child: Child): void {
+    this.#courtesies.get(child)?.end();
+    this.#courtesies.delete(child);
   }
 
   #takeWid(): number {
@@ -185,6 +200,7 @@ export class Crew {
       await Promise.race([proof, child.died]); // A readiness that does not heed the signal must not hold the timer.
       if (child.state !== "starting" || died.signal.aborted) return;
       child.state = "ready";
+      this.#endCourtesy(child);
       if (asked) this.shared.publish(name, "ready", { process_pid: child.pid });
       this.events.onReady(child);
     } catch (error) {
@@ -218,6 +234,8 @@ export class Crew {
   #ended(name: string, child: Child, exit: Exit): void {
     const heir = this.#adoptHeir(name, child);
     this.#members.delete(child.pid);
+    this.#courtesies.delete(child);
+    if (this.ready.length === 0) for (const one of [...this.#courtesies.keys()]) this.#endCourtesy(one); // W5
     if (heir === undefined) this.#wids.delete(child.wid);
     this.shared.ledger.remove(child.pid);
     this.shared.publish(name, "reap", { process_pid: child.pid, exit_code: eventCode(exit) });
