@@ -11,7 +11,7 @@ import { type House, type ScriptArgument, WiringError } from "../../lib/wiring/i
 import { type ShareKeys, shareKeys } from "./keys.js";
 import type { BlockOutcome, BlockReport, CreditedShare, Ledger, Reject, SpoolMark } from "./ports.js";
 import { block } from "./scripts/block.js";
-import { record } from "./scripts/record.js";
+import { PackedShares, record } from "./scripts/record.js";
 import { reject } from "./scripts/reject.js";
 import type { Settings } from "./settings.js";
 import { COARSE, FINE } from "./window.js";
@@ -43,9 +43,11 @@ export class ShareStore implements Ledger {
     const args: ScriptArgument[] = [prefix, length, identityTtlMs, workerTtlMs];
     for (const { widthMs, keepMs } of [FINE, COARSE]) args.push(widthMs, keepMs);
     args.push(mark ? SPOOL_MARK_MS : 0);
+    const packed = new PackedShares(shares.length);
     shares.forEach((credited, i) => {
-      pushShare(args, credited, mark?.numbers[i] ?? 0);
+      packed.add(credited, mark?.numbers[i] ?? 0);
     });
+    args.push(packed.bytes);
     const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none")];
     const letters = z
       .string()
@@ -103,12 +105,6 @@ const blockReply = z.tuple([z.number(), z.string()]);
 
 /** How long Redis remembers how far a spool was recorded: longer than any host is away and comes back with its disk. */
 const SPOOL_MARK_MS = 30 * 86_400_000;
-
-function pushShare(args: ScriptArgument[], { share, hashes }: CreditedShare, number: number): void {
-  const identity = bytesOf(share.identity);
-  args.push(identity, identity.toString("hex"), share.height, share.connection, share.line, share.worker);
-  args.push(share.difficulty, hashes, share.achieved, share.job, share.at, share.block ? 1 : 0, number);
-}
 
 const bytesOf = (it: Uint8Array): Buffer => Buffer.from(it.buffer, it.byteOffset, it.byteLength);
 

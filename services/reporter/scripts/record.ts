@@ -8,9 +8,12 @@
 //   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
 //   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
 //   ARGV[9] ttl ms of KEYS[5]; 0: these come from no spool
-//   ARGV[10...] a share each: identity (32 bytes), its hex, height, connection, line, worker, difficulty, hashes, achieved,
-//              job, at, block (0 or 1), number of its record in the spool (0: none)
+//   ARGV[10] the shares, one after the other, as PackedShares below writes them: RECORD_FIELDS pieces of text each, a byte with its
+//              length before each: identity (32 bytes), its hex, height, connection, line, worker, number of its record in the spool
+//              (0: none), difficulty, hashes, achieved, job, at, block (0 or 1)
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
+//
+// One argument for all: a client and Redis spend more on thirteen arguments a share than on the rest of it.
 //
 // A spool's records are numbered and recorded in order, so one number says which of them are in the log. It outlives the
 // identities: a spool that is found on a disk weeks later, half recorded, adds only the other half.
@@ -22,10 +25,12 @@
 // out of the hashrates (it was spooled too long to say anything about the present).
 
 import { Script } from "../../../lib/wiring/index.js";
+import type { CreditedShare } from "../ports.js";
 import { WRONG } from "./types.js";
 
-/** Arguments before the shares. */
-export const RECORD_HEAD = 9;
+const RECORD_FIELDS = 13;
+/** `struct` reads a length and that many bytes. */
+const FORMAT = "Bc0".repeat(RECORD_FIELDS);
 
 export const record = new Script(
   "reporter/record",
@@ -34,18 +39,31 @@ local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local prefix = ARGV[1]
 
+local shares, at = {}, 1
+while at <= #ARGV[10] do
+  local fields = { struct.unpack('${FORMAT}', ARGV[10], at) }
+  shares[#shares + 1] = fields
+  at = fields[${RECORD_FIELDS + 1}]
+end
+
 local function wrongKind()
   local first = wrong(KEYS[1], 'stream') or wrong(KEYS[2], 'hash') or wrong(KEYS[3], 'zset') or wrong(KEYS[4], 'string')
   if first then return first end
   local round = prefix .. 'round:' .. (redis.call('GET', KEYS[4]) or '1')
   first = wrong(round, 'hash') or wrong(round .. ':workers', 'zset')
   if first then return first end
-  local looked = {}
-  for i = ${RECORD_HEAD + 1}, #ARGV, 13 do
-    for _, name in ipairs({ 'seen:' .. ARGV[i+2], 'worker:' .. ARGV[i+5] }) do
-      if not looked[name] then first = wrong(prefix .. name, 'hash') end
+  local heights, workers = {}, {}
+  for _, fields in ipairs(shares) do
+    local height, worker = fields[3], fields[6]
+    if not heights[height] then
+      heights[height] = true
+      first = wrong(prefix .. 'seen:' .. height, 'hash')
       if first then return first end
-      looked[name] = true
+    end
+    if not workers[worker] then
+      workers[worker] = true
+      first = wrong(prefix .. 'worker:' .. worker, 'hash')
+      if first then return first end
     end
   end
 end
@@ -60,7 +78,55 @@ if not round then
   redis.call('SET', KEYS[4], round)
 end
 
-local outcomes, heights, workers, buckets = {}, {}, {}, {}
+-- Commands take many fields at once, as far as Lua's stack goes: a command costs more than its fields.
+local function inChunks(list, each)
+  for i = 1, #list, 1000 do each(i, math.min(i + 999, #list)) end
+end
+
+-- Who has brought each of these identities before, by height.
+local heights = {}
+for _, fields in ipairs(shares) do
+  local height = heights[fields[3]]
+  if not height then
+    height = { seen = prefix .. 'seen:' .. fields[3], asked = {}, claims = {}, new = {} }
+    heights[fields[3]] = height
+  end
+  height.asked[#height.asked + 1] = fields[1]
+end
+for _, height in pairs(heights) do
+  inChunks(height.asked, function(from, to)
+    local found = redis.call('HMGET', height.seen, unpack(height.asked, from, to))
+    for i = from, to do height.claims[height.asked[i]] = found[i - from + 1] or nil end
+  end)
+end
+
+local outcomes, recorded = {}, {}
+for i, fields in ipairs(shares) do
+  local height, identity = heights[fields[3]], fields[1]
+  local claim, number = fields[4] .. '|' .. fields[5], tonumber(fields[7])
+  local holder = height.claims[identity]
+  mark = math.max(mark, number)
+  if number > 0 and number <= before or holder == claim then
+    outcomes[i] = 'a'
+  elseif holder then
+    outcomes[i] = 'd'
+  else
+    outcomes[i] = 'r'
+    height.claims[identity] = claim
+    height.new[#height.new + 1] = identity
+    height.new[#height.new + 1] = claim
+    recorded[#recorded + 1] = fields
+  end
+end
+
+for _, height in pairs(heights) do
+  inChunks(height.new, function(from, to) redis.call('HSET', height.seen, unpack(height.new, from, to)) end)
+  redis.call('PEXPIRE', height.seen, ARGV[3])
+end
+if mark > before then redis.call('SET', KEYS[5], string.format('%.0f', mark), 'PX', ARGV[9]) end
+if #recorded == 0 then return table.concat(outcomes) end
+
+local workers = {}
 local count, sum, first = 0, 0, nil
 local lateCount, lateSum = 0, 0
 
@@ -73,69 +139,69 @@ end
 
 local function exact(number) return string.format('%.17g', number) end
 
-local function fill(width, keep, at, worker, hashes)
-  if at + keep <= now then return end
-  local name = prefix .. 'rate:' .. width .. ':' .. string.format('%.0f', math.floor(at / width) * width)
-  local bucket = buckets[name]
-  if not bucket then
-    bucket = { keep = keep, sums = {} }
-    buckets[name] = bucket
+local windows = {}
+for i = 5, 7, 2 do windows[#windows + 1] = { width = tonumber(ARGV[i]), keep = tonumber(ARGV[i+1]), buckets = {} } end
+
+local function fill(window, at, worker, hashes)
+  if at + window.keep <= now then return end
+  local index = math.floor(at / window.width)
+  local sums = window.buckets[index]
+  if not sums then
+    sums = { [''] = 0 }
+    window.buckets[index] = sums
   end
-  bucket.sums[worker] = (bucket.sums[worker] or 0) + hashes
-  bucket.sums[''] = (bucket.sums[''] or 0) + hashes
+  sums[worker] = (sums[worker] or 0) + hashes
+  sums[''] = sums[''] + hashes
 end
 
-for i = ${RECORD_HEAD + 1}, #ARGV, 13 do
-  local identity, hex, height, connection, line, worker = ARGV[i], ARGV[i+1], ARGV[i+2], ARGV[i+3], ARGV[i+4], ARGV[i+5]
-  local difficulty, hashes, achieved, job, at, block = ARGV[i+6], ARGV[i+7], ARGV[i+8], ARGV[i+9], ARGV[i+10], ARGV[i+11]
-  local number = tonumber(ARGV[i+12])
-  mark = math.max(mark, number)
-  local seen = prefix .. 'seen:' .. height
-  local claim = connection .. '|' .. line
-  heights[seen] = true
-  if number > 0 and number <= before then
-    outcomes[#outcomes + 1] = 'a'
-  elseif redis.call('HSETNX', seen, identity, claim) == 1 then
-    redis.call('XADD', KEYS[1], 'MAXLEN', '~', ARGV[2], '*', 'worker', worker, 'difficulty', difficulty, 'achieved', achieved,
-      'job', job, 'height', height, 'connection', connection, 'line', line, 'at', at, 'block', block, 'id', hex)
-    local when = math.min(tonumber(at), now)
-    local credit = tonumber(difficulty)
-    local entry = workers[worker]
-    if not entry then
-      entry = { count = 0, sum = 0, last = 0, late = 0 }
-      workers[worker] = entry
-    end
-    entry.count, entry.sum, entry.last = entry.count + 1, entry.sum + credit, math.max(entry.last, when)
-    local ended = block == '1' and redis.pcall('HGET', prefix .. 'block:' .. display(hex), 'round')
-    if type(ended) == 'string' then
-      local closed = prefix .. 'round:' .. ended
-      redis.pcall('HINCRBY', closed, 'shares', 1)
-      redis.pcall('HINCRBYFLOAT', closed, 'difficulty', difficulty)
-      redis.pcall('ZINCRBY', closed .. ':workers', difficulty, worker)
-      if redis.call('PTTL', closed) > 0 then redis.call('PEXPIRE', closed .. ':workers', redis.call('PTTL', closed)) end
-      entry.late, lateCount, lateSum = entry.late + credit, lateCount + 1, lateSum + credit
-    end
-    count, sum, first = count + 1, sum + credit, math.min(first or when, when)
-    fill(tonumber(ARGV[5]), tonumber(ARGV[6]), when, worker, tonumber(hashes))
-    fill(tonumber(ARGV[7]), tonumber(ARGV[8]), when, worker, tonumber(hashes))
-    outcomes[#outcomes + 1] = 'r'
-  elseif redis.call('HGET', seen, identity) == claim then
-    outcomes[#outcomes + 1] = 'a'
-  else
-    outcomes[#outcomes + 1] = 'd'
+for _, fields in ipairs(recorded) do
+  local _, hex, height, connection, line, worker, _, difficulty, hashes, achieved, job, at, block = unpack(fields, 1, ${RECORD_FIELDS})
+  redis.call('XADD', KEYS[1], '*', 'worker', worker, 'difficulty', difficulty, 'achieved', achieved, 'job', job, 'height', height,
+    'connection', connection, 'line', line, 'at', at, 'block', block, 'id', hex)
+  local when = math.min(tonumber(at), now)
+  local credit, work = tonumber(difficulty), tonumber(hashes)
+  local entry = workers[worker]
+  if not entry then
+    entry = { count = 0, sum = 0, last = 0, late = 0 }
+    workers[worker] = entry
   end
+  entry.count, entry.sum, entry.last = entry.count + 1, entry.sum + credit, math.max(entry.last, when)
+  local ended = block == '1' and redis.pcall('HGET', prefix .. 'block:' .. display(hex), 'round')
+  if type(ended) == 'string' then
+    local closed = prefix .. 'round:' .. ended
+    redis.pcall('HINCRBY', closed, 'shares', 1)
+    redis.pcall('HINCRBYFLOAT', closed, 'difficulty', difficulty)
+    redis.pcall('ZINCRBY', closed .. ':workers', difficulty, worker)
+    if redis.call('PTTL', closed) > 0 then redis.call('PEXPIRE', closed .. ':workers', redis.call('PTTL', closed)) end
+    entry.late, lateCount, lateSum = entry.late + credit, lateCount + 1, lateSum + credit
+  end
+  count, sum, first = count + 1, sum + credit, math.min(first or when, when)
+  fill(windows[1], when, worker, work)
+  fill(windows[2], when, worker, work)
 end
+redis.call('XTRIM', KEYS[1], 'MAXLEN', '~', ARGV[2])
 
-for seen in pairs(heights) do redis.call('PEXPIRE', seen, ARGV[3]) end
-if mark > before then redis.call('SET', KEYS[5], string.format('%.0f', mark), 'PX', ARGV[9]) end
-if count == 0 then return table.concat(outcomes) end
-
+local names, scores = {}, {}
+for worker, entry in pairs(workers) do
+  names[#names + 1] = worker
+  scores[#scores + 1] = exact(entry.last)
+  scores[#scores + 1] = worker
+end
+-- A worker's time to live begins anew with the first share of each hundredth of it: that takes at most a hundredth off.
+local slice = tonumber(ARGV[4]) / 100
+inChunks(names, function(from, to)
+  local lasts = redis.call('ZMSCORE', KEYS[3], unpack(names, from, to))
+  for i = from, to do
+    local last = tonumber(lasts[i - from + 1] or 0)
+    workers[names[i]].renewed = math.floor(math.max(last, workers[names[i]].last) / slice) == math.floor(last / slice)
+  end
+end)
+inChunks(scores, function(from, to) redis.call('ZADD', KEYS[3], 'GT', unpack(scores, from, to)) end)
 for worker, entry in pairs(workers) do
   local name = prefix .. 'worker:' .. worker
-  redis.call('HINCRBY', name, 'accepted', entry.count)
+  local isNew = redis.call('HINCRBY', name, 'accepted', entry.count) == entry.count
   redis.call('HINCRBYFLOAT', name, 'difficulty', exact(entry.sum))
-  redis.call('PEXPIRE', name, ARGV[4])
-  redis.call('ZADD', KEYS[3], 'GT', exact(entry.last), worker)
+  if isNew or not entry.renewed then redis.call('PEXPIRE', name, ARGV[4]) end
   if entry.sum > entry.late then
     redis.call('ZINCRBY', prefix .. 'round:' .. round .. ':workers', exact(entry.sum - entry.late), worker)
   end
@@ -150,10 +216,75 @@ redis.call('HINCRBY', KEYS[2], 'accepted', count)
 redis.call('HINCRBYFLOAT', KEYS[2], 'difficulty', exact(sum))
 
 -- Hashrates only: whatever stands there instead is gone in an hour.
-for name, bucket in pairs(buckets) do
-  for worker, hashes in pairs(bucket.sums) do redis.pcall('HINCRBYFLOAT', name, worker, exact(hashes)) end
-  redis.pcall('PEXPIRE', name, bucket.keep)
+local function raise(name, sums)
+  local members = {}
+  for member in pairs(sums) do members[#members + 1] = member end
+  inChunks(members, function(from, to)
+    local old = redis.pcall('HMGET', name, unpack(members, from, to))
+    if old.err then return end
+    local pairs_ = {}
+    for i = from, to do
+      pairs_[#pairs_ + 1] = members[i]
+      pairs_[#pairs_ + 1] = exact(tonumber(old[i - from + 1] or 0) + sums[members[i]])
+    end
+    redis.pcall('HSET', name, unpack(pairs_))
+  end)
+end
+for _, window in ipairs(windows) do
+  for index, sums in pairs(window.buckets) do
+    local name = prefix .. 'rate:' .. string.format('%.0f:%.0f', window.width, index * window.width)
+    raise(name, sums)
+    redis.pcall('PEXPIRE', name, window.keep)
+  end
 end
 return table.concat(outcomes)
 `,
 );
+
+/** No piece of text is longer than its byte can say: the longest is a connection's id of 64 characters, three bytes each. */
+const SHARE_BYTES_MAX = RECORD_FIELDS * 256;
+const SHARE_BYTES_USUAL = 256;
+
+/** Shares as ARGV[10]. */
+export class PackedShares {
+  #bytes: Buffer;
+  #length = 0;
+
+  constructor(count: number) {
+    this.#bytes = Buffer.allocUnsafe(count * SHARE_BYTES_USUAL + SHARE_BYTES_MAX);
+  }
+
+  get bytes(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  /** @param number Of its record in the spool; 0: none. */
+  add({ share, hashes }: CreditedShare, number: number): void {
+    if (this.#bytes.length - this.#length < SHARE_BYTES_MAX) {
+      this.#bytes = Buffer.concat([this.#bytes], 2 * this.#bytes.length);
+    }
+    const { identity, connection, worker, job, block } = share;
+    const id = Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength);
+    this.#bytes[this.#length] = id.length;
+    id.copy(this.#bytes, this.#length + 1);
+    this.#length += 1 + id.length;
+    this.#text(id.toString("hex"));
+    this.#text(String(share.height));
+    this.#text(connection, "utf8");
+    this.#text(String(share.line));
+    this.#text(worker);
+    this.#text(number === 0 ? "0" : String(number));
+    this.#text(String(share.difficulty));
+    this.#text(String(hashes));
+    this.#text(String(share.achieved));
+    this.#text(job);
+    this.#text(String(share.at));
+    this.#text(block ? "1" : "0");
+  }
+
+  #text(text: string, encoding: "latin1" | "utf8" = "latin1"): void {
+    const length = this.#bytes.write(text, this.#length + 1, encoding);
+    this.#bytes[this.#length] = length;
+    this.#length += 1 + length;
+  }
+}
