@@ -2,13 +2,12 @@
 //
 //   module { name, open, settings? } --> loadOwn --> [own.NAME] of the configuration, checked by `settings` --> open(house, settings)
 
-import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
 import { z } from "zod";
 import { loadConfig } from "../lib/config/index.js";
 import type { House, OpenService, Running } from "../lib/wiring/index.js";
 import { type ConfigOptions, configSchema, findConfig } from "./config.js";
 import { UsageError } from "./failure.js";
+import { loadModule } from "./own-module.js";
 
 export interface OwnService {
   readonly name: string;
@@ -30,7 +29,7 @@ export const isOwn = (service: string): boolean => /[./\\]/.test(service);
  * @throws {UsageError} when it is no service; {ConfigError} when its settings are wrong.
  */
 export async function loadOwn(file: string, options: ConfigOptions): Promise<OwnService> {
-  const parsed = moduleShape.safeParse(await load(file));
+  const parsed = moduleShape.safeParse(await loadModule(file));
   if (!parsed.success) {
     throw new UsageError(
       `${file} is no service: it must export name, open and, if it has any, settings\n${z.prettifyError(parsed.error)}`,
@@ -39,16 +38,6 @@ export async function loadOwn(file: string, options: ConfigOptions): Promise<Own
   const { name, open, settings } = parsed.data;
   const own = settings && readOwn(name, settings, options);
   return { name, open: (house) => open(house, own) };
-}
-
-async function load(file: string): Promise<Record<string, unknown>> {
-  try {
-    return { ...((await import(pathToFileURL(resolve(file)).href)) as object) };
-  } catch (error) {
-    throw new UsageError(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, {
-      cause: error,
-    });
-  }
 }
 
 /** @throws {ConfigError} which names file, key, what was found and what is accepted, as for every other setting. */

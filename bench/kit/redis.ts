@@ -8,4 +8,4 @@ import { redisSettings } from "../../lib/wiring/redis-settings.js";
 const READY_MS = 10_000;
 
 export const connectTo = (url: string) =>
-  openRedis(redisPlaces(redisSettings.parse({ url })), { timeoutMs: READY_MS, log: quiet });
+  openRedis(redisPlaces(redisSettings.parse({ url }), "bench"), { timeoutMs: READY_MS, log: quiet });

@@ -4,7 +4,7 @@ import type { CommandModule } from "yargs";
 import { z } from "zod";
 import { type Client, type Contract, instanceId } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
-import { CONTRACTS } from "../contracts.js";
+import { contractOptions, findContract } from "../contracts.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
@@ -12,6 +12,7 @@ import { consult, consultAll, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
+  readonly contract: string | undefined;
   readonly method: string;
   readonly request: string;
   readonly to: string | undefined;
@@ -24,11 +25,12 @@ export const call: CommandModule<object, Arguments> = {
   describe: "Call a method of a running service; its reply is printed as JSON",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: Object.keys(CONTRACTS), demandOption: true, describe: "Which service" })
+      .positional("service", { type: "string", demandOption: true, describe: "Which service" })
       .positional("method", { type: "string", demandOption: true, describe: "One of its methods" })
       .positional("request", { type: "string", default: "{}", describe: "The request, as JSON" })
       .options({
         ...configOptions,
+        ...contractOptions,
         to: { type: "string", describe: "Only this instance (see `headframe ps`)" },
         all: { type: "boolean", default: false, describe: "Every live instance, one after the other" },
         timeout: { type: "number", default: 5_000, describe: "Milliseconds to wait for a reply" },
@@ -37,8 +39,7 @@ export const call: CommandModule<object, Arguments> = {
       .example("headframe call jobmanager status", "which daemons it uses, which job it made last")
       .example("headframe call reporter workers '{\"limit\":5}'", "five workers"),
   handler: async (args) => {
-    const contract = CONTRACTS[args.service];
-    if (!contract) throw new UsageError(`there is no service ${args.service}`);
+    const contract = await findContract(args.service, args.contract);
     const request = checkRequest(contract, args.method, args.request);
     const ask = async (client: Client<Contract>) => {
       for (const to of targets(client, args)) {

@@ -4,6 +4,7 @@
 import type { CommandModule } from "yargs";
 import { Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
+import { toJson } from "../json.js";
 import { findManager, managerOptions } from "../manage/manager.js";
 import { retireInstance } from "../manage/retire.js";
 import { visit } from "../visit.js";
@@ -13,6 +14,7 @@ interface Arguments extends ConfigOptions {
   readonly endpoint: string | undefined;
   readonly replace: boolean;
   readonly force: boolean;
+  readonly json: boolean;
 }
 
 export const drain: CommandModule<object, Arguments> = {
@@ -26,6 +28,7 @@ export const drain: CommandModule<object, Arguments> = {
         ...managerOptions,
         replace: { type: "boolean", default: false, describe: "Start another one in its place first" },
         force: { type: "boolean", default: false, describe: "Even if it is the last one of its service" },
+        json: { type: "boolean", default: false, describe: "One report at the end, for programs" },
       })
       .example("headframe drain stratum-1f0c9a2e", "one fewer from now on, until the pool is started again"),
   handler: async (args) => {
@@ -33,10 +36,11 @@ export const drain: CommandModule<object, Arguments> = {
     await visit(config, async (house) => {
       const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
       try {
-        await retireInstance(args.instance, {
-          ...{ registry, replace: args.replace, force: args.force, tell: say },
+        const report = await retireInstance(args.instance, {
+          ...{ registry, replace: args.replace, force: args.force, tell: args.json ? () => {} : say },
           manager: () => findManager(args.endpoint, config),
         });
+        if (args.json) process.stdout.write(`${toJson(report)}\n`);
       } finally {
         await registry.close();
       }

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import type { Client, Contract } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
-import { CONTRACTS } from "../contracts.js";
+import { contractOptions, findContract } from "../contracts.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
 import { untilAsked } from "../until-asked.js";
@@ -11,6 +11,7 @@ import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
+  readonly contract: string | undefined;
   readonly push: string;
   readonly count: number | undefined;
 }
@@ -20,17 +21,17 @@ export const subscribe: CommandModule<object, Arguments> = {
   describe: "Print what a service's instances push, now and later, as JSON lines",
   builder: (yargs) =>
     yargs
-      .positional("service", { choices: Object.keys(CONTRACTS), demandOption: true, describe: "Which service" })
+      .positional("service", { type: "string", demandOption: true, describe: "Which service" })
       .positional("push", { type: "string", demandOption: true, describe: "One of its pushes" })
       .options({
         ...configOptions,
+        ...contractOptions,
         count: { alias: "n", type: "number", requiresArg: true, describe: "End after so many messages" },
       })
       .example("headframe subscribe jobmanager job", "each new job; the present one first")
       .example("headframe subscribe reporter block -n 1", "wait for a block, or a change of one"),
   handler: async (args) => {
-    const contract = CONTRACTS[args.service];
-    if (!contract) throw new UsageError(`there is no service ${args.service}`);
+    const contract = await findContract(args.service, args.contract);
     const pushes = Object.keys(contract.pushes);
     if (!pushes.includes(args.push)) {
       const has = pushes.length > 0 ? `it has ${pushes.join(", ")}` : "it has none";

@@ -37,7 +37,9 @@ export function operatorOf(house: House, config: Config): Operator {
         if (!report.ok) throw new Error(`${service} was not swapped; the old instances stay: ${report.reason}`);
       }),
     drain: (instance, { replace }, tell) =>
-      withRegistry(house, (registry) => retireInstance(instance, { registry, manager, replace, force: false, tell })),
+      withRegistry(house, async (registry) => {
+        await retireInstance(instance, { registry, manager, replace, force: false, tell });
+      }),
   };
 }
 

@@ -19,8 +19,15 @@ export interface RetireOptions {
   tell(line: string): void;
 }
 
+export interface RetireReport {
+  readonly instance: string;
+  /** Another one is in its place. */
+  readonly replaced: boolean;
+  readonly ms: number;
+}
+
 /** @throws {Error} which says why the instance stays. */
-export async function retireInstance(id: string, options: RetireOptions): Promise<void> {
+export async function retireInstance(id: string, options: RetireOptions): Promise<RetireReport> {
   const { registry, replace, force, tell } = options;
   const all = await registry.list();
   const instance = all.find((it) => it.id === id);
@@ -43,7 +50,7 @@ export async function retireInstance(id: string, options: RetireOptions): Promis
   if (others.length === 0 && !force) {
     throw new Error(`${id} is the last ready ${service}: use --replace, or --force if ${service} shall stop`);
   }
-  await retire(instance, watcher, shared);
+  return retire(instance, watcher, shared);
 }
 
 interface Shared {
@@ -52,7 +59,11 @@ interface Shared {
   tell(line: string): void;
 }
 
-async function retire(instance: Instance, watcher: string, { manager, instances, tell }: Shared): Promise<void> {
+async function retire(
+  instance: Instance,
+  watcher: string,
+  { manager, instances, tell }: Shared,
+): Promise<RetireReport> {
   const progress = new Progress({ pids: () => manager.pids(watcher), instances, tell });
   await progress.start();
   try {
@@ -63,9 +74,11 @@ async function retire(instance: Instance, watcher: string, { manager, instances,
   tell(
     `${instance.id} drained in ${seconds(progress.ms)}; ${watcher} has one process fewer until the pool is started again`,
   );
+  return { instance: instance.id, replaced: false, ms: progress.ms };
 }
 
-function finish({ id }: Instance, report: SwapReport, tell: (line: string) => void): void {
+function finish({ id }: Instance, report: SwapReport, tell: (line: string) => void): RetireReport {
   if (!report.ok) throw new Error(`${id} was not drained, it stays\n${report.reason}`);
   tell(`${id} drained in ${seconds(report.ms)}; another one is in its place`);
+  return { instance: id, replaced: true, ms: report.ms };
 }

@@ -16,6 +16,9 @@ import { greet, type Session, stateOf, understand, wake } from "./session.js";
 
 export const name = "talk";
 
+/** For `headframe call talk status --contract dist/examples/line-server/talk.js`. */
+export const contract = lineBackend(name);
+
 /** `[own.talk]` in the configuration. */
 export const settings = z.strictObject({
   pollMs: z.number().int().min(50).max(60_000).default(500).describe("How often the log is looked at unasked."),
@@ -24,7 +27,7 @@ export const settings = z.strictObject({
 export type Settings = z.output<typeof settings>;
 
 /** Between instances: the log has grown. A hint, so a lost one costs at most `pollMs`. */
-const growth = defineContract({ service: "talk-log", methods: {}, pushes: { grown: push(z.object({})) } });
+export const growth = defineContract({ service: "talk-log", methods: {}, pushes: { grown: push(z.object({})) } });
 
 const RETRY_MS = 200;
 
@@ -148,7 +151,7 @@ export const open: OpenService<Settings> = async (house, { pollMs, kept }) => {
   const trouble = (error: unknown) => house.log.warn({ err: error }, "what was said waits: the log takes nothing");
   const talk = new Talk(log, () => told.push("grown", {}), trouble); // We hear of the growth, too.
   const hosted = await house.nexus.host(
-    lineBackend(name),
+    contract,
     {
       events: ({ events }, { caller }) => {
         talk.hear(caller, events);

@@ -46,7 +46,10 @@ export interface OpenedHouse extends House {
 export async function openHouse(settings: HouseSettings, options: OpenHouseOptions = {}): Promise<OpenedHouse> {
   const log = openLog(settings);
   const curve = openCurve(settings.curve, log); // Before anything is open: a mistake there costs no more than its message.
-  const redis = await openRedis(redisPlaces(settings.redis), { timeoutMs: settings.redis.connectTimeoutMs, log });
+  const redis = await openRedis(redisPlaces(settings.redis, settings.cluster), {
+    timeoutMs: settings.redis.connectTimeoutMs,
+    log,
+  });
   const { strict = false, tables = [], beats } = options;
   const { tags, ...statsd } = settings.statsd ?? { tags: {} };
   const { cluster, host } = settings;

@@ -152,6 +152,18 @@ function diagnose(error: unknown, timeoutMs: number, secure: boolean): Diagnosis
       todo: "Correct redis.sentinels, redis.sentinelName or redis.sentinelPassword.",
       final: false,
     };
+  if (has("no node of the cluster"))
+    return {
+      why: `none of its nodes can say who has our keys (${text.replace(/^.*our keys /, "")})`,
+      todo: "Correct redis.clusterNodes, or start the cluster.",
+      final: false,
+    };
+  if (has("CLUSTERDOWN"))
+    return {
+      why: "nobody in the cluster has our keys' slot (CLUSTERDOWN)",
+      todo: "Look with `redis-cli cluster info`; assign the slot, or start the server that has it.",
+      final: false,
+    };
   if (has("certificate", "ERR_TLS_CERT_ALTNAME"))
     return {
       why: `its certificate is not trusted (${text})`,

@@ -9,7 +9,9 @@
 
 import { readFileSync } from "node:fs";
 import type { RedisOptions as AllOptions } from "ioredis";
+import { clusterConnector, isElsewhere } from "./redis-cluster.js";
 import type { RedisRole, RedisSettings } from "./redis-settings.js";
+import { key } from "./state/keys.js";
 
 /** Replies in the client's usual form. */
 type RedisOptions = Omit<AllOptions, "replyMapping">;
@@ -24,10 +26,15 @@ export interface RedisPlace {
 const SENTINEL_CONNECT_MS = 2_000;
 const SENTINEL_ANSWER_MS = 2_000;
 
-/** The place of each role. @throws {Error} when a file cannot be read; the message names the key. */
-export function redisPlaces(redis: RedisSettings): Record<RedisRole, RedisPlace> {
+/**
+ * The place of each role.
+ *
+ * @param cluster The installation's name: its keys say which node of a Redis Cluster is ours.
+ * @throws {Error} when a file cannot be read; the message names the key.
+ */
+export function redisPlaces(redis: RedisSettings, cluster: string): Record<RedisRole, RedisPlace> {
   const shared = sharedOptions(redis);
-  const place = (text: string | undefined) => placeOf(text ?? redis.url, redis, shared);
+  const place = (text: string | undefined) => placeOf(text ?? redis.url, redis, shared, cluster);
   return { discovery: place(redis.discovery), state: place(redis.state), shares: place(redis.shares) };
 }
 
@@ -62,7 +69,7 @@ function sentinelOptions(redis: RedisSettings, sentinels: NonNullable<RedisSetti
   };
 }
 
-function placeOf(text: string, redis: RedisSettings, shared: Shared): RedisPlace {
+function placeOf(text: string, redis: RedisSettings, shared: Shared, cluster: string): RedisPlace {
   if (text.startsWith("/")) {
     return { key: text, shown: text, options: { path: text, ...defined({ password: shared.password }) } };
   }
@@ -80,7 +87,19 @@ function placeOf(text: string, redis: RedisSettings, shared: Shared): RedisPlace
     ...shared.sentinel,
     ...(secure && redis.sentinels ? { enableTLSForSentinelMode: true, sentinelTLS: { ...shared.tls } } : {}),
   };
+  if (redis.clusterNodes) return ofCluster(redis.clusterNodes, text, options, cluster);
   return { key: text, shown: redis.sentinels ? throughSentinels(redis, redis.sentinels) : hidePassword(text), options };
+}
+
+function ofCluster(
+  nodes: NonNullable<RedisSettings["clusterNodes"]>,
+  text: string,
+  options: RedisOptions,
+  cluster: string,
+): RedisPlace {
+  const shown = `the cluster of ${nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`;
+  const Connector = clusterConnector(nodes, key(cluster, "owner"), options);
+  return { key: text, shown, options: { ...options, Connector, reconnectOnError: isElsewhere } };
 }
 
 const throughSentinels = (redis: RedisSettings, sentinels: NonNullable<RedisSettings["sentinels"]>): string =>

@@ -37,11 +37,21 @@ const sentinel = z.strictObject({
 /** A set has three or five; they tell of others by themselves. */
 const SENTINELS_MAX = 16;
 
+const node = z.strictObject({
+  host: z.string().min(1).max(255).describe("Where a node of the cluster listens."),
+  port: z.number().int().min(1).max(65_535).default(6_379).describe("Its port."),
+});
+
+/** Some of a cluster's nodes are enough to find the others. */
+const NODES_MAX = 64;
+
 export const redisSettings = z
   .strictObject({
     url: url
       .default("redis://127.0.0.1:6379")
-      .describe("Redis for everything that has no URL of its own; with sentinels, its host and port mean nothing."),
+      .describe(
+        "Redis for everything that has no URL of its own; with sentinels or clusterNodes, its host and port mean nothing.",
+      ),
     discovery: url.optional().describe("Redis of heartbeats and service discovery; default: url."),
     state: url.optional().describe("Redis of connection state and jobs; default: url."),
     shares: url.optional().describe("Redis of the share log and statistics; default: url."),
@@ -61,6 +71,14 @@ export const redisSettings = z
       .describe("What the sentinels call the master (`sentinel monitor NAME`)."),
     sentinelPassword: z.string().max(512).optional().describe("Password of the sentinels, if they want one."),
     sentinelPasswordFile: path.optional().describe("File with the sentinels' password."),
+    clusterNodes: z
+      .array(node)
+      .min(1)
+      .max(NODES_MAX)
+      .optional()
+      .describe(
+        "Nodes of a Redis Cluster to ask which of them has our keys, for all roles; name several, so that one may be gone.",
+      ),
     connectTimeoutMs: z
       .number()
       .int()
@@ -73,6 +91,20 @@ export const redisSettings = z
     path: ["sentinelPasswordFile"],
     error: "give either sentinelPassword or sentinelPasswordFile, not both",
   })
+  .refine((it) => it.clusterNodes === undefined || it.sentinels === undefined, {
+    path: ["clusterNodes"],
+    error: "give either sentinels or clusterNodes, not both: a cluster fails over by itself",
+  })
+  .refine(
+    (it) =>
+      it.clusterNodes === undefined ||
+      [it.url, it.discovery, it.state, it.shares].every((at) => at === undefined || !/^\/|:\/\/[^/]+\/[1-9]/.test(at)),
+    {
+      path: ["clusterNodes"],
+      error:
+        "a cluster is reached by TCP and has database 0 only: url, discovery, state and shares must be redis://... without /N",
+    },
+  )
   .refine(
     (it) =>
       it.tls === undefined || [it.url, it.discovery, it.state, it.shares].some((at) => at?.startsWith("rediss://")),

@@ -109,7 +109,7 @@ const SPOOL_MARK_MS = 30 * 86_400_000;
 const bytesOf = (it: Uint8Array): Buffer => Buffer.from(it.buffer, it.byteOffset, it.byteLength);
 
 /** What Redis says when it is there but cannot do it now. */
-const NOT_NOW = /\b(LOADING|OOM|READONLY|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF)\b/;
+const NOT_NOW = /\b(LOADING|OOM|READONLY|MOVED|ASK|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|BUSY|NOREPLICAS|MISCONF)\b/;
 /** How an error reply of Redis begins; anything else comes from the connection. */
 const REPLY = /(^|: )(ERR|WRONGTYPE|NOSCRIPT|NOPERM|NOAUTH)\b/;
 

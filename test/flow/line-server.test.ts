@@ -47,16 +47,14 @@ test("examples/line-server: clients stay and miss no line, none twice, while an 
   const [victim = 0] = house.pids("talk");
   process.kill(victim, "SIGKILL");
   await goesOn("everybody hears everybody after a kill -9");
-  const swapped = await execa(process.execPath, [
-    at("../../bin/headframe.js"),
-    "swap",
-    "talk",
-    "--config",
-    house.configFile,
-  ]);
-  expect(swapped.stdout).toContain("talk swapped in");
+  const headframe = (...words: string[]) =>
+    execa(process.execPath, [at("../../bin/headframe.js"), ...words, "--config", house.configFile]);
+  expect((await headframe("swap", "talk")).stdout).toContain("talk swapped in");
   expect(house.pids("talk")).not.toContain(victim);
   await goesOn("everybody hears everybody after the swap");
+  const own = ["--contract", at("../../examples/line-server/talk.js")];
+  const statuses = (await headframe("call", "talk", "status", ...own)).stdout;
+  expect(JSON.parse(statuses)).toMatchObject({ connections: expect.any(Number) });
   stop = true;
   await talking;
 

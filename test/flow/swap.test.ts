@@ -206,10 +206,11 @@ test(
     const [first = "", second = ""] = await ids();
     const gone = await unnoticed(async () => ({
       replaced: await drain(first, "--replace"),
-      ended: await drain(second),
+      ended: await drain(second, "--json"),
     }));
     expect(gone).toMatchObject({ replaced: { exitCode: 0 }, ended: { exitCode: 0 } });
     expect(gone.replaced.stdout).toMatch(/drained in .*; another one is in its place/);
+    expect(JSON.parse(gone.ended.stdout)).toEqual({ instance: second, replaced: false, ms: expect.any(Number) });
     const left = await ids();
     expect(left).toHaveLength(1);
     expect([first, second]).not.toContain(left[0]);

@@ -1,8 +1,13 @@
 // What the command line answers to wrong words, and what it says of itself: in this process, as headframe.ts calls it.
 
+import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import { COMMANDS, helpOf, runCli } from "../../../bin/cli.js";
 import { exitCodeOf, explain } from "../../../bin/failure.js";
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url));
+const TALK = here("../../../examples/line-server/talk.js");
+const NO_CONTRACT = here("../../../examples/line-server/session.js");
 
 async function fail(...words: string[]): Promise<{ code: number; said: string }> {
   try {
@@ -19,7 +24,11 @@ test.each([
   ["an unknown command of a command", ["shares", "tial"], "Did you mean tail?"],
   ["an unknown flag", ["ps", "--jsonn"], "Unknown argument: jsonn Did you mean --json?"],
   ["an unknown flag of an inner command", ["shares", "tail", "--folow"], "Did you mean --follow?"],
-  ["an unknown service", ["call", "reportr", "pool"], "reporter"],
+  ["an unknown service", ["call", "reportr", "pool"], "did you mean reporter?"],
+  ["a service of one's own without its contract", ["call", "talk", "status"], "needs --contract FILE"],
+  ["a contract's file that is not there", ["call", "talk", "status", "--contract", "/none.js"], "cannot be loaded"],
+  ["a file without a contract", ["call", "talk", "status", "--contract", NO_CONTRACT], "exports no contract"],
+  ["a wrong request to one's own", ["call", "talk", "status", "[]", "--contract", TALK], "expected object"],
   ["an unknown method", ["call", "reporter", "pol"], "it has recordShares"],
   ["an unknown push", ["subscribe", "jobmanager", "jobs"], "it has job, pulse, block"],
   ["a request that is no JSON", ["call", "reporter", "workers", "{"], "the request is no JSON"],

@@ -1,0 +1,21 @@
+// A module of yours, loaded by its path.
+
+import { resolve } from "node:path";
+import { pathToFileURL } from "node:url";
+import { UsageError } from "./failure.js";
+
+/**
+ * What it exports.
+ *
+ * @param file Relative to the working directory.
+ * @throws {UsageError} when it cannot be loaded.
+ */
+export async function loadModule(file: string): Promise<Readonly<Record<string, unknown>>> {
+  try {
+    return { ...((await import(pathToFileURL(resolve(file)).href)) as object) };
+  } catch (error) {
+    throw new UsageError(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, {
+      cause: error,
+    });
+  }
+}
