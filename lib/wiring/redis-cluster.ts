@@ -24,7 +24,8 @@ export interface ClusterNode {
 
 /** A node that is gone must not hold up a fail-over: the next one is asked after this. */
 const ASK_TIMEOUT_MS = 1_000;
-const DISCONNECT_TIMEOUT_MS = 2_000;
+/** As redis-open.ts' probe: the client waits as long for a socket that has ended already. */
+const DISCONNECT_TIMEOUT_MS = 100;
 
 /** Errors by which a server says that our slot is (or will be) somebody else's. Nothing ran. */
 const ELSEWHERE = /^(MOVED|ASK|READONLY|CLUSTERDOWN) /;
@@ -99,7 +100,12 @@ export function clusterConnector(
 }
 
 async function whoOwns(node: ClusterNode, ourKey: string, manner: Manner): Promise<ClusterNode> {
-  const limits = { connectTimeout: ASK_TIMEOUT_MS, maxRetriesPerRequest: 0, retryStrategy: null };
+  const limits = {
+    connectTimeout: ASK_TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: null,
+    disconnectTimeout: DISCONNECT_TIMEOUT_MS,
+  };
   const asked = new Redis({ ...manner, ...node, ...limits, lazyConnect: true, enableReadyCheck: false });
   let broke: Error | undefined;
   asked.on("error", (error) => {

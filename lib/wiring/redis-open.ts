@@ -14,6 +14,8 @@ import type { RedisPlace } from "./redis-place.js";
 import { REDIS_ROLES, type RedisRole } from "./redis-settings.js";
 
 const PROBE_EVERY_MS = 200;
+/** The client waits as long for the end of a socket that has ended already, and would keep a failed command from ending. */
+const PROBE_LEAVES_MS = 100;
 /** ZADD GT, XTRIM MINID and scripts that may ask the time first. */
 const VERSION_MIN = [6, 2] as const;
 
@@ -84,6 +86,7 @@ async function tryOnce({ options }: RedisPlace, timeoutMs: number): Promise<unkn
     sentinelRetryStrategy: () => null,
     connectTimeout: timeoutMs,
     maxRetriesPerRequest: 0,
+    disconnectTimeout: PROBE_LEAVES_MS,
   });
   let said: unknown;
   redis.on("error", (error) => {
