@@ -8,6 +8,7 @@ import { Coalesce } from "../guard/coalesce.js";
 import { hedge } from "../guard/hedge.js";
 import { Limit } from "../guard/limit.js";
 import type { Log } from "../house.js";
+import { codecOf } from "../quick/codec.js";
 import type { TimerWheel } from "../rpc/timer-wheel.js";
 import { Call } from "./call.js";
 import { Dispatch } from "./dispatch.js";
@@ -43,7 +44,9 @@ export class ServiceClient<C extends Contract> implements Client<C> {
   constructor(contract: C, parts: ClientParts) {
     this.#contract = contract;
     this.#parts = parts;
-    for (const [name, spec] of Object.entries(contract.methods)) this.#methods.set(name, { name, spec });
+    for (const [name, spec] of Object.entries(contract.methods)) {
+      this.#methods.set(name, { name, spec, request: codecOf(spec.request), reply: codecOf(spec.reply) });
+    }
     const { roster, clock, wheel, tally, callsMax } = parts;
     this.#dispatch = new Dispatch({ roster, clock, wheel, tally, limit: new Limit(callsMax) });
   }

@@ -4,6 +4,7 @@
 import type { MethodSpec, PushSpec } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
 import type { Breaker } from "../guard/breaker.js";
+import type { Codec } from "../quick/codec.js";
 import type { Call } from "./call.js";
 import type { Dispatch } from "./dispatch.js";
 
@@ -44,4 +45,6 @@ export interface PushStream {
 export interface NamedMethod {
   readonly name: string;
   readonly spec: MethodSpec;
+  readonly request: Codec;
+  readonly reply: Codec;
 }

@@ -47,6 +47,24 @@ export class CallDesk {
   }
 
   begin(call: Call, name: number): void {
+    if (!this.#sendQuickly(call, name)) this.#sendEncoded(call, name);
+  }
+
+  /** Encodes the request right in the frame. @returns false: that cannot be, and nothing has happened. */
+  #sendQuickly(call: Call, name: number): boolean {
+    const { outbox, limits } = this.#parts;
+    const budgetMs = this.#budgetMs(call);
+    if (budgetMs <= 0) return false;
+    const id = this.#begun(call);
+    if (outbox.write(KIND.request, id, name, budgetMs, call.method.request, call.request, limits.messageBytesMax))
+      return true;
+    this.#sent.delete(id);
+    call.id = 0;
+    call.sent = false;
+    return false;
+  }
+
+  #sendEncoded(call: Call, name: number): void {
     const { outbox, limits } = this.#parts;
     let payload: Uint8Array;
     try {
@@ -63,16 +81,23 @@ export class CallDesk {
   }
 
   #send(call: Call, name: number, payload: Uint8Array): void {
-    const budgetMs = Math.ceil(call.deadlineMs - this.#parts.clock.nowMs());
-    if (budgetMs <= 0) {
+    const budgetMs = this.#budgetMs(call);
+    if (budgetMs <= 0)
       call.expire(); // A1
-      return;
-    }
+    else this.#parts.outbox.put(KIND.request, this.#begun(call), name, budgetMs, payload);
+  }
+
+  #budgetMs(call: Call): number {
+    return Math.ceil(call.deadlineMs - this.#parts.clock.nowMs());
+  }
+
+  /** Into the books before into the frame: a socket that is dead says so at once. @returns the call's id. */
+  #begun(call: Call): number {
     const id = this.#nextId();
     call.id = id;
     call.sent = true; // A2
     this.#sent.set(id, call);
-    this.#parts.outbox.put(KIND.request, id, name, budgetMs, payload);
+    return id;
   }
 
   #wait(call: Call, name: number, payload: Uint8Array): void {
@@ -106,7 +131,7 @@ export class CallDesk {
   reply(id: number, frame: Buffer, start: number, end: number): boolean {
     const call = this.#take(id);
     if (!call) return true; // Given up meanwhile.
-    const read = readPayload(call.method.spec.reply, frame, start, end); // A3
+    const read = readPayload(call.method.reply, frame, start, end); // A3
     if (read.ok) {
       call.succeed(read.value);
       return true;

@@ -10,6 +10,9 @@
 //   F1. Whatever the bytes, reading them throws nothing but FrameError, and before any message was handed out.
 //   F2. What was put in comes out: same messages, same order.
 
+import type { Codec } from "../quick/codec.js";
+import { CRAMPED } from "../quick/writer.js";
+
 /** `id a b payload` of each kind. c -> s: from who connected (client.ts) to who listens (server.ts). */
 export const KIND = {
   /** c -> s, first. a: protocol version, b: window in bytes. Payload: the caller's PeerId. */
@@ -75,6 +78,26 @@ export const lowHalf = (value: number): number => value % TWO_32;
 export const highHalf = (value: number): number => Math.floor(value / TWO_32);
 export const joined = (a: number, b: number): number => a + b * TWO_32;
 
+/** The Buffer's own methods check their arguments, which costs more than the bytes. */
+function putUint32(bytes: Buffer, value: number, at: number): void {
+  bytes[at] = value;
+  bytes[at + 1] = value >>> 8;
+  bytes[at + 2] = value >>> 16;
+  bytes[at + 3] = value >>> 24;
+}
+
+/** `at + 4` is within the frame: checkFrame has seen to it. */
+function uint32At(bytes: Buffer, at: number): number {
+  return (
+    ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16)) +
+    (bytes[at + 3] ?? 0) * 0x1_00_00_00
+  );
+}
+
+/** Room for a value that is written in its place, and the most: larger ones are encoded first and copied. */
+const WRITE_BYTES = 1_024;
+const WRITE_BYTES_MAX = 65_536;
+
 /** Collects the messages of one tick. */
 export class FrameWriter {
   #bytes: Buffer = Buffer.alloc(0);
@@ -90,13 +113,45 @@ export class FrameWriter {
   put(kind: number, id: number, a: number, b: number, payload?: Uint8Array): void {
     const payloadLength = payload ? payload.length : 0;
     const at = this.#reserve(MESSAGE_HEADER_BYTES + payloadLength);
+    this.#head(at, kind, payloadLength, id, a, b);
+    if (payload) this.#bytes.set(payload, at + MESSAGE_HEADER_BYTES);
+  }
+
+  #head(at: number, kind: number, payloadLength: number, id: number, a: number, b: number): void {
     const bytes = this.#bytes;
     bytes[at] = kind;
-    bytes.writeUInt32LE(payloadLength, at + 1);
-    bytes.writeUInt32LE(id, at + 5);
-    bytes.writeUInt32LE(a, at + 9);
-    bytes.writeUInt32LE(b, at + 13);
-    if (payload) bytes.set(payload, at + MESSAGE_HEADER_BYTES);
+    putUint32(bytes, payloadLength, at + 1);
+    putUint32(bytes, id, at + 5);
+    putUint32(bytes, a, at + 9);
+    putUint32(bytes, b, at + 13);
+  }
+
+  /**
+   * The same with a value that is encoded in its place: no payload of its own, no copy.
+   *
+   * @returns the payload's size; negative: nothing was put, the value must be encoded by whoever has it.
+   */
+  write(kind: number, id: number, a: number, b: number, codec: Codec, value: unknown): number {
+    const before = this.#length;
+    for (let room = WRITE_BYTES; room <= WRITE_BYTES_MAX; room *= 8) {
+      const at = this.#reserve(room);
+      const start = at + MESSAGE_HEADER_BYTES;
+      const end = codec.write(value, this.#bytes, start, at + room);
+      this.#length = before;
+      if (end >= 0) {
+        this.#length = end;
+        this.#head(at, kind, end - start, id, a, b);
+        return end - start;
+      }
+      if (end !== CRAMPED) break;
+    }
+    return -1;
+  }
+
+  /** Takes back the message that was put last. */
+  undo(payloadLength: number): void {
+    this.#length -= MESSAGE_HEADER_BYTES + payloadLength;
+    if (this.#length === FRAME_HEADER_BYTES) this.#length = 0;
   }
 
   /** The frame, and a fresh start. The bytes belong to whoever takes them: ZeroMQ reads them after send() returned. */
@@ -142,12 +197,12 @@ export function walkFrame(frame: Buffer, sink: FrameSink): void {
   let at = FRAME_HEADER_BYTES;
   while (at < frame.length) {
     const start = at + MESSAGE_HEADER_BYTES;
-    const end = start + frame.readUInt32LE(at + 1);
+    const end = start + uint32At(frame, at + 1);
     sink.message(
       frame[at] ?? 0,
-      frame.readUInt32LE(at + 5),
-      frame.readUInt32LE(at + 9),
-      frame.readUInt32LE(at + 13),
+      uint32At(frame, at + 5),
+      uint32At(frame, at + 9),
+      uint32At(frame, at + 13),
       start,
       end,
     );
@@ -168,7 +223,7 @@ export function checkFrame(frame: Buffer): number {
   let at = FRAME_HEADER_BYTES;
   while (at < frame.length) {
     if (at + MESSAGE_HEADER_BYTES > frame.length) throw new FrameError(`a message is cut off at byte ${at}`);
-    at += MESSAGE_HEADER_BYTES + frame.readUInt32LE(at + 1);
+    at += MESSAGE_HEADER_BYTES + uint32At(frame, at + 1);
     if (at > frame.length) throw new FrameError("a payload is cut off");
   }
   return sentAtMs;

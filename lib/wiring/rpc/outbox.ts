@@ -10,6 +10,7 @@
 //   O2. Messages of lanes leave in the order in which they were put. Control messages are few and small, and never wait.
 //   O3. What waits is not encoded into a frame, so it can still be taken back: a request that waits was not sent.
 
+import type { Codec } from "../quick/codec.js";
 import { FRAME_COST, FrameWriter, joined, MESSAGE_HEADER_BYTES } from "./frames.js";
 
 /** A kind of waiting messages with a bound of its own. */
@@ -96,6 +97,24 @@ export class Outbox {
     this.#written();
   }
 
+  /**
+   * A value that leaves with this tick, encoded in its place.
+   *
+   * @returns false: it does not fit the window, is larger than bytesMax, or is not for the quick way: encode it and offer it.
+   */
+  write(kind: number, id: number, a: number, b: number, codec: Codec, value: unknown, bytesMax: number): boolean {
+    if (this.#closed || this.#waiting.size > 0) return false;
+    const underWay = this.#sent - this.#read + this.#frame.length;
+    const size = this.#frame.write(kind, id, a, b, codec, value);
+    if (size < 0) return false;
+    if (size > bytesMax || !this.#fitsBeside(underWay, size + MESSAGE_HEADER_BYTES)) {
+      this.#frame.undo(size);
+      return false;
+    }
+    this.#written();
+    return true;
+  }
+
   /** A message that neither waits nor counts (O2). */
   control(kind: number, id = 0, a = 0, b = 0, payload?: Uint8Array): void {
     this.put(kind, id, a, b, payload);
@@ -161,7 +180,10 @@ export class Outbox {
   }
 
   #fitsWindow(size: number): boolean {
-    const underWay = this.#sent - this.#read + this.#frame.length;
+    return this.#fitsBeside(this.#sent - this.#read + this.#frame.length, size);
+  }
+
+  #fitsBeside(underWay: number, size: number): boolean {
     // A peer tells what it has read once that is a quarter of the window (inbox.ts): less than that may be nothing at all.
     return underWay + size <= this.#window || underWay * 4 < this.#window;
   }

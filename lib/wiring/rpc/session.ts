@@ -16,7 +16,7 @@ import { Inbox } from "./inbox.js";
 import { Lateness } from "./lateness.js";
 import { type Flusher, Lane, Outbox } from "./outbox.js";
 import { RemoteSubscriber } from "./push.js";
-import { type Named, Work, type WorkRoom } from "./work.js";
+import { findMethod, type Named, Work, type WorkRoom } from "./work.js";
 
 export interface SessionParts {
   readonly peer: PeerId;
@@ -71,6 +71,7 @@ export class Session implements FrameSink {
     this.#inbox = new Inbox(this.outbox, parts.windowBytes);
     this.#work = new Work({
       ...parts,
+      replyQuickly: (id, codec, reply) => this.outbox.write(KIND.reply, id, 0, 0, codec, reply, limits.messageBytesMax),
       reply: (id, payload) => this.#answer(KIND.reply, id, payload),
       failure: (id, wire) => this.#answer(KIND.failure, id, Buffer.from(wire)),
     });
@@ -129,7 +130,7 @@ export class Session implements FrameSink {
   #name(id: number, start: number, end: number): void {
     if (this.#names.size >= this.#parts.limits.namesMax) return; // Its requests get NO_METHOD.
     const [instanceId = "", method = ""] = this.#frame.toString("utf8", start, end).split("\n", 2);
-    this.#names.set(id, { instanceId, method, hosted: undefined });
+    this.#names.set(id, { instanceId, method, found: undefined });
   }
 
   #request(id: number, name: number, budgetMs: number, start: number, end: number): void {
@@ -138,13 +139,15 @@ export class Session implements FrameSink {
       this.#answer(KIND.failure, id, Buffer.from(`NO_METHOD\nthe name ${name} was not declared on this link`));
       return;
     }
-    if (!named.hosted) this.#resolve(named);
+    if (!named.found) this.#resolve(named);
     this.#work.begin(id, named, this.#arrivedMs + budgetMs, this.#frame, start, end);
   }
 
   #resolve(named: Named): void {
-    named.hosted = this.#parts.hosted(named.instanceId);
-    if (named.hosted) this.#touched.add(named.hosted);
+    const hosted = this.#parts.hosted(named.instanceId);
+    if (!hosted) return;
+    named.found = findMethod(hosted, named.method);
+    this.#touched.add(hosted);
   }
 
   #subscribe(id: number, start: number, end: number): void {

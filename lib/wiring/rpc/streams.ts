@@ -9,13 +9,14 @@
 
 import type { PushSpec } from "../contract.js";
 import type { PushSink, PushStream } from "../nexus/target.js";
+import { type Codec, codecOf } from "../quick/codec.js";
 import { KIND } from "./frames.js";
 import type { Outbox } from "./outbox.js";
 import { readPayload } from "./validate.js";
 
 interface Stream {
   readonly push: string;
-  readonly spec: PushSpec;
+  readonly codec: Codec;
   readonly sink: PushSink;
   /** The number that comes next. */
   expected: number;
@@ -36,7 +37,7 @@ export class Streams {
   open(instanceId: string, push: string, spec: PushSpec, sink: PushSink): PushStream {
     this.#lastId += 1;
     const id = this.#lastId;
-    this.#streams.set(id, { push, spec, sink, expected: 1 });
+    this.#streams.set(id, { push, codec: codecOf(spec.message), sink, expected: 1 });
     this.#outbox.control(KIND.subscribe, id, 0, 0, Buffer.from(`${instanceId}\n${push}`));
     return {
       close: () => {
@@ -83,7 +84,7 @@ export class Streams {
   }
 
   #read(stream: Stream, frame: Buffer, start: number, end: number): { readonly value: unknown } | undefined {
-    const read = readPayload(stream.spec.message, frame, start, end);
+    const read = readPayload(stream.codec, frame, start, end);
     if (read.ok) return read;
     this.#malformed(`a message of push ${stream.push} does not fit the contract: ${read.why}`);
     return undefined;

@@ -1,14 +1,18 @@
 // The door: bytes from another process become a value of the contract's type, or a reason why not. Never throws.
 
 import type { z } from "zod";
+import type { Codec } from "../quick/codec.js";
+import { UNSURE } from "../quick/reader.js";
 import { decodePayload } from "./payload.js";
 
 export type Read = { readonly ok: true; readonly value: unknown } | { readonly ok: false; readonly why: string };
 
 /** Reads the payload from `start` to `end` of `frame`, and validates it. */
-export function readPayload(schema: z.ZodType, frame: Buffer, start: number, end: number): Read {
+export function readPayload(codec: Codec, frame: Buffer, start: number, end: number): Read {
   try {
-    const parsed = schema.safeParse(decodePayload(frame, start, end));
+    const value = codec.read(frame, start, end);
+    if (value !== UNSURE) return { ok: true, value };
+    const parsed = codec.schema.safeParse(decodePayload(frame, start, end));
     return parsed.success ? { ok: true, value: parsed.data } : { ok: false, why: explain(parsed.error) };
   } catch (error) {
     // Bytes that are no MessagePack, or a schema whose own code throws.

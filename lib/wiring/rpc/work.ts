@@ -15,8 +15,9 @@ import { WiringError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import { Context } from "../nexus/context.js";
 import { failureToWire, handlerFailure } from "../nexus/failure.js";
-import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
+import { type HostedService, isThenable } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
+import { type Codec, codecOf } from "../quick/codec.js";
 import { encodePayload } from "./payload.js";
 import { readPayload } from "./validate.js";
 
@@ -31,7 +32,27 @@ export interface Named {
   readonly instanceId: string;
   readonly method: string;
   /** Found when first called. */
-  hosted: HostedService | undefined;
+  found: Found | undefined;
+}
+
+/** Of an instance here, which may lack the method. */
+export interface Found {
+  readonly hosted: HostedService;
+  readonly served: Served | undefined;
+}
+
+/** A method and all that a request of it needs. */
+interface Served {
+  readonly hosted: HostedService;
+  readonly name: string;
+  readonly request: Codec;
+  readonly reply: Codec;
+}
+
+export function findMethod(hosted: HostedService, name: string): Found {
+  const spec = hosted.methods.get(name)?.spec;
+  const served = spec && { hosted, name, request: codecOf(spec.request), reply: codecOf(spec.reply) };
+  return { hosted, served };
 }
 
 export interface WorkParts {
@@ -39,6 +60,8 @@ export interface WorkParts {
   readonly room: WorkRoom;
   readonly clock: Clock;
   readonly limits: Limits;
+  /** Encodes the reply in the frame that leaves now. False: it is to be encoded first. */
+  replyQuickly(id: number, codec: Codec, reply: unknown): boolean;
   reply(id: number, payload: Uint8Array): void;
   failure(id: number, wire: string): void;
 }
@@ -61,58 +84,43 @@ export class Work {
   }
 
   begin(id: number, named: Named, deadlineMs: number, frame: Buffer, start: number, end: number): void {
-    const { hosted } = named;
-    const method = hosted?.methods.get(named.method);
+    const size = end - start;
     try {
-      const known = this.#admit(named, hosted, method, deadlineMs, end - start);
-      const request = this.#read(known.method, frame, start, end);
-      this.#run(id, known.hosted, known.method, request, deadlineMs, end - start);
+      const served = this.#admit(named, deadlineMs, size);
+      this.#run(id, served, this.#read(served, frame, start, end), deadlineMs, size);
     } catch (refusal) {
-      this.#fail(id, hosted, refusal);
+      this.#fail(id, named.found?.hosted, refusal);
     }
   }
 
-  #admit(
-    named: Named,
-    hosted: HostedService | undefined,
-    method: HostedMethod | undefined,
-    deadlineMs: number,
-    size: number,
-  ): { hosted: HostedService; method: HostedMethod } {
+  #admit({ instanceId, method, found }: Named, deadlineMs: number, size: number): Served {
     const { room, limits, clock } = this.#parts;
-    if (!hosted) throw new WiringError("NO_INSTANCE", `this process does not serve ${named.instanceId}`);
-    if (!method)
-      throw new WiringError("NO_METHOD", `${named.instanceId} has no method ${named.method}; versions differ`);
+    if (!found) throw new WiringError("NO_INSTANCE", `this process does not serve ${instanceId}`);
+    if (!found.served) throw new WiringError("NO_METHOD", `${instanceId} has no method ${method}; versions differ`);
     if (room.requests >= limits.workMax || room.bytes + size > limits.workBytes) {
       const load = `${room.requests} requests of ${room.bytes} bytes are in work`;
       throw new WiringError(
         "OVERLOADED",
-        `${named.instanceId}: ${load}; the limits are ${limits.workMax} and ${limits.workBytes}`,
+        `${instanceId}: ${load}; the limits are ${limits.workMax} and ${limits.workBytes}`,
       );
     }
     if (clock.nowMs() >= deadlineMs)
       throw new WiringError("EXPIRED", "the request arrived after its deadline and was not run");
-    return { hosted, method };
+    return found.served;
   }
 
-  #read(method: HostedMethod, frame: Buffer, start: number, end: number): unknown {
-    const read = readPayload(method.spec.request, frame, start, end);
+  #read(served: Served, frame: Buffer, start: number, end: number): unknown {
+    const read = readPayload(served.request, frame, start, end);
     if (read.ok) return read.value;
-    throw new WiringError("INVALID_REQUEST", `${method.name}: the request does not fit the contract: ${read.why}`);
+    throw new WiringError("INVALID_REQUEST", `${served.name}: the request does not fit the contract: ${read.why}`);
   }
 
-  #run(
-    id: number,
-    hosted: HostedService,
-    method: HostedMethod,
-    request: unknown,
-    deadlineMs: number,
-    size: number,
-  ): void {
+  #run(id: number, served: Served, request: unknown, deadlineMs: number, size: number): void {
+    const { hosted } = served;
     const context = new Context(this.#parts.peer, deadlineMs);
-    const result = hosted.invoke(method.name, request, context);
+    const result = hosted.invoke(served.name, request, context);
     if (!isThenable(result)) {
-      this.#reply(id, hosted, method, result);
+      this.#reply(id, served, result);
       return;
     }
     const { room } = this.#parts;
@@ -127,7 +135,7 @@ export class Work {
     };
     result.then(
       (reply) => {
-        if (settled()) this.#reply(id, hosted, method, reply); // W4
+        if (settled()) this.#reply(id, served, reply); // W4
         hosted.finished();
       },
       (thrown: unknown) => {
@@ -153,7 +161,12 @@ export class Work {
     }
   }
 
-  #reply(id: number, hosted: HostedService, method: HostedMethod, reply: unknown): void {
+  #reply(id: number, served: Served, reply: unknown): void {
+    const { hosted } = served;
+    if (this.#parts.replyQuickly(id, served.reply, reply)) {
+      hosted.served.ok(1);
+      return;
+    }
     let payload: Uint8Array;
     try {
       payload = encodePayload(reply);
@@ -163,7 +176,7 @@ export class Work {
     }
     const { limits } = this.#parts;
     if (payload.length > limits.messageBytesMax) {
-      const text = `${method.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
+      const text = `${served.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
       this.#fail(id, hosted, new Error(text));
       return;
     }

@@ -3,6 +3,7 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { z } from "zod";
+import { codecOf } from "../../../lib/wiring/quick/codec.js";
 import {
   checkFrame,
   FRAME_HEADER_BYTES,
@@ -96,7 +97,7 @@ test("whatever the bytes of a payload, reading it gives a valid value or a reaso
   const schema = z.object({ a: z.number(), b: z.array(z.string()) });
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 64 }), (noise) => {
-      const read = readPayload(schema, Buffer.from(noise), 0, noise.length);
+      const read = readPayload(codecOf(schema), Buffer.from(noise), 0, noise.length);
       if (read.ok) expect(schema.safeParse(read.value).success).toBe(true);
       else expect(read.why.length).toBeGreaterThan(0);
     }),
@@ -108,7 +109,10 @@ test("a schema whose own code throws is a reason, not a crash", () => {
   const schema = z.unknown().refine(() => {
     throw new Error("oops");
   });
-  expect(readPayload(schema, Buffer.from([1]), 0, 1)).toEqual({ ok: false, why: expect.stringContaining("oops") });
+  expect(readPayload(codecOf(schema), Buffer.from([1]), 0, 1)).toEqual({
+    ok: false,
+    why: expect.stringContaining("oops"),
+  });
 });
 
 test("a number of 53 bits survives as two halves", () => {
