@@ -1,8 +1,10 @@
-// Faults: carries a schedule out, each at its time, never two of one family at once.
+// Faults: carries a schedule out, each at its time or when its turn comes, never two of one family at once.
 //
 //   F1. A fault waits until its family is whole again: C1 promises nothing to a service that has no instance left.
 //   F2. A fault that cannot begin within HOLD_MS, or not on this machine, is left out and told; what does not come back is a
 //       broken promise.
+//   F3. At most two are under way at once, from their beginning until all is whole again: the promises speak of one, the second one
+//       is there because no operator was ever asked. What has no turn before the run is over is left out and told.
 
 import { setTimeout as delay } from "node:timers/promises";
 import { ACTS, NotBack, NUMBERS, Unfit, until, whole } from "./acts/index.js";
@@ -13,6 +15,8 @@ import { clockMs } from "./seen.js";
 import type { Stage } from "./stage.js";
 
 const HOLD_MS = 20_000;
+/** F3. */
+const AT_ONCE_MAX = 2;
 
 export interface LeftOut {
   readonly kind: string;
@@ -29,6 +33,8 @@ export interface FaultOptions {
   readonly stage: Stage;
   readonly ledger: Ledger;
   readonly signal: AbortSignal;
+  /** No fault begins later than this after the first moment. */
+  readonly lastMs: number;
   tell(text: string): void;
 }
 
@@ -37,14 +43,21 @@ export async function carryOut(schedule: readonly Fault[], options: FaultOptions
   const done: Done = { done: new Map(), leftOut: [] };
   const last = new Map<Family, Promise<void>>();
   const fromMs = performance.now();
+  const underWay = new Set<Promise<unknown>>();
   try {
     for (const fault of schedule) {
       await delay(Math.max(0, fromMs + fault.atMs - performance.now()), undefined, { signal: options.signal });
+      while (underWay.size >= AT_ONCE_MAX) await Promise.race(underWay); // F3
+      if (performance.now() - fromMs > options.lastMs) {
+        done.leftOut.push({ kind: fault.kind.name, why: "its turn did not come before the end of the run" });
+        continue;
+      }
       const families = familiesOf(fault.kind);
       const before = Promise.all(families.map((family) => last.get(family)));
       const dueMs = performance.now();
       const act = before.then(() => one(fault, dueMs, done, options));
-      act.catch(() => {}); // Met below, when all are awaited.
+      const ended = act.catch(() => {}).finally(() => underWay.delete(ended)); // Its failure is met below, when all are awaited.
+      underWay.add(ended);
       for (const family of families) last.set(family, act);
     }
     await Promise.all(last.values());

@@ -13,7 +13,7 @@ import { carryOut } from "./faults.js";
 import { Ledger } from "./ledger.js";
 import { Machine } from "./machine.js";
 import { type Result, resultOf } from "./report.js";
-import { drawSchedule } from "./schedule.js";
+import { drawSchedule, TAIL_MS } from "./schedule.js";
 import { Seed } from "./seed.js";
 import { Stage } from "./stage.js";
 
@@ -64,7 +64,7 @@ export async function run(options: RunOptions): Promise<Result> {
     const advancing = advance(stage.chain, new Seed(seed ^ TIPS_APART), AbortSignal.any([signal, tips.signal]));
     const from = performance.now();
     machine = Machine.open((stretch) => ledger.busy(stretch));
-    const done = await carryOut(schedule, { stage, ledger, signal, tell });
+    const done = await carryOut(schedule, { stage, ledger, signal, tell, lastMs: seconds * 1_000 - TAIL_MS });
     await delay(Math.max(0, seconds * 1_000 - (performance.now() - from)), undefined, { signal });
     const use = machine.close();
     await quiet(stage, crowd, ledger, signal);

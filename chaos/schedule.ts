@@ -25,7 +25,7 @@ export interface ScheduleOptions {
 
 /** Quiet at the beginning, and time for the last fault to be felt. */
 const LEAD_MS = 3_000;
-const TAIL_MS = 5_000;
+export const TAIL_MS = 5_000;
 /** Between two faults: about 80 in 300 s. */
 const GAP_MS = [1_500, 5_500] as const;
 /** The part of faults that come together with the one before. */

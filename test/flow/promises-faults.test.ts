@@ -75,7 +75,13 @@ test.each([
     const kind = kindOf(name);
     if (!kind) throw new Error(`no kind ${name}`);
     const fault = { number: 1, kind, atMs: 0, target: 0, forMs };
-    const { done, leftOut } = await carryOut([fault], { stage, ledger, signal, tell: () => {} });
+    const { done, leftOut } = await carryOut([fault], {
+      stage,
+      ledger,
+      signal,
+      tell: () => {},
+      lastMs: Number.POSITIVE_INFINITY,
+    });
     if (process.getuid?.() !== 0 && ROOTS.includes(name)) {
       expect(leftOut).toEqual([{ kind: name, why: expect.stringContaining("only root") }]);
       return;
