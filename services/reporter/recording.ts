@@ -7,7 +7,8 @@
 //   C2. Once the spool is in use everything goes through it until it is empty, so the log has the order in which shares came. The
 //       last chunk is flushed while new calls wait for it (handover), or a busy pool would never get back.
 //       While Redis works off the spool, calls are taken half as fast as it does: a spool that grows faster than it is flushed
-//       would never end. (Redis records tens of thousands a second, so only a flood of shares notices.)
+//       would never end. (Redis records tens of thousands a second, so only a flood of shares notices.) A Redis that stops answering
+//       meanwhile holds nobody up: after patienceMs calls are spooled as fast as they come.
 //   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, by its identities and lines,
 //       and found `redelivered` when it is flushed. (Redis forgets identities after identityTtlMs: an outage longer than that may
 //       record the one batch that was under way when it began a second time.)
@@ -208,7 +209,10 @@ export class Recording {
   async #flush(): Promise<boolean> {
     const { spool, patienceMs } = this.options;
     if (!spool || this.#mode.kind !== "spooling") return true;
-    if (this.#doubt) await this.#restore();
+    if (this.#doubt) {
+      this.#allow(Number.POSITIVE_INFINITY); // Nobody knows whether it answers.
+      await this.#restore();
+    }
     const begun = performance.now();
     await this.#flushChunk(spool);
     if (performance.now() - begun > patienceMs || spool.length > FLUSH_MAX) return false;
@@ -279,7 +283,13 @@ export class Recording {
       return true;
     }
     const { shares, mark } = chunk;
-    const outcomes = shares.length > 0 ? await ledger.record(shares, mark) : [];
+    const silence = setTimeout(() => this.#allow(Number.POSITIVE_INFINITY), this.options.patienceMs); // C2
+    let outcomes: ShareOutcome[] = [];
+    try {
+      if (shares.length > 0) outcomes = await ledger.record(shares, mark);
+    } finally {
+      clearTimeout(silence);
+    }
     await spool.done(chunk);
     const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;
     this.#allow(Math.min(left + shares.length / 2, FLUSH_MAX)); // C2
