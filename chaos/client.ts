@@ -5,8 +5,9 @@
 // It has no socket and no clock of its own: clients.ts gives it lines and ticks, a test does the same. What it sees goes to
 // the ledger, which judges; here is only what one connection alone can tell: an answer belongs to exactly one question.
 //
-// While an answer is late it asks a small question (mining.ping) now and then: when the first one is answered, the pool serves
-// again, even if the late one was lost with a killed edge.
+// While an answer is late it asks a small question (mining.ping), and again each second: when the first one is answered, the pool
+// serves again, even if the late one was lost with a killed edge. Real miners do not ask; a thousand that asked more often would be
+// most of the load that a pool has to catch up with.
 
 import { attempt, hex32 } from "../demo/miner/grind.js";
 import { chain } from "../lib/contracts/index.js";
@@ -34,9 +35,7 @@ interface Question {
 }
 
 const LATE_MS = 250;
-/** One that waits for longer asks seldom: many small questions would make a busy pool busier. */
-const LATE_LONG_MS = 2_000;
-const LATE_SELDOM_MS = 1_000;
+const LATE_AGAIN_MS = 1_000;
 /** Later ones were answered, and this one not for so long: longer than Redis may be away (30 s). */
 const LOST_MS = 45_000;
 /** The same at the end of a run, when all is whole again. */
@@ -148,11 +147,10 @@ export class Client {
   }
 
   #late(nowMs: number): boolean {
-    if (nowMs - this.#lastAskedMs < LATE_MS || this.waiting >= PINGS_OPEN_MAX) return false;
+    if (nowMs - this.#lastAskedMs < LATE_MS || nowMs - this.#lastPingMs < LATE_AGAIN_MS) return false;
+    if (this.waiting >= PINGS_OPEN_MAX) return false;
     for (const { askedMs, laterMs } of this.#questions.values()) {
-      if (laterMs !== undefined) continue;
-      const waitedMs = nowMs - askedMs; // The oldest comes first.
-      return waitedMs >= LATE_MS && (waitedMs < LATE_LONG_MS || nowMs - this.#lastPingMs >= LATE_SELDOM_MS);
+      if (laterMs === undefined) return nowMs - askedMs >= LATE_MS; // The oldest comes first.
     }
     return false;
   }

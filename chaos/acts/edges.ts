@@ -2,7 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { swapEdge, swapKeeper as upgrade } from "../../bin/manage/keeper.js";
-import { type Act, frozen, NotBack, redisAnswers, type Scene, until } from "./scene.js";
+import { type Act, back, frozen, NotBack, redisAnswers, type Scene, until } from "./scene.js";
 
 /** Of an upgrade: Redis may go again at each. */
 const ATTEMPTS = 4;
@@ -52,7 +52,11 @@ export const killEdges: Act = async (scene) => {
   const pair = await edgePair(scene);
   scene.begins(`edges ${pair.join(" and ")}`);
   for (const pid of pair) process.kill(pid, "SIGKILL");
-  scene.over();
+  const another = async () => {
+    const serving = await scene.stage.edge();
+    return serving !== undefined && !pair.includes(serving);
+  };
+  await back("another edge serves", scene, another).finally(() => scene.over());
   await gone(pair, scene);
 };
 

@@ -1,6 +1,6 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
-//   keeper --keep(+ socket) | serve | client(+ socket) | handover | died | stop--> edge
+//   keeper --keep(+ socket) | serve | client(+ socket) | all | handover | died | stop--> edge
 //   keeper <--standby | ready | kept | meta | states | drop | leaving | released | released-all-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
@@ -21,6 +21,8 @@
 //       when all that were sent before it have arrived.
 //   K8. `states` is sent in the tick in which a backend said them, before the client can see the answer that they belong to. So the
 //       clients of an edge that was killed are served by its successor without asking anybody, be shared state away or not.
+//   K9. `all` follows the clients that an edge takes over. Until then it reads none of those who came by a socket: each socket takes
+//       a turn in the channel, and turns are slow at a process that is busy with the first comers.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -127,6 +129,7 @@ export type KeeperSays =
   | { /** The client is gone: close the duplicate that was lent. */ readonly kind: "forget"; readonly id: number }
   | { /** Say `kept` (K7). */ readonly kind: "tell-kept" }
   | { /** To an edge that stands by: from now on it is the one (K5). */ readonly kind: "serve" }
+  | { /** Every client that there was has been sent (K9). */ readonly kind: "all" }
   | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
   | {
       /** The keeper saw this edge process end: discovery may forget it. */ readonly kind: "died";

@@ -1,6 +1,6 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
-//   keeper --keep(+ socket), serve, client(+ socket), handover, died, stop--> Clients
+//   keeper --keep(+ socket), serve, client(+ socket), all, handover, died, stop--> Clients
 //   keeper <--meta, states, drop, released ------------------ Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
@@ -9,6 +9,8 @@
 //   H2. A client is released only after its `close moved` was taken by its backend (or that took too long), so that a backend
 //       seldom sees two owners of one connection.
 //   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
+//   H4. Clients that are adopted by their sockets are read when the last one has come (K9 of the contract), or after ROLL_MS: a keeper
+//       of an earlier version does not say that it was the last one.
 
 import type { Socket } from "node:net";
 import type {
@@ -30,6 +32,10 @@ const META_CHARACTERS_MAX = 256;
 /** A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. */
 const HOLD_MS = 2_000;
 const FLUSH_MS = 500;
+/** H4. Longer than a few thousand sockets take, shorter than anybody minds. */
+const ROLL_MS = 700;
+
+type ClientMessage = Extract<KeeperSays, { kind: "client" }>;
 
 export interface KeeperLinkOptions {
   readonly clients: Clients;
@@ -86,6 +92,9 @@ export const KEEPER: Giver = {
 export class KeeperLink {
   #phase: "standing-by" | "serving" | "leaving" | "handing-over" | "done" | "stopping";
   #left: (() => void) | undefined;
+  /** H4. Undefined: all have come. */
+  #roll: ClientMessage[] | undefined = [];
+  #rollOver: NodeJS.Timeout | undefined;
   readonly #lent: Lent;
   readonly #onMessage = (message: unknown, socket: unknown) =>
     this.#hear(message as KeeperSays, socket as Socket | undefined);
@@ -125,6 +134,7 @@ export class KeeperLink {
 
   /** Lets go of the channel, so that the process can end by itself. */
   close(): void {
+    clearTimeout(this.#rollOver);
     this.#lent.close();
     process.off("message", this.#onMessage);
     process.off("disconnect", this.#onDisconnect);
@@ -134,12 +144,13 @@ export class KeeperLink {
   #hear(message: KeeperSays, socket: Socket | undefined): void {
     switch (message.kind) {
       case "client": {
-        const mine = message.kept ? this.#lent.take(message.id) : socket;
-        if (!message.kept) this.#lent.forget(message.id);
-        if (mine) this.options.clients.take(mine, message);
-        else void tellKeeper({ kind: "drop", id: message.id });
+        if (this.#roll && socket && message.adopted && !message.carried) this.#later(message, socket);
+        else this.#take(message, socket);
         return;
       }
+      case "all":
+        this.#endRoll();
+        return;
       case "keep":
         if (socket) this.#lent.hold(message.id, socket);
         return;
@@ -155,6 +166,7 @@ export class KeeperLink {
         this.options.onServe();
         return;
       case "handover":
+        this.#endRoll();
         void this.#handOver();
         return;
       case "died":
@@ -165,6 +177,27 @@ export class KeeperLink {
         this.#left?.();
         return;
     }
+  }
+
+  #take(message: ClientMessage, socket: Socket | undefined): void {
+    const mine = message.kept ? this.#lent.take(message.id) : socket;
+    if (!message.kept) this.#lent.forget(message.id);
+    if (mine) this.options.clients.take(mine, message);
+    else void tellKeeper({ kind: "drop", id: message.id });
+  }
+
+  /** H4 */
+  #later(message: ClientMessage, socket: Socket): void {
+    this.#rollOver ??= setTimeout(() => this.#endRoll(), ROLL_MS);
+    this.#lent.hold(message.id, socket);
+    this.#roll?.push({ ...message, kept: true });
+  }
+
+  #endRoll(): void {
+    clearTimeout(this.#rollOver);
+    const clients = this.#roll ?? [];
+    this.#roll = undefined;
+    for (const client of clients) this.#take(client, undefined);
   }
 
   async #handOver(): Promise<void> {

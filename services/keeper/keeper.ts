@@ -31,8 +31,10 @@ export interface EdgePort<Socket> {
 }
 
 export interface KeeperHooks<Socket> {
-  /** Starts an edge; what it says and its end come back through `heard` and `ended`. */
-  fork(epoch: number, standby: boolean): EdgePort<Socket>;
+  /** Starts an edge, a patient one behind everybody else until it is ready; what it says and its end come back through `heard` and `ended`. */
+  fork(epoch: number, standby: boolean, patient: boolean): EdgePort<Socket>;
+  /** Nobody serves: this one, which is loading, is needed as soon as can be. */
+  hurry?(edge: EdgePort<Socket>): void;
   /** Calls back once, later. Returns the way to call it off. */
   later(ms: number, what: () => void): () => void;
   nowMs(): number;
@@ -245,6 +247,7 @@ export class Keeper<Socket extends KeptSocket> {
       this.#leaving = undefined;
       this.#roll.giveAll(); // Whatever it did not release.
       this.#settle();
+      if (this.#serving && !this.#successor && !this.#stopping) this.#standby.prepare();
     } else if (edge === this.#serving) this.#servingEnded();
     else if (edge === this.#starting) this.#startingEnded(heir, why);
     if (!heir && how !== WENT && edge.pid !== undefined) this.died(edge.pid);
@@ -282,6 +285,7 @@ export class Keeper<Socket extends KeptSocket> {
   #servingEnded(): void {
     this.#serving = undefined;
     if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
+    for (const edge of [this.#starting, this.#standby.edge]) if (edge) this.hooks.hurry?.(edge);
     if (this.#borrowing) this.#takesOver(this.#borrowing);
     else if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
   }
@@ -314,9 +318,14 @@ export class Keeper<Socket extends KeptSocket> {
     const old = this.#serving;
     this.#serves(edge);
     if (old) this.#handOver(old); // P2
-    this.#roll.giveAll();
+    this.#giveAll(edge);
     if (edge === this.#successor) this.#settle();
-    else this.#standby.prepare();
+    else if (!old) this.#standby.prepare(); // Else when the old one has left: the clients come first.
+  }
+
+  #giveAll(edge: EdgePort<Socket>): void {
+    this.#roll.giveAll();
+    if (this.size > 0) edge.tell({ kind: "all" });
   }
 
   /** P7 */
@@ -350,7 +359,7 @@ export class Keeper<Socket extends KeptSocket> {
     if (!edge) return false;
     edge.tell({ kind: "serve" });
     this.#serves(edge);
-    this.#roll.giveAll();
+    this.#giveAll(edge);
     this.#standby.prepare(this.#nextBackoffMs());
     return true;
   }
@@ -365,7 +374,7 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   #fork(standby: boolean): EdgePort<Socket> {
-    const edge = this.hooks.fork(this.#nextEpoch++, standby);
+    const edge = this.hooks.fork(this.#nextEpoch++, standby, this.#serving !== undefined);
     this.hooks.log("edge started", { epoch: edge.epoch, edgePid: edge.pid, standby, clients: this.size });
     return edge;
   }

@@ -25,6 +25,7 @@ import { type OpenDoor, openDoor, placeOf, takeDoor } from "./in-clients.js";
 import { readFlags } from "./in-flags.js";
 import { Predecessor, readSuccession } from "./in-predecessor.js";
 import { Keeper } from "./keeper.js";
+import { letOthersGoFirst } from "./out-courtesy.js";
 import { type EdgeListener, forkEdge } from "./out-edge.js";
 import { Successor } from "./out-successor.js";
 
@@ -49,11 +50,21 @@ async function main(): Promise<void> {
   const open: OpenDoor[] = [];
   /** Edges and successors that run. */
   const running = new Set<number>();
+  /** Of edges that load behind everybody else, by epoch: the way back. */
+  const patient = new Map<number, () => void>();
+  const hurry = (epoch: number) => {
+    patient.get(epoch)?.();
+    patient.delete(epoch);
+  };
   const accept: Parameters<typeof openDoor>[1] = (socket, origin) => keeper.accept(socket, origin);
   const listener: EdgeListener = {
-    heard: (edge, message) => keeper.heard(edge, message),
+    heard: (edge, message) => {
+      if (message.kind === "ready" || message.kind === "standby") hurry(edge.epoch);
+      keeper.heard(edge, message);
+    },
     ended: (edge, how) => {
       running.delete(edge.epoch);
+      patient.delete(edge.epoch);
       if (predecessor?.giving && open.length === 0) fail(`the edge ended before it was ready: ${how}`);
       keeper.ended(edge, how);
     },
@@ -64,15 +75,18 @@ async function main(): Promise<void> {
   });
   const keeper: Keeper<Socket> = new Keeper<Socket>(
     {
-      fork(epoch, standby) {
+      fork(epoch, standby, isPatient) {
         running.add(epoch);
         const environment = {
           [EPOCH_VARIABLE]: String(epoch),
           [STANDBY_VARIABLE]: standby ? "1" : "0",
           [DOORS_VARIABLE]: doors.map(placeOf).join(" "),
         };
-        return forkEdge(command, environment, epoch, listener);
+        const edge = forkEdge(command, environment, epoch, listener);
+        if (isPatient) patient.set(epoch, letOthersGoFirst(edge.pid));
+        return edge;
       },
+      hurry: ({ epoch }) => hurry(epoch),
       later(ms, what) {
         const timer = setTimeout(what, ms);
         return () => clearTimeout(timer);

@@ -19,7 +19,7 @@ export interface StandbyHooks<Socket> {
 }
 
 /** The serving edge has just begun: its clients come first. */
-const PAUSE_FIRST_MS = 500;
+const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 5_000;
 /** One that does not stand by then never will. */
 const LOAD_MS = 60_000;

@@ -1,0 +1,50 @@
+// out-courtesy: an edge that loads while another one serves lets that one go first, until it is ready or is needed.
+//
+//   fork --begin--> loading, behind everybody --ready | standby | the serving one ended: end--> an equal
+//
+// Edges share the keeper's session, and with it what the machine allots to that: without this, loading takes half of it away from
+// the clients.
+//
+//   Y1. Where the way back is forbidden (neither root nor a RLIMIT_NICE of 20) nothing is done: nobody stays behind.
+//   Y2. A thread has a niceness of its own, inherited from the one that started it: the way back is for each of them.
+
+import { readdirSync, readFileSync } from "node:fs";
+import { setPriority } from "node:os";
+
+/** A tenth of what an equal would get, where both want a processor. */
+const NICE = 10;
+/** Bit of CAP_SYS_NICE in CapEff, and the limit that allows niceness 0. */
+const CAP_SYS_NICE = 23n;
+const LIMIT_NICE_ZERO = 20;
+
+/** @returns the way back; safe twice, and when the process has gone. */
+export function letOthersGoFirst(pid: number | undefined): () => void {
+  if (pid === undefined || !mayReturn() || !niceness(pid, NICE)) return () => {};
+  let ended = false;
+  return () => {
+    if (!ended) niceness(pid, 0);
+    ended = true;
+  };
+}
+
+/** Y2. False: it has gone. */
+function niceness(pid: number, nice: number): boolean {
+  try {
+    setPriority(pid, nice);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);
+    return true;
+  } catch {
+    return false; // The process, or a thread of it, ended meanwhile.
+  }
+}
+
+/** Y1 */
+function mayReturn(): boolean {
+  try {
+    const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
+    const limit = /^Max nice priority\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
+    return ((BigInt(`0x${capabilities}`) >> CAP_SYS_NICE) & 1n) === 1n || Number(limit) >= LIMIT_NICE_ZERO;
+  } catch {
+    return false; // No such /proc: not Linux.
+  }
+}
