@@ -96,12 +96,7 @@ function open(proofOfWork: ProofOfWorkName): void {
     book,
     out: { say: (_, out) => count(out), forget: () => {} },
     shares: {
-      record: async ({ identity }): Promise<Recorded> => {
-        const key = Buffer.from(identity).toString("latin1");
-        if (seen.has(key)) return "duplicate";
-        seen.add(key);
-        return "recorded";
-      },
+      record: ({ identity }, _, __, settle) => settle(recorded(seen, identity)),
       known: async () => false,
       reject: () => {},
       waiting: 0,
@@ -122,6 +117,13 @@ function open(proofOfWork: ProofOfWorkName): void {
   book.offer(jobOf("a1", proofOfWork, 100), senior, true, 0);
   book.offer(jobOf("b2", proofOfWork, 101), senior, true, 0);
   lines = new InLines(desk);
+}
+
+function recorded(seen: Set<string>, identity: Uint8Array): Recorded {
+  const key = Buffer.from(identity.buffer, identity.byteOffset, identity.length).toString("latin1");
+  if (seen.has(key)) return "duplicate";
+  seen.add(key);
+  return "recorded";
 }
 
 /** Everybody subscribes and authorizes. */

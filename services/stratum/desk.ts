@@ -60,15 +60,19 @@ export class Desk implements DeskParts {
     return rulesOf(this.settings, listener) ?? this.#fallback;
   }
 
-  /** What a connection's session may know of the world now. */
-  context({ rules }: Pick<Connection, "rules">): Context {
+  /**
+   * What a connection's session may know of the world now.
+   *
+   * @param ms Monotonic. @param at Wall clock in milliseconds. For whoever has read the clocks already.
+   */
+  context({ rules }: Pick<Connection, "rules">, ms = performance.now(), at = Date.now()): Context {
     return {
       settings: this.settings,
       rules,
       book: this.book,
       admits: this.#admits,
-      nowMs: performance.now(),
-      seconds: Math.floor(Date.now() / 1_000),
+      nowMs: ms,
+      seconds: Math.floor(at / 1_000),
     };
   }
 

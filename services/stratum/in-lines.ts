@@ -193,6 +193,11 @@ export class InLines implements Crowd {
     const fragment = connection.fragment && parsed.kind === "garbled";
     connection.fragment = false;
     const unread = fragment || connection.closing;
+    const { session } = connection;
+    if (!unread && session.phase === "mining" && parsed.kind === "request" && parsed.request.method === "submit") {
+      this.#judging.start(connection, parsed.id, parsed.request, line); // As receive() would say, for nearly every line there is.
+      return;
+    }
     const step = unread
       ? { session: connection.session, effects: [] }
       : receive(connection.session, parsed, this.desk.context(connection));

@@ -134,6 +134,12 @@ export class JobBook {
     return this.#jobs.get(id);
   }
 
+  /** The job behind a notice's name; undefined: there is none here, or it is no name. */
+  findNotice(noticeId: string): KnownJob | undefined {
+    const dash = noticeId.indexOf("-");
+    return this.#jobs.get((dash < 0 ? noticeId : noticeId.slice(0, dash)) as JobId);
+  }
+
   /** Whether work on this job's tip is still worth something. */
   live(job: Job, nowMs: number, graceMs: number): boolean {
     const hash = tipOf(job);

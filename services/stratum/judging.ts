@@ -17,12 +17,23 @@ import type { Recorded } from "./ports.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import type { Submit } from "./protocol/requests.js";
-import { type Mining, type Step, say } from "./session.js";
+import { type Mining, type Session, type Step, say } from "./session.js";
 import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
 
 type Answer = (connection: Connection, step: Step, line: WaitingLine) => void;
 
 const BROKEN = refusal("other", "The share could not be checked; it is not counted");
+
+/** One share under way. `session` is that of the moment at which the line came (S2). */
+interface Case {
+  readonly connection: Connection;
+  readonly session: Session;
+  /** Of the request; its answer bears it. */
+  readonly id: string;
+  readonly submit: Submit;
+  readonly line: WaitingLine;
+  readonly startedMs: number;
+}
 
 export class Judging {
   constructor(
@@ -30,34 +41,70 @@ export class Judging {
     private readonly answer: Answer,
   ) {}
 
-  /** Answers the line sooner or later, whatever happens. */
+  /** Answers the line sooner or later, whatever happens. Without a promise for a share of a job that is known, on a cheap function. */
   start(connection: Connection, id: string, submit: Submit, line: WaitingLine): void {
-    this.#judge(connection, id, submit, line).catch((error: unknown) => {
-      this.desk.log.error({ err: error, connection: connection.id, submit }, "a share could not be judged");
-      this.#refuse(connection, id, submit, BROKEN, line);
-    });
+    const it: Case = { connection, session: connection.session, id, submit, line, startedMs: performance.now() };
+    try {
+      const known = this.desk.book.findNotice(submit.job);
+      if (known) this.#weigh(it, known);
+      else this.#later(it, this.#lookUp(it));
+    } catch (error) {
+      this.#broken(it, error);
+    }
   }
 
-  async #judge(connection: Connection, id: string, submit: Submit, line: WaitingLine): Promise<void> {
-    const startedMs = performance.now();
-    const { session } = connection;
-    const base = jobOf(submit.job);
-    const known = base && (this.desk.book.find(base) ?? (await this.desk.jobs.lookup(base, connection.id)));
-    if (!known || session.phase !== "mining") return this.#refuse(connection, id, submit, REFUSALS.jobNotFound, line);
-    const verdict = await verify(known, submit, this.#terms(session, submit, known, startedMs));
+  async #lookUp(it: Case): Promise<void> {
+    const base = jobOf(it.submit.job);
+    const known = base && (await this.desk.jobs.lookup(base, it.connection.id));
+    if (known) this.#weigh(it, known);
+    else this.#refuse(it, REFUSALS.jobNotFound);
+  }
+
+  #weigh(it: Case, known: KnownJob): void {
+    const { session, submit } = it;
+    if (session.phase !== "mining") {
+      this.#refuse(it, REFUSALS.jobNotFound);
+      return;
+    }
+    const verdict = verify(known, submit, this.#terms(session, submit, known, it.startedMs));
+    if (!(verdict instanceof Promise)) this.#judged(it, known, verdict);
+    else
+      this.#later(
+        it,
+        verdict.then((late) => this.#judged(it, known, late)),
+      );
+  }
+
+  #later(it: Case, doing: Promise<void>): void {
+    doing.catch((error: unknown) => this.#broken(it, error));
+  }
+
+  #broken(it: Case, error: unknown): void {
+    const { connection, submit } = it;
+    this.desk.log.error({ err: error, connection: connection.id, submit }, "a share could not be judged");
+    this.#refuse(it, BROKEN);
+  }
+
+  #judged(it: Case, known: KnownJob, verdict: Verdict): void {
+    const { connection, session, submit } = it;
     if (verdict.candidate)
       this.desk.blocks.submit(verdict.candidate, this.desk.finder(submit.worker, session.workers), connection.id); // S3
-    if (verdict.kind === "refused") {
-      const late = line.again && verdict.refusal.reason === "stale" && verdict.identity;
-      if (late && (await this.#recordedBefore(connection, line, known.job.height, late))) {
-        this.#trace("accepted: it was recorded before", connection, submit, line, verdict.identity);
-        return this.#accept(connection, id, line);
-      }
-      return this.#refuse(connection, id, submit, verdict.refusal, line, verdict.identity);
+    if (verdict.kind === "share") this.#record(it, known, verdict);
+    else if (it.line.again && verdict.refusal.reason === "stale" && verdict.identity)
+      this.#later(it, this.#refuseUnlessKnown(it, known, verdict.refusal, verdict.identity));
+    else this.#refuse(it, verdict.refusal, verdict.identity);
+  }
+
+  /** S2 */
+  async #refuseUnlessKnown(it: Case, { job }: KnownJob, why: Refusal, identity: Uint8Array): Promise<void> {
+    const { connection, line } = it;
+    const claim = { identity, connection: connection.id, line: line.number, height: job.height };
+    if (!(await this.desk.shares.known(claim))) {
+      this.#refuse(it, why, identity);
+      return;
     }
-    const recorded = await this.#record(connection, submit, line, known, verdict);
-    this.#settled(connection, id, submit, line, verdict, recorded);
-    this.desk.tally.timing("stratum.share_ms", performance.now() - startedMs);
+    this.#trace("accepted: it was recorded before", it, identity);
+    this.#acceptAgain(it);
   }
 
   /** S2 */
@@ -73,14 +120,8 @@ export class Judging {
     };
   }
 
-  #record(
-    connection: Connection,
-    submit: Submit,
-    line: WaitingLine,
-    known: KnownJob,
-    verdict: GoodShare,
-  ): Promise<Recorded> {
-    const { job } = known;
+  #record(it: Case, { job }: KnownJob, verdict: GoodShare): void {
+    const { connection, line, submit } = it;
     const share: Share = {
       identity: verdict.identity,
       connection: connection.id,
@@ -93,57 +134,50 @@ export class Judging {
       at: nowMs(),
       block: verdict.candidate !== undefined,
     };
-    return this.desk.shares.record(share, chain.hashesPerDifficulty(job.proofOfWork), connection);
+    this.desk.shares.record(share, chain.hashesPerDifficulty(job.proofOfWork), connection, (recorded) => {
+      try {
+        this.#settled(it, verdict, recorded);
+      } catch (error) {
+        this.#broken(it, error);
+      }
+    });
   }
 
   /** S1 */
-  #settled(
-    connection: Connection,
-    id: string,
-    submit: Submit,
-    line: WaitingLine,
-    verdict: Verdict & { kind: "share" },
-    recorded: Recorded,
-  ): void {
+  #settled(it: Case, verdict: GoodShare, recorded: Recorded): void {
+    const { connection, id, line } = it;
     const { session } = connection;
     if (recorded === "duplicate" || recorded === "refused") {
-      const why = recorded === "duplicate" ? REFUSALS.duplicate : BROKEN;
-      this.#refuse(connection, id, submit, why, line, verdict.identity);
+      this.#refuse(it, recorded === "duplicate" ? REFUSALS.duplicate : BROKEN, verdict.identity);
       return;
     }
-    this.#trace(recorded, connection, submit, line, verdict.identity);
+    this.#trace(recorded, it, verdict.identity);
     if (recorded === "moved" || session.phase !== "mining") {
       this.answer(connection, { session, effects: [] }, line);
       return;
     }
-    this.desk.tally.count("stratum.shares", 1, ["outcome", recorded]);
-    this.desk.conduct.goodShare(connection.address);
-    connection.figures.accept(verdict.difficulty, performance.now(), nowMs());
-    const step = credited(session, verdict.difficulty, this.desk.context(connection));
+    const { desk } = this;
+    const endedMs = performance.now();
+    const endedAt = nowMs();
+    desk.tally.count("stratum.shares", 1, OUTCOMES[recorded]);
+    desk.conduct.goodShare(connection.address);
+    connection.figures.accept(verdict.difficulty, endedMs, endedAt);
+    const step = credited(session, verdict.difficulty, desk.context(connection, endedMs, endedAt));
     this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
-  }
-
-  #recordedBefore(connection: Connection, line: WaitingLine, height: number, identity: Uint8Array): Promise<boolean> {
-    return this.desk.shares.known({ identity, connection: connection.id, line: line.number, height });
+    desk.tally.timing("stratum.share_ms", endedMs - it.startedMs);
   }
 
   /** Without credit for vardiff: its time is long past. */
-  #accept(connection: Connection, id: string, line: WaitingLine): void {
-    this.desk.tally.count("stratum.shares", 1, ["outcome", "redelivered"]);
+  #acceptAgain({ connection, id, line }: Case): void {
+    this.desk.tally.count("stratum.shares", 1, OUTCOMES.redelivered);
     connection.figures.acceptAgain(nowMs());
     this.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
   }
 
-  #refuse(
-    connection: Connection,
-    id: string,
-    submit: Submit,
-    why: Refusal,
-    line: WaitingLine,
-    identity?: Uint8Array,
-  ): void {
+  #refuse(it: Case, why: Refusal, identity?: Uint8Array): void {
+    const { connection, id, submit, line } = it;
     const { session } = connection;
-    this.#trace(`refused: ${why.text}`, connection, submit, line, identity);
+    this.#trace(`refused: ${why.text}`, it, identity);
     this.desk.conduct.refusedShare(connection.address, why.reason);
     connection.figures.refuse(why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
@@ -151,13 +185,18 @@ export class Judging {
   }
 
   /** The ids by which a share is followed through all logs: connection and line (edge), job, share (reporter). */
-  #trace(outcome: string, { id }: Connection, submit: Submit, line: WaitingLine, identity?: Uint8Array): void {
+  #trace(outcome: string, { connection: { id }, submit, line }: Case, identity?: Uint8Array): void {
     const { log } = this.desk;
     if (!log.isLevelEnabled("debug")) return; // Of every share: no object is made for nobody.
     const share = identity && Buffer.from(identity).toString("hex");
     log.debug({ connection: id, line: line.number, job: submit.job, share, worker: submit.worker }, `share ${outcome}`);
   }
 }
+
+const OUTCOMES = {
+  recorded: ["outcome", "recorded"],
+  redelivered: ["outcome", "redelivered"],
+} as const;
 
 const authorized = ({ workers }: { readonly workers: readonly string[] }, worker: string): boolean =>
   workers.includes(worker);

@@ -3,7 +3,7 @@
 //   verify -> record(share) -> a queue -> (a tick) -> reporter.recordShares -> outcome -> the miner's answer
 //             reject(worker, reason) -> counts -> (every second) -> reporter.recordRejects
 //
-//   S1. `record` settles only with what the reporter said. As long as no reporter can be reached the batch is sent again:
+//   S1. `settle` is called only with what the reporter said. As long as no reporter can be reached the batch is sent again:
 //       repeating is harmless, since a share's identity and line make it the same share.
 //   R1. A share whose line was taken away (its connection moved to another instance) is not sent: that instance has the line.
 //   R2. The queue is bounded by its reader: when `waiting` passes the setting, edges are told OVERLOADED (in-lines.ts).
@@ -60,12 +60,10 @@ export class OutShares implements Recorder {
     return this.#queue.length + this.#sending;
   }
 
-  /** Never rejects. Settles with the reporter's word (S1); stays open for ever when this is closed before. */
-  record(share: Share, hashesPerDifficulty: number, claimant: Claimant): Promise<Recorded> {
-    return new Promise((settle) => {
-      this.#queue.push({ share, hashesPerDifficulty, claimant, settle });
-      this.#schedule();
-    });
+  /** A callback, not a promise: there is one for every share. */
+  record(share: Share, hashesPerDifficulty: number, claimant: Claimant, settle: Entry["settle"]): void {
+    this.#queue.push({ share, hashesPerDifficulty, claimant, settle });
+    this.#schedule();
   }
 
   known(claim: Claim): Promise<boolean> {
@@ -116,7 +114,7 @@ export class OutShares implements Recorder {
     const outcomes = await this.#ask(batch, first.hashesPerDifficulty);
     this.#inFlight--;
     this.#sending -= batch.length;
-    if (outcomes) batch.forEach((entry, index) => void entry.settle(outcomes[index] ?? "refused"));
+    if (outcomes) for (const [i, { settle }] of batch.entries()) settle(outcomes[i] ?? "refused");
     else this.#queue = [...batch, ...this.#queue]; // Its old place: order is kept.
     this.#schedule();
   }

@@ -40,8 +40,8 @@ export type Recorded = ShareOutcome | "moved" | "refused";
 
 /** out-shares.ts */
 export interface Recorder {
-  /** Never rejects. Settles when the reporter has spoken; stays open when the instance is closed before. */
-  record(share: Share, hashesPerDifficulty: number, claimant: Claimant): Promise<Recorded>;
+  /** `settle` is called once, when the reporter has spoken; never when the instance is closed before. It must not throw. */
+  record(share: Share, hashesPerDifficulty: number, claimant: Claimant, settle: (outcome: Recorded) => void): void;
   /** Whether this very line brought this share into the log before. Never rejects; false when nobody can say. */
   known(claim: Claim): Promise<boolean>;
   reject(worker: WorkerName, reason: RejectReason): void;

@@ -137,16 +137,16 @@ const lowDifficulty = (achieved: Difficulty, wanted: Difficulty): Refusal =>
 const short = (value: number): string => String(Number(value.toPrecision(6)));
 
 /** A pool has few difficulties at a time and many shares of each: the division is done once. */
-const targets = new Map<string, bigint>();
+const targets: Readonly<Record<ProofOfWorkName, Map<Difficulty, bigint>>> = { sha256d: new Map(), scrypt: new Map() };
 const TARGETS_MAX = 4_096;
 
 export function shareTarget(name: ProofOfWorkName, difficulty: Difficulty): bigint {
-  const key = `${name} ${difficulty}`;
-  let target = targets.get(key);
+  const known = targets[name];
+  let target = known.get(difficulty);
   if (target === undefined) {
     target = chain.difficultyToTarget(name, difficulty);
-    if (targets.size >= TARGETS_MAX) targets.clear();
-    targets.set(key, target);
+    if (known.size >= TARGETS_MAX) known.clear();
+    known.set(difficulty, target);
   }
   return target;
 }

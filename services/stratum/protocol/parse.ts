@@ -1,6 +1,6 @@
 // A client's line -> what it asks, or what is wrong with it. Never throws, whatever the bytes.
 //
-//   bytes -> depth -> JSON -> envelope (id, method, params) -> METHODS -> Line
+//   bytes -> submit-line.ts, or depth -> JSON -> envelope (id, method, params) -> METHODS -> Line
 //
 //   P1. `id` is echoed as it came: kept as JSON text, since a number read and written again may differ.
 //   P2. A line that is no request at all is `garbled` and counts towards letting the client go; a request with wrong params is
@@ -10,6 +10,7 @@ import type { Refusal } from "./errors.js";
 import { refusal } from "./errors.js";
 import { isRefusal, printable } from "./fields.js";
 import { isObject, METHODS, type Request } from "./requests.js";
+import { readSubmitLine } from "./submit-line.js";
 
 export type Line =
   /** `method` as the client wrote it. */
@@ -27,6 +28,9 @@ export const PARAMS_MAX = 64;
 export const ID_LENGTH_MAX = 64;
 const METHOD_LENGTH_MAX = 64;
 
+/** The longest that submit-line.ts reads. */
+const SUBMIT_LENGTH_MAX = 320;
+
 const NO_ID = "null";
 const garbled = (text: string, id = NO_ID): Line => ({ kind: "garbled", id, refusal: refusal("other", text) });
 
@@ -36,6 +40,14 @@ const BRACE = 0x7b;
 const BRACE_END = 0x7d;
 
 export function parseLine(bytes: Uint8Array): Line {
+  const line = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+  const submit = line.length <= SUBMIT_LENGTH_MAX ? readSubmitLine(line.toString("latin1")) : undefined;
+  if (submit) return { kind: "request", id: submit.id, method: "mining.submit", request: submit.request };
+  return parseAny(line);
+}
+
+/** Any line, without the short cut. */
+export function parseAny(bytes: Uint8Array): Line {
   const text = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("utf8").trim();
   if (text === "") return { kind: "silence" };
   const first = text.charCodeAt(0);

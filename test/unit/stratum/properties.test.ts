@@ -5,8 +5,9 @@ import fc from "fast-check";
 import { type ConnectionId, type Difficulty, STATE_BYTES_MAX } from "../../../lib/contracts/index.js";
 import { JobBook, NOTICES_MAX } from "../../../services/stratum/jobs.js";
 import { swappedHash } from "../../../services/stratum/protocol/encode.js";
-import { parseLine } from "../../../services/stratum/protocol/parse.js";
+import { parseAny, parseLine } from "../../../services/stratum/protocol/parse.js";
 import { METHODS } from "../../../services/stratum/protocol/requests.js";
+import { readSubmitLine } from "../../../services/stratum/protocol/submit-line.js";
 import { receive } from "../../../services/stratum/receive.js";
 import { enlisted, greet, type Session } from "../../../services/stratum/session.js";
 import { decodeSnapshot, encodeSnapshot, fitsWorker, type Snapshot } from "../../../services/stratum/snapshot.js";
@@ -14,6 +15,50 @@ import { contextOf, craftJob, SENIOR } from "./craft.js";
 
 test("no bytes make the parser throw", () => {
   fc.assert(fc.property(fc.uint8Array({ maxLength: 300 }), (bytes) => void parseLine(bytes)));
+});
+
+const hexOf = (min: number, max: number) =>
+  fc.string({ unit: fc.constantFrom(..."0123456789abcdefABCDEF"), minLength: min, maxLength: max });
+const odd = fc.oneof(fc.string({ maxLength: 12 }), fc.string({ unit: "binary", maxLength: 12 }), hexOf(0, 20));
+const mostly = (usual: fc.Arbitrary<string>) =>
+  fc.oneof({ weight: 9, arbitrary: usual }, { weight: 1, arbitrary: odd });
+const quoted = (text: fc.Arbitrary<string>) =>
+  fc.oneof(
+    { weight: 9, arbitrary: text.map((it) => JSON.stringify(it)) },
+    { weight: 1, arbitrary: text.map((it) => `"${it}"`) }, // Not always JSON.
+  );
+const submitLine = fc
+  .tuple(
+    fc.oneof(fc.nat().map(String), fc.constantFrom("-1", "007", "1e3", "12345678901234567890", '"x"', "null")),
+    mostly(fc.constant("mining.submit")),
+    fc.tuple(
+      quoted(mostly(fc.constantFrom("alice.rig 1", "a", "w".repeat(128), "w".repeat(129)))),
+      quoted(mostly(fc.constantFrom("88df14441c", "a1-3c", "j".repeat(33)))),
+      quoted(mostly(hexOf(2, 16))),
+      quoted(mostly(hexOf(8, 8))),
+      quoted(mostly(hexOf(8, 8))),
+    ),
+    fc.option(quoted(mostly(hexOf(1, 8)))),
+    fc.constantFrom([0, 1, 2], [1, 2, 0], [2, 0, 1], [0, 2, 1]),
+    fc.constantFrom("", " ", "  "),
+  )
+  .map(([id, method, params, bits, order, space]) => {
+    const list = [...params, ...(bits === null ? [] : [bits])].join(`,${space}`);
+    const parts = [`"id":${space}${id}`, `"method":${space}${JSON.stringify(method)}`, `"params":${space}[${list}]`];
+    return `{${order.map((i) => parts[i]).join(`,${space}`)}}`;
+  });
+
+test("H1 a submit is read by the short cut exactly as by the long way", () => {
+  let short = 0;
+  fc.assert(
+    fc.property(submitLine, fc.constantFrom<BufferEncoding>("utf8", "latin1"), (line, encoding) => {
+      const bytes = Buffer.from(line, encoding);
+      if (readSubmitLine(bytes.toString("latin1"))) short += 1;
+      expect(parseLine(bytes)).toEqual(parseAny(bytes));
+    }),
+    { numRuns: 3_000 },
+  );
+  expect(short).toBeGreaterThan(100);
 });
 
 /** A line that is nearly a request. */

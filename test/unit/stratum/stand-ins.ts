@@ -91,10 +91,10 @@ export class Instance {
   }
 
   #recorder() {
-    const record = async (share: Share): Promise<Recorded> => {
+    const record = async (share: Share, _: number, __: unknown, settle: (outcome: Recorded) => void): Promise<void> => {
       const outcome = await this.outcome(share);
       if (outcome === "recorded") this.shares.push(share);
-      return outcome;
+      settle(outcome);
     };
     const instance = this;
     return {

@@ -74,6 +74,8 @@ function reporter(
   ends.push(() => out.close());
   return { out, calls };
 }
+const recorded = (out: OutShares, it: Share, hashes: number, claimant: { readonly moved: boolean }) =>
+  new Promise((settle) => out.record(it, hashes, claimant, settle));
 const all =
   (outcome: ShareOutcome) =>
   ({ shares = [] }: Call) =>
@@ -82,7 +84,7 @@ const all =
 describe("shares", () => {
   test("what is judged in one tick is recorded in one call, in order", async () => {
     const { out, calls } = reporter(all("recorded"));
-    await Promise.all([1, 2, 3].map((line) => out.record(share(line), 1, here)));
+    await Promise.all([1, 2, 3].map((line) => recorded(out, share(line), 1, here)));
     expect(calls.map(({ shares }) => shares?.map(({ line }) => line))).toEqual([[1, 2, 3]]);
   });
 
@@ -91,7 +93,7 @@ describe("shares", () => {
       if (count < 3) throw new WiringError(count === 1 ? "NO_INSTANCE" : "REMOTE", "away");
       return all("recorded")(request);
     });
-    expect(await out.record(share(1), 1, here)).toBe("recorded");
+    expect(await recorded(out, share(1), 1, here)).toBe("recorded");
     expect(calls).toHaveLength(3);
     expect(out.waiting).toBe(0);
   });
@@ -102,7 +104,7 @@ describe("shares", () => {
       return [];
     });
     const claimant = { moved: false };
-    const outcome = out.record(share(1), 1, claimant);
+    const outcome = recorded(out, share(1), 1, claimant);
     claimant.moved = true;
     expect(await outcome).toBe("moved");
   });
@@ -112,13 +114,13 @@ describe("shares", () => {
       if (request.shares?.some(({ line }) => line === 2)) throw new WiringError("INVALID_REQUEST", "line 2");
       return all("recorded")(request);
     });
-    const outcomes = await Promise.all([1, 2, 3].map((line) => out.record(share(line), 1, here)));
+    const outcomes = await Promise.all([1, 2, 3].map((line) => recorded(out, share(line), 1, here)));
     expect(outcomes).toEqual(["recorded", "refused", "recorded"]);
   });
 
   test("shares of coins with different units travel in different calls", async () => {
     const { out, calls } = reporter(all("recorded"));
-    await Promise.all([out.record(share(1), 1, here), out.record(share(2), 65_536, here)]);
+    await Promise.all([recorded(out, share(1), 1, here), recorded(out, share(2), 65_536, here)]);
     expect(calls).toHaveLength(2);
   });
 
