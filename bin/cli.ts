@@ -62,7 +62,8 @@ async function build(words: readonly string[], columns: number): Promise<Argv> {
     .epilogue("`headframe COMMAND --help` says more. Start with `npm start`.")
     .exitProcess(false)
     .fail((message, error) => {
-      throw error ?? new UsageError(`${message}\nSee \`headframe --help\`.`);
+      if (error && error.name !== "YError") throw error; // A command's own. YError: what yargs thinks of the words.
+      throw new UsageError(`${message}\nSee \`headframe --help\`.`);
     });
 }
 

@@ -34,6 +34,7 @@ test.each([
   ["a request that is no JSON", ["call", "reporter", "workers", "{"], "the request is no JSON"],
   ["a request that does not fit", ["call", "reporter", "workers", '{"limit":"x"}'], "expected number"],
   ["a process manager's file that is not there", ["up", "--circus", "/none"], "cannot read /none"],
+  ["a flag without its value", ["logs", "--share"], "Not enough arguments following: share"],
   ["a time that is none", ["up", "--for", "-1"], "--for takes a number of seconds"],
   ["a level that is none", ["log-level", "all", "loud"], "debug"],
   ["a number that is none", ["miners", "--limit", "0"], "--limit takes a number"],
