@@ -19,6 +19,7 @@ const EVENT_BYTES = 64;
  * counts as silent just when it has most to do.
  */
 export const BATCH_EVENTS_MAX = 512;
+const LIVELY_TICKS = 3;
 /** A batch that fails at once, each time, is not sent more often than this. */
 const PARDON_MS = 250;
 
@@ -62,9 +63,9 @@ export class Backend {
     return this.listed === "ready" && this.joined && this.drainUntilMs === undefined;
   }
 
-  /** Heard lately: in this tick, or the one before. */
+  /** Heard lately: what a probe of each tick needs to come back, and less than any silence. */
   get lively(): boolean {
-    return this.#quietTicks <= 2;
+    return this.#quietTicks <= LIVELY_TICKS;
   }
 
   /** A sign of life: whatever it says. */
