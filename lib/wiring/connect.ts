@@ -29,6 +29,12 @@ const SOCKET_TIMEOUT_MS = 5_000;
 /** A Redis that loads its data is asked again after this; by itself the client waits a second or more. */
 const LOADING_RETRY_MS = 200;
 
+/**
+ * The client waits as long for the end of a socket before it destroys it, also when that has ended already: a process that leaves
+ * while Redis is away would stay for the two seconds of the default.
+ */
+const DISCONNECT_TIMEOUT_MS = 500;
+
 /** Options of a connection that asks. In flight when the socket dies: rejected at once, may have run. */
 export const asking = {
   lazyConnect: false, // Also for a duplicate of a lazy one: without a queue its first command would fail.
@@ -41,6 +47,7 @@ export const asking = {
   retryStrategy,
   maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
 } as const;
 
 /** Options of a connection that listens. */
@@ -56,6 +63,7 @@ export const ears = {
   retryStrategy,
   maxLoadingRetryTime: LOADING_RETRY_MS,
   keepAlive: 10_000,
+  disconnectTimeout: DISCONNECT_TIMEOUT_MS,
 } as const;
 
 /** Waits for `ready` at most timeoutMs. Resolves anyway: whoever asks then gets the connection's own error. */

@@ -24,6 +24,8 @@ export interface RedisOptionsForTest {
 /** A redis-server is up within tens of milliseconds; on a loaded machine within seconds. */
 const START_MS = 10_000;
 const START_ATTEMPTS = 5;
+/** The client waits as long for a socket that has ended already. */
+const LEAVE_MS = 100;
 
 export async function startRedis(options: RedisOptionsForTest = {}): Promise<RedisServer> {
   const directory = await mkdtemp(join(tmpdir(), "headframe-redis-"));
@@ -67,7 +69,7 @@ export class RedisServer {
 
   /** A client that is closed with the server. */
   client(options: Omit<RedisOptions, "replyMapping"> = {}): Redis {
-    const client = new Redis(this.url, options);
+    const client = new Redis(this.url, { disconnectTimeout: LEAVE_MS, ...options });
     client.on("error", () => {}); // Tests stop the server on purpose.
     this.#clients.add(client);
     return client;

@@ -70,7 +70,7 @@ export async function startSentinels(): Promise<SentinelSet> {
   atEnd(() => rm(directory, { recursive: true, force: true }));
   const ports = await freePorts(3);
   for (const port of ports) await startSentinel(directory, port, master.port);
-  const asked = new Redis({ port: ports[0] ?? 0, commandTimeout: 1_000 });
+  const asked = new Redis({ port: ports[0] ?? 0, commandTimeout: 1_000, disconnectTimeout: 100 });
   asked.on("error", () => {}); // It is asked again.
   atEnd(() => asked.disconnect());
   await until("the sentinels know each other and the replicas", START_MS, async () => {
