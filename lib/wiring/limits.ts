@@ -5,7 +5,7 @@ export interface Limits {
   readonly callsMax: number;
   /** One message's payload, encoded. A job with 4,000 transactions' branch is under 2 kB; a share batch under 1 MB. */
   readonly messageBytesMax: number;
-  /** A frame is sent early when it has grown to this: larger ones delay the first message and gain nothing. */
+  /** A frame is sent early when it has grown to this, so that the peer works on its beginning while we make its end. */
   readonly frameBytes: number;
   /** What may be under way to a peer before it has read it. More than a loopback round trip can drain at full speed. */
   readonly windowBytes: number;
@@ -40,7 +40,7 @@ const MIB = 1_048_576;
 export const defaultLimits: Limits = {
   callsMax: 16_384,
   messageBytesMax: 8 * MIB,
-  frameBytes: 256 * 1_024,
+  frameBytes: 32 * 1_024,
   windowBytes: 4 * MIB,
   requestQueueBytes: 16 * MIB,
   pushQueueBytes: 4 * MIB,

@@ -34,6 +34,11 @@ export class Call extends Timed {
   id = 0;
   /** True once the running attempt may have reached its target. */
   sent = false;
+  /** What time it is, while the call is being made: one look at the clock for its deadline and its budget. Otherwise 0. */
+  justMadeMs = 0;
+  /** Its neighbours among its client's calls. Kept by dispatch. */
+  before: Call | undefined;
+  after: Call | undefined;
   /** True once a reply has settled it. */
   replied = false;
   /** What the caller got instead of a reply. */

@@ -62,15 +62,11 @@ export class ServiceClient<C extends Contract> implements Client<C> {
     const { roster, clock } = this.#parts;
     const direct = roster.local?.direct?.(this.#dispatch, roster.service, method, request);
     if (direct) return direct;
-    const call = new Call(
-      this.#dispatch,
-      roster.service,
-      method,
-      request,
-      clock.nowMs() + method.spec.timeoutMs,
-      options,
-    );
+    const nowMs = clock.nowMs();
+    const call = new Call(this.#dispatch, roster.service, method, request, nowMs + method.spec.timeoutMs, options);
+    call.justMadeMs = nowMs;
     this.#dispatch.start(call);
+    call.justMadeMs = 0;
     return call.promise;
   }
 

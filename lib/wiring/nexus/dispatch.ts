@@ -28,7 +28,8 @@ export interface DispatchParts {
 
 export class Dispatch implements CallKeeper {
   readonly #parts: DispatchParts;
-  readonly #calls = new Set<Call>();
+  /** The youngest call under way; the others follow by `before`. A list through the calls themselves: every call enters and leaves it. */
+  #youngest: Call | undefined;
   readonly #parked = new Set<Call>();
   readonly #unlisten: () => void;
   readonly #ok: (by: number) => void;
@@ -48,7 +49,7 @@ export class Dispatch implements CallKeeper {
       call.reject(new CallFailure("OVERLOADED", text));
       return;
     }
-    this.#calls.add(call);
+    this.#enter(call);
     wheel.add(call);
     if (failed) call.fail(failed);
     else this.#attempt(call);
@@ -58,7 +59,7 @@ export class Dispatch implements CallKeeper {
   adopt(call: Call, target: Target): void {
     const { limit, wheel } = this.#parts;
     limit.add();
-    this.#calls.add(call);
+    this.#enter(call);
     wheel.add(call);
     this.#begin(call, target);
   }
@@ -71,16 +72,36 @@ export class Dispatch implements CallKeeper {
   /** Nothing goes out any more; what is under way is settled. */
   close(): void {
     this.#unlisten();
-    for (const call of this.#calls) call.abandon();
+    const calls: Call[] = [];
+    for (let call = this.#youngest; call; call = call.before) calls.unshift(call);
+    for (const call of calls) call.abandon();
+  }
+
+  #enter(call: Call): void {
+    call.before = this.#youngest;
+    if (this.#youngest) this.#youngest.after = call;
+    this.#youngest = call;
+  }
+
+  /** False: it was not in, or is out already. */
+  #left(call: Call): boolean {
+    const { before, after } = call;
+    if (after === undefined && this.#youngest !== call) return false;
+    if (after) after.before = before;
+    else this.#youngest = before;
+    if (before) before.after = after;
+    call.before = undefined;
+    call.after = undefined;
+    return true;
   }
 
   finished(call: Call): void {
-    if (!this.#calls.delete(call)) return;
+    if (!this.#left(call)) return;
     const { limit, wheel, tally } = this.#parts;
     limit.give();
     wheel.remove(call);
     call.stopWaiting?.();
-    this.#parked.delete(call);
+    if (this.#parked.size > 0) this.#parked.delete(call);
     if (call.replied) this.#ok(1);
     else tally.count("wiring.calls", { service: call.service, outcome: call.failedWith?.code ?? "ok" });
     const target = call.target;

@@ -1,12 +1,11 @@
 // Hosted: this process' own instance of a service: its handlers, its subscribers, its way out.
 //
 //   local.ts       (a call made here)  ---\
-//                                          > invoke --> handler        push --> every Subscriber (local.ts, rpc/session.ts)
+//                                          > invoke --> handler        push --> audience.ts --> subscribers
 //   rpc/session.ts (a call of a peer)  ---/
 //
 //   H1. Announce, finish, leave: discovery says `draining` before a call is refused; what had begun is finished.
-//   H2. A push is encoded once, however many subscribers it has, and not at all if none of them is in another process.
-//   H3. A subscriber gets the snapshot as of its subscription, then every push after it, in order.
+//   H2. A subscriber gets the snapshot as of its subscription, then every push after it, in order.
 
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, PushName } from "../contract.js";
@@ -15,30 +14,9 @@ import type { Instance, InstanceId, InstanceState } from "../discovery/instance.
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
-import { encodePayload } from "../rpc/payload.js";
+import { Audience, type Subscriber } from "./audience.js";
 import type { CallContext, Hosted, HostOptions, Implementation, PeerId } from "./nexus.js";
 import type { Tally } from "./tally.js";
-
-/** A push on its way to its subscribers; its bytes are made when the first one needs them (H2). */
-export class Outgoing {
-  #bytes: Uint8Array | undefined;
-
-  constructor(readonly message: unknown) {}
-
-  get bytes(): Uint8Array {
-    this.#bytes ??= encodePayload(this.message);
-    return this.#bytes;
-  }
-}
-
-/** One subscription of one peer, at the sending end. */
-export interface Subscriber {
-  readonly peer: PeerId;
-  /** Next in the stream. False: its queue is full; the message is dropped and its number is not used again. */
-  push(outgoing: Outgoing): boolean;
-  /** Before everything pushed after this. Never dropped: kept back while the queue is full. */
-  snapshot(take: () => readonly Outgoing[]): void;
-}
 
 export type HostedMethod = CommonMethod;
 
@@ -61,7 +39,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   readonly served: Readonly<Record<"ok" | "failed" | "refused", (by: number) => void>>;
   readonly #options: HostOptions<C>;
   readonly #parts: HostedParts;
-  readonly #subscribers = new Map<string, Map<PeerId, Set<Subscriber>>>();
+  readonly #audiences = new Map<string, Audience>();
   readonly #pushed: (by: number) => void;
   readonly #lost: (by: number) => void;
   #instance: Instance;
@@ -84,7 +62,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     this.#instance = instance;
     const common = parts.common.map((method) => [method.name, method] as const);
     this.methods = new Map([...common, ...methodsOf(contract, implementation)]);
-    for (const push of Object.keys(contract.pushes)) this.#subscribers.set(push, new Map());
+    for (const [push, spec] of Object.entries(contract.pushes)) this.#audiences.set(push, new Audience(spec));
     const counter = (outcome: string) => parts.tally.counter("wiring.served", { service: contract.service, outcome });
     this.served = { ok: counter("ok"), failed: counter("failed"), refused: counter("refused") };
     this.#pushed = parts.tally.counter("wiring.pushed", { service: contract.service });
@@ -115,8 +93,14 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
    */
   invoke(method: string, request: unknown, context: CallContext): unknown {
     const found = this.methods.get(method);
-    if (!found || this.#instance.state === "draining" || this.#closing) throw this.#refusal(method);
-    const result = found.handler(request, context);
+    if (!found) throw this.#refusal(method);
+    return this.run(found, request, context);
+  }
+
+  /** The same with a method of ours that was looked up before. */
+  run(method: HostedMethod, request: unknown, context: CallContext): unknown {
+    if (this.#instance.state === "draining" || this.#closing) throw this.#refusal(method.name);
+    const result = method.handler(request, context);
     if (isThenable(result)) this.#working += 1;
     return result;
   }
@@ -136,40 +120,31 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   }
 
   push<P extends PushName<C>>(push: P, message: MessageOf<C, P>): void {
-    const peers = this.#subscribers.get(push);
-    if (!peers || peers.size === 0) return;
-    const outgoing = new Outgoing(message);
-    for (const subscribers of peers.values()) this.#send(subscribers, outgoing);
+    const audience = this.#audiences.get(push);
+    if (audience) this.#pushedTo(audience.push(message), audience.size);
   }
 
   pushTo<P extends PushName<C>>(peer: PeerId, push: P, message: MessageOf<C, P>): boolean {
-    const subscribers = this.#subscribers.get(push)?.get(peer);
-    return subscribers !== undefined && this.#send(subscribers, new Outgoing(message));
+    const sent = this.#audiences.get(push)?.pushTo(peer, message);
+    if (sent) this.#pushedTo(sent.taken, sent.of);
+    return sent !== undefined && sent.taken === sent.of;
   }
 
-  #send(subscribers: ReadonlySet<Subscriber>, outgoing: Outgoing): boolean {
-    let all = true;
-    for (const subscriber of subscribers) {
-      if (subscriber.push(outgoing)) this.#pushed(1);
-      else {
-        all = false;
-        this.#lost(1);
-      }
-    }
-    return all;
+  #pushedTo(taken: number, of: number): void {
+    if (taken > 0) this.#pushed(taken);
+    if (taken < of) this.#lost(of - taken);
   }
 
   subscribers(push: PushName<C>): readonly PeerId[] {
-    return [...(this.#subscribers.get(push)?.keys() ?? [])];
+    return this.#audiences.get(push)?.peers ?? [];
   }
 
   /** False: there is no such push. */
   subscribe(push: string, subscriber: Subscriber): boolean {
-    const peers = this.#subscribers.get(push);
-    if (!peers || this.#closing) return false;
-    const subscribers = peers.get(subscriber.peer) ?? new Set();
-    peers.set(subscriber.peer, subscribers.add(subscriber));
-    this.resync(push, subscriber); // H3
+    const audience = this.#audiences.get(push);
+    if (!audience || this.#closing) return false;
+    audience.add(subscriber);
+    this.resync(push, subscriber); // H2
     this.#guarded("onSubscribe", () => this.#options.onSubscribe?.(subscriber.peer, push as PushName<C>));
     return true;
   }
@@ -177,21 +152,19 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   /** Sends the snapshot (again). */
   resync(push: string, subscriber: Subscriber): void {
     const snapshot = this.#options.snapshots?.[push as PushName<C>];
-    if (!snapshot) return;
+    const audience = this.#audiences.get(push);
+    if (!snapshot || !audience) return;
     subscriber.snapshot(() => {
       let messages: readonly unknown[] = [];
       this.#guarded(`snapshot of ${push}`, () => {
         messages = snapshot();
       });
-      return messages.map((message) => new Outgoing(message));
+      return messages.map((message) => audience.outgoing(message));
     });
   }
 
   unsubscribe(push: string, subscriber: Subscriber): void {
-    const peers = this.#subscribers.get(push);
-    const subscribers = peers?.get(subscriber.peer);
-    subscribers?.delete(subscriber);
-    if (subscribers?.size === 0) peers?.delete(subscriber.peer);
+    this.#audiences.get(push)?.remove(subscriber);
   }
 
   /** A peer that called or subscribed is gone. Its subscriptions have been taken out. */
@@ -251,7 +224,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
 
   async #close(): Promise<void> {
     const withdrawn = this.#registration?.withdraw();
-    this.#subscribers.clear();
+    for (const audience of this.#audiences.values()) audience.clear();
     this.#parts.closed();
     await withdrawn?.catch((error: unknown) => {
       this.#parts.log.warn(

@@ -7,11 +7,12 @@ import type { Clock } from "../clock.js";
 import type { PushSpec } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
 import { Breaker } from "../guard/breaker.js";
+import type { Outgoing, Subscriber } from "./audience.js";
 import { Call } from "./call.js";
 import { Context } from "./context.js";
 import type { Dispatch } from "./dispatch.js";
 import { CallFailure, handlerFailure } from "./failure.js";
-import { type HostedService, isThenable, type Outgoing, type Subscriber } from "./hosted.js";
+import { type HostedService, isThenable } from "./hosted.js";
 import type { PeerId } from "./nexus.js";
 import type { NamedMethod, PushSink, PushStream, Target } from "./target.js";
 

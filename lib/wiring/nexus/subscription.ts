@@ -79,8 +79,12 @@ export class PushSubscription implements Subscription {
         this.#guarded(() => listener.onJoin?.(target.instance));
       },
       message: (message, sequence) => {
-        const from = { instance: target.instance, sequence, snapshot: sequence === 0 };
-        this.#guarded(() => listener.onMessage(message, from));
+        if (this.#closed) return; // S2
+        try {
+          listener.onMessage(message, { instance: target.instance, sequence, snapshot: sequence === 0 });
+        } catch (error) {
+          this.#threw(error);
+        }
       },
       gap: (expected, received) => {
         tally.count("wiring.gaps", { service: roster.service });
@@ -103,8 +107,13 @@ export class PushSubscription implements Subscription {
     try {
       run();
     } catch (error) {
-      const { log, roster, push } = this.#parts;
-      log.error({ err: error, service: roster.service, push }, "a push listener threw; carrying on"); // S1
+      this.#threw(error);
     }
+  }
+
+  /** S1 */
+  #threw(error: unknown): void {
+    const { log, roster, push } = this.#parts;
+    log.error({ err: error, service: roster.service, push }, "a push listener threw; carrying on");
   }
 }

@@ -16,9 +16,8 @@ import { CallFailure, failureFromWire } from "../nexus/failure.js";
 import { KIND } from "./frames.js";
 import { Lane, type Outbox, type Waiting } from "./outbox.js";
 import { encodePayload } from "./payload.js";
+import { Slots } from "./slots.js";
 import { readPayload } from "./validate.js";
-
-const ID_MAX = 0xffff_ffff;
 
 export interface CallDeskParts {
   readonly outbox: Outbox;
@@ -29,9 +28,8 @@ export interface CallDeskParts {
 export class CallDesk {
   readonly #parts: CallDeskParts;
   readonly #lane: Lane;
-  readonly #sent = new Map<number, Call>();
+  readonly #sent = new Slots<Call>();
   readonly #waiting = new Map<Call, Waiting>();
-  #lastId = 0;
   #lastName = 0;
 
   constructor(parts: CallDeskParts) {
@@ -53,12 +51,12 @@ export class CallDesk {
   /** Encodes the request right in the frame. @returns false: that cannot be, and nothing has happened. */
   #sendQuickly(call: Call, name: number): boolean {
     const { outbox, limits } = this.#parts;
-    const budgetMs = this.#budgetMs(call);
+    const budgetMs = Math.ceil(call.deadlineMs - (call.justMadeMs || this.#parts.clock.nowMs()));
     if (budgetMs <= 0) return false;
     const id = this.#begun(call);
     if (outbox.write(KIND.request, id, name, budgetMs, call.method.request, call.request, limits.messageBytesMax))
       return true;
-    this.#sent.delete(id);
+    this.#sent.take(id);
     call.id = 0;
     call.sent = false;
     return false;
@@ -93,11 +91,9 @@ export class CallDesk {
 
   /** Into the books before into the frame: a socket that is dead says so at once. @returns the call's id. */
   #begun(call: Call): number {
-    const id = this.#nextId();
-    call.id = id;
     call.sent = true; // A2
-    this.#sent.set(id, call);
-    return id;
+    call.id = this.#sent.add(call);
+    return call.id;
   }
 
   #wait(call: Call, name: number, payload: Uint8Array): void {
@@ -124,12 +120,12 @@ export class CallDesk {
     if (waiting) {
       this.#waiting.delete(call);
       this.#parts.outbox.withdraw(waiting);
-    } else if (this.#sent.delete(call.id)) this.#parts.outbox.control(KIND.cancel, call.id);
+    } else if (this.#sent.take(call.id)) this.#parts.outbox.control(KIND.cancel, call.id);
   }
 
   /** @returns false: the reply made no sense. */
   reply(id: number, frame: Buffer, start: number, end: number): boolean {
-    const call = this.#take(id);
+    const call = this.#sent.take(id);
     if (!call) return true; // Given up meanwhile.
     const read = readPayload(call.method.reply, frame, start, end); // A3
     if (read.ok) {
@@ -142,30 +138,18 @@ export class CallDesk {
   }
 
   failure(id: number, wire: string): void {
-    this.#take(id)?.fail(failureFromWire(wire));
+    this.#sent.take(id)?.fail(failureFromWire(wire));
   }
 
   /** The link, or one instance behind it, is gone. @param lost Which calls; default all. */
   lose(reason: string, lost: (call: Call) => boolean = () => true): void {
     const waiting = [...this.#waiting.keys()].filter(lost);
-    const sent = [...this.#sent.values()].filter(lost);
+    const sent = this.#sent.all().filter(lost);
     // Out of the books first: what fails now may begin anew at once, elsewhere.
     for (const call of waiting) this.abandon(call);
-    for (const call of sent) this.#sent.delete(call.id);
+    for (const call of sent) this.#sent.take(call.id);
     for (const call of sent) call.fail(new CallFailure("DISCONNECTED", `${call}: ${reason}, with the call in flight`));
     for (const call of waiting)
       call.fail(new CallFailure("NO_INSTANCE", `${call}: ${reason}, before the request was sent`));
-  }
-
-  #take(id: number): Call | undefined {
-    const call = this.#sent.get(id);
-    if (call) this.#sent.delete(id);
-    return call;
-  }
-
-  #nextId(): number {
-    do this.#lastId = this.#lastId === ID_MAX ? 1 : this.#lastId + 1;
-    while (this.#sent.has(this.#lastId));
-    return this.#lastId;
   }
 }

@@ -15,7 +15,7 @@ import { CRAMPED } from "../quick/writer.js";
 
 /** `id a b payload` of each kind. c -> s: from who connected (client.ts) to who listens (server.ts). */
 export const KIND = {
-  /** c -> s, first. a: protocol version, b: window in bytes. Payload: the caller's PeerId. */
+  /** c -> s, first. id: what the caller understands beside the rest (UNDERSTOOD), a: protocol version, b: window in bytes. Payload: the caller's PeerId. */
   hello: 1,
   /** s -> c, the answer. a: protocol version, b: window in bytes. Payload: the listener's PeerId. */
   welcome: 2,
@@ -49,7 +49,12 @@ export const KIND = {
   resync: 17,
   /** s -> c. Payload: an instance id that this process no longer serves. */
   withdrawn: 18,
+  /** s -> c, to who understands it. id: the subscription's, a + b * 2^32: the first one's number. Payload: (length u32 | message)*. */
+  pushes: 19,
 } as const;
+
+/** Bits of a hello's id. */
+export const UNDERSTOOD = { pushes: 1 } as const;
 
 /** Spoken between processes; a peer with another one is refused at `hello`. */
 export const PROTOCOL_VERSION = 1;
@@ -86,8 +91,8 @@ function putUint32(bytes: Buffer, value: number, at: number): void {
   bytes[at + 3] = value >>> 24;
 }
 
-/** `at + 4` is within the frame: checkFrame has seen to it. */
-function uint32At(bytes: Buffer, at: number): number {
+/** Of four bytes that are there: who calls it has seen to that. */
+export function uint32At(bytes: Buffer, at: number): number {
   return (
     ((bytes[at] ?? 0) | ((bytes[at + 1] ?? 0) << 8) | ((bytes[at + 2] ?? 0) << 16)) +
     (bytes[at + 3] ?? 0) * 0x1_00_00_00
@@ -160,7 +165,7 @@ export class FrameWriter {
     frame[0] = MAGIC;
     frame[1] = FORMAT;
     frame.writeDoubleLE(sentAtMs, 2);
-    this.#sizeHint = Math.max(256, this.#length);
+    this.#sizeHint = this.#length + (this.#length >>> 3) + MESSAGE_HEADER_BYTES + WRITE_BYTES;
     this.#bytes = Buffer.alloc(0);
     this.#length = 0;
     return frame;

@@ -18,7 +18,7 @@ import type { Limits } from "../limits.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
-import { FrameError, type FrameSink, joined, KIND, PROTOCOL_VERSION, readFrame } from "./frames.js";
+import { FrameError, type FrameSink, joined, KIND, PROTOCOL_VERSION, readFrame, UNDERSTOOD } from "./frames.js";
 import { Inbox } from "./inbox.js";
 import { type Flusher, Outbox } from "./outbox.js";
 import { Sender } from "./sender.js";
@@ -111,7 +111,13 @@ export class Link implements FrameSink {
       queueMicrotask(() => this.#lost(`its address cannot be used: ${String(error)}`));
       return;
     }
-    this.#outbox.control(KIND.hello, 0, PROTOCOL_VERSION, this.#parts.limits.windowBytes, Buffer.from(self));
+    this.#outbox.control(
+      KIND.hello,
+      UNDERSTOOD.pushes,
+      PROTOCOL_VERSION,
+      this.#parts.limits.windowBytes,
+      Buffer.from(self),
+    );
     void this.#receive();
   }
 
@@ -145,6 +151,7 @@ export class Link implements FrameSink {
       if (!this.calls.reply(id, frame, start, end))
         this.#parts.malformed(`an invalid reply from ${this.address.endpoint}`);
     } else if (kind === KIND.push) this.streams.message(id, joined(a, b), frame, start, end);
+    else if (kind === KIND.pushes) this.streams.run(id, joined(a, b), frame, start, end);
     else if (kind === KIND.credit) this.#outbox.credit(a, b);
     else if (kind === KIND.failure) this.calls.failure(id, frame.toString("utf8", start, end));
     else if (kind === KIND.subscribed) this.streams.begun(id);

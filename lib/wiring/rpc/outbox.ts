@@ -11,7 +11,8 @@
 //   O3. What waits is not encoded into a frame, so it can still be taken back: a request that waits was not sent.
 
 import type { Codec } from "../quick/codec.js";
-import { FRAME_COST, FrameWriter, joined, MESSAGE_HEADER_BYTES } from "./frames.js";
+import { FRAME_COST, FrameWriter, highHalf, joined, KIND, lowHalf, MESSAGE_HEADER_BYTES } from "./frames.js";
+import type { Run } from "./run.js";
 
 /** A kind of waiting messages with a bound of its own. */
 export class Lane {
@@ -31,6 +32,22 @@ export interface Waiting {
   readonly size: number;
   /** Its turn: put it into the frame. */
   write(frame: FrameWriter): void;
+}
+
+/** A message in a run: from where to where. */
+export interface InRun {
+  readonly run: Run | undefined;
+  readonly start: number;
+  readonly end: number;
+}
+
+/** A part of a run that belongs into the frame, at its end, and is not copied yet: it may still grow. */
+interface Tail {
+  readonly run: Run;
+  readonly id: number;
+  readonly sequence: number;
+  readonly start: number;
+  end: number;
 }
 
 /** Ends a tick for every outbox that was written to. */
@@ -68,6 +85,7 @@ export class Outbox {
   readonly #frame = new FrameWriter();
   readonly #waiting = new Set<Waiting>();
   #whenEmpty: (() => void) | undefined;
+  #tail: Tail | undefined;
   #dirty = false;
   #closed = false;
   #sent = 0;
@@ -93,6 +111,7 @@ export class Outbox {
   /** A message that leaves with this tick: ask fits() before. */
   put(kind: number, id: number, a: number, b: number, payload?: Uint8Array): void {
     if (this.#closed) return;
+    this.#seal();
     this.#frame.put(kind, id, a, b, payload);
     this.#written();
   }
@@ -104,6 +123,7 @@ export class Outbox {
    */
   write(kind: number, id: number, a: number, b: number, codec: Codec, value: unknown, bytesMax: number): boolean {
     if (this.#closed || this.#waiting.size > 0) return false;
+    this.#seal();
     const underWay = this.#sent - this.#read + this.#frame.length;
     const size = this.#frame.write(kind, id, a, b, codec, value);
     if (size < 0) return false;
@@ -113,6 +133,43 @@ export class Outbox {
     }
     this.#written();
     return true;
+  }
+
+  /**
+   * The next message of a push, which leaves with this tick as part of a run.
+   *
+   * @returns false: it does not fit the window.
+   */
+  follow(id: number, sequence: number, { run, start, end }: InRun): boolean {
+    if (this.#closed || this.#waiting.size > 0 || !run) return false;
+    const tail = this.#tail;
+    if (tail && tail.run === run && tail.id === id && tail.end === start) {
+      if (!this.#fitsWindow(end - start)) return false;
+      tail.end = end;
+    } else {
+      this.#seal();
+      if (!this.#fitsWindow(end - start + MESSAGE_HEADER_BYTES)) return false;
+      run.followers += 1;
+      this.#tail = { run, id, sequence, start, end };
+    }
+    this.#written();
+    return true;
+  }
+
+  /** Copies the tail into the frame: something else comes behind it, or the frame leaves. */
+  #seal(): void {
+    const tail = this.#tail;
+    if (!tail) return;
+    const { run, id, sequence, start, end } = tail;
+    this.#tail = undefined;
+    run.followers -= 1;
+    this.#frame.put(KIND.pushes, id, lowHalf(sequence), highHalf(sequence), run.bytes.subarray(start, end));
+  }
+
+  /** Bytes of this tick so far. */
+  #ready(): number {
+    const tail = this.#tail;
+    return this.#frame.length + (tail ? MESSAGE_HEADER_BYTES + tail.end - tail.start : 0);
   }
 
   /** A message that neither waits nor counts (O2). */
@@ -161,7 +218,7 @@ export class Outbox {
 
   flush(): void {
     this.#dirty = false;
-    if (this.#frame.length > 0) this.#transmit();
+    if (this.#ready() > 0) this.#transmit();
   }
 
   /** Resolves when nothing waits any more. */
@@ -175,12 +232,14 @@ export class Outbox {
   /** Forgets what waits; puts nothing out any more. */
   close(): void {
     this.#closed = true;
+    if (this.#tail) this.#tail.run.followers -= 1;
+    this.#tail = undefined;
     for (const waiting of this.#waiting) this.withdraw(waiting);
     this.#whenEmpty?.();
   }
 
   #fitsWindow(size: number): boolean {
-    return this.#fitsBeside(this.#sent - this.#read + this.#frame.length, size);
+    return this.#fitsBeside(this.#sent - this.#read + this.#ready(), size);
   }
 
   #fitsBeside(underWay: number, size: number): boolean {
@@ -189,7 +248,7 @@ export class Outbox {
   }
 
   #written(): void {
-    if (this.#frame.length >= this.#parts.frameBytes) this.#transmit();
+    if (this.#ready() >= this.#parts.frameBytes) this.#transmit();
     else if (!this.#dirty) {
       this.#dirty = true;
       this.#parts.flusher.add(this);
@@ -197,6 +256,7 @@ export class Outbox {
   }
 
   #transmit(): void {
+    this.#seal();
     const frame = this.#frame.take(this.#parts.nowMs());
     this.#sent += frame.length + FRAME_COST;
     this.#parts.transmit(frame);
@@ -207,6 +267,7 @@ export class Outbox {
     for (const waiting of this.#waiting) {
       if (!this.#fitsWindow(waiting.size + MESSAGE_HEADER_BYTES)) break;
       this.withdraw(waiting);
+      this.#seal();
       waiting.write(this.#frame);
       if (this.#frame.length > 0) this.#written();
     }

@@ -8,10 +8,11 @@
 //   P1. A slow subscriber costs at most its lane; what does not fit is dropped for it alone.
 //   P2. The subscriber always learns of a hole, even if no push follows, and gets a snapshot that is newer than the hole.
 
-import type { Outgoing, Subscriber } from "../nexus/hosted.js";
+import type { Outgoing, Subscriber } from "../nexus/audience.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { highHalf, KIND, lowHalf } from "./frames.js";
 import type { Lane, Outbox } from "./outbox.js";
+import { RUN_HEAD_BYTES } from "./run.js";
 
 export class RemoteSubscriber implements Subscriber {
   #next = 1;
@@ -21,6 +22,7 @@ export class RemoteSubscriber implements Subscriber {
   /**
    * @param id The subscription's, on its link.
    * @param lane Shared by all subscriptions of the link.
+   * @param runs The peer understands several messages under one head.
    */
   constructor(
     readonly peer: PeerId,
@@ -28,12 +30,14 @@ export class RemoteSubscriber implements Subscriber {
     readonly outbox: Outbox,
     readonly lane: Lane,
     readonly bytesMax: number,
+    readonly runs: boolean,
   ) {}
 
   push(outgoing: Outgoing): boolean {
     const sequence = this.#next;
     this.#next += 1;
     if (this.#holed) return false;
+    if (this.#pushQuickly(outgoing, sequence)) return true;
     const { bytes } = outgoing;
     const taken =
       bytes.length <= this.bytesMax &&
@@ -42,6 +46,16 @@ export class RemoteSubscriber implements Subscriber {
     this.#holed = true; // P1
     this.mend(); // At once when it was only this message that was too large.
     return false;
+  }
+
+  /** Encoded for all in one run, or for this one in its frame. False: not this way, and nothing has happened. */
+  #pushQuickly(outgoing: Outgoing, sequence: number): boolean {
+    const { outbox, id, bytesMax } = this;
+    if (this.runs && outgoing.inRun())
+      return outgoing.end - outgoing.start <= bytesMax + RUN_HEAD_BYTES && outbox.follow(id, sequence, outgoing);
+    if (outgoing.run) return false;
+    const { codec, message } = outgoing;
+    return outbox.write(KIND.push, id, lowHalf(sequence), highHalf(sequence), codec, message, bytesMax);
   }
 
   snapshot(take: () => readonly Outgoing[]): void {

@@ -16,7 +16,7 @@ import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
 import { type Curve, routerCurve } from "./curve.js";
 import { Doorman } from "./doorman.js";
-import { FrameError, FrameWriter, KIND, PROTOCOL_VERSION, readFrame } from "./frames.js";
+import { FrameError, FrameWriter, KIND, PROTOCOL_VERSION, readFrame, UNDERSTOOD } from "./frames.js";
 import type { Flusher } from "./outbox.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
@@ -40,6 +40,12 @@ export interface ServerParts {
   readonly log: Log;
   readonly curve: Curve | undefined;
   malformed(why: string): void;
+}
+
+interface Hello {
+  readonly peer: PeerId;
+  readonly windowBytes: number;
+  readonly understood: number;
 }
 
 type Parts = [route: Buffer, frame: Buffer];
@@ -167,10 +173,12 @@ export class Server {
     let refusal = "say hello first";
     let session: Session | undefined;
     readFrame(frame, {
-      message: (kind, _id, version, windowBytes, start, end) => {
+      message: (kind, understood, version, windowBytes, start, end) => {
         if (kind !== KIND.hello || session) return;
         refusal = this.#refusal(version, windowBytes, end - start);
-        if (!refusal) session = this.#admit(route, key, frame.toString("utf8", start, end) as PeerId, windowBytes);
+        if (refusal) return;
+        const peer = frame.toString("utf8", start, end) as PeerId;
+        session = this.#admit(route, key, { peer, windowBytes, understood });
       },
     });
     if (session)
@@ -186,7 +194,7 @@ export class Server {
     return "";
   }
 
-  #admit(route: Buffer, key: string, peer: PeerId, windowBytes: number): Session {
+  #admit(route: Buffer, key: string, { peer, windowBytes, understood }: Hello): Session {
     // A process has one link to us at a time: another one says that it has given the older up.
     for (const [olderKey, older] of this.#sessions) {
       if (older.peer === peer) this.#end(olderKey, "it connected anew");
@@ -195,6 +203,7 @@ export class Server {
     const session = new Session({
       peer,
       windowBytes: Math.min(windowBytes, limits.windowBytes), // The smaller one holds, in both directions.
+      runs: (understood & UNDERSTOOD.pushes) !== 0,
       clock,
       limits,
       flusher,

@@ -21,6 +21,8 @@ import { findMethod, type Named, Work, type WorkRoom } from "./work.js";
 export interface SessionParts {
   readonly peer: PeerId;
   readonly windowBytes: number;
+  /** The peer understands KIND.pushes. */
+  readonly runs: boolean;
   readonly clock: Clock;
   readonly limits: Limits;
   readonly flusher: Flusher;
@@ -151,7 +153,7 @@ export class Session implements FrameSink {
   }
 
   #subscribe(id: number, start: number, end: number): void {
-    const { limits } = this.#parts;
+    const { limits, runs } = this.#parts;
     const [instanceId = "", push = ""] = this.#frame.toString("utf8", start, end).split("\n", 2);
     const hosted = this.#parts.hosted(instanceId);
     if (!hosted) {
@@ -159,7 +161,7 @@ export class Session implements FrameSink {
       return;
     }
     if (this.#subscriptions.has(id) || this.#subscriptions.size >= limits.namesMax) return;
-    const subscriber = new RemoteSubscriber(this.peer, id, this.outbox, this.#pushes, limits.messageBytesMax);
+    const subscriber = new RemoteSubscriber(this.peer, id, this.outbox, this.#pushes, limits.messageBytesMax, runs);
     this.#touched.add(hosted);
     this.outbox.control(KIND.subscribed, id);
     this.#subscriptions.set(id, { hosted, push, subscriber });

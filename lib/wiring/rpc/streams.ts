@@ -10,8 +10,9 @@
 import type { PushSpec } from "../contract.js";
 import type { PushSink, PushStream } from "../nexus/target.js";
 import { type Codec, codecOf } from "../quick/codec.js";
-import { KIND } from "./frames.js";
+import { KIND, uint32At } from "./frames.js";
 import type { Outbox } from "./outbox.js";
+import { RUN_HEAD_BYTES } from "./run.js";
 import { readPayload } from "./validate.js";
 
 interface Stream {
@@ -20,6 +21,7 @@ interface Stream {
   readonly sink: PushSink;
   /** The number that comes next. */
   expected: number;
+  open: boolean;
 }
 
 export class Streams {
@@ -37,10 +39,12 @@ export class Streams {
   open(instanceId: string, push: string, spec: PushSpec, sink: PushSink): PushStream {
     this.#lastId += 1;
     const id = this.#lastId;
-    this.#streams.set(id, { push, codec: codecOf(spec.message), sink, expected: 1 });
+    const stream: Stream = { push, codec: codecOf(spec.message), sink, expected: 1, open: true };
+    this.#streams.set(id, stream);
     this.#outbox.control(KIND.subscribe, id, 0, 0, Buffer.from(`${instanceId}\n${push}`));
     return {
       close: () => {
+        stream.open = false;
         if (this.#streams.delete(id)) this.#outbox.control(KIND.unsubscribe, id);
       },
     };
@@ -52,7 +56,26 @@ export class Streams {
 
   message(id: number, sequence: number, frame: Buffer, start: number, end: number): void {
     const stream = this.#streams.get(id);
-    if (!stream) return; // Closed meanwhile.
+    if (stream) this.#one(id, stream, sequence, frame, start, end); // Otherwise closed meanwhile.
+  }
+
+  /** Several messages under one head, the first with this number. */
+  run(id: number, first: number, frame: Buffer, start: number, end: number): void {
+    const stream = this.#streams.get(id);
+    if (!stream) return;
+    if (!isRun(frame, start, end)) {
+      this.#malformed(`a run of push ${stream.push} is cut off`);
+      return; // The next number shows the hole (I1).
+    }
+    let sequence = first;
+    for (let at = start; at < end && stream.open; sequence += 1) {
+      const from = at + RUN_HEAD_BYTES;
+      at = from + uint32At(frame, at);
+      this.#one(id, stream, sequence, frame, from, at);
+    }
+  }
+
+  #one(id: number, stream: Stream, sequence: number, frame: Buffer, start: number, end: number): void {
     if (sequence !== 0 && !this.#inOrder(id, stream, sequence)) return;
     const message = this.#read(stream, frame, start, end);
     if (message) stream.sink.message(message.value, sequence);
@@ -69,6 +92,7 @@ export class Streams {
   }
 
   close(): void {
+    for (const stream of this.#streams.values()) stream.open = false;
     this.#streams.clear();
   }
 
@@ -89,4 +113,11 @@ export class Streams {
     this.#malformed(`a message of push ${stream.push} does not fit the contract: ${read.why}`);
     return undefined;
   }
+}
+
+/** Whole messages from start to end: looked at before any of them is handed out. */
+function isRun(frame: Buffer, start: number, end: number): boolean {
+  let at = start;
+  while (at + RUN_HEAD_BYTES <= end) at += RUN_HEAD_BYTES + uint32At(frame, at);
+  return at === end;
 }

@@ -15,7 +15,7 @@ import { WiringError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import { Context } from "../nexus/context.js";
 import { failureToWire, handlerFailure } from "../nexus/failure.js";
-import { type HostedService, isThenable } from "../nexus/hosted.js";
+import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { type Codec, codecOf } from "../quick/codec.js";
 import { encodePayload } from "./payload.js";
@@ -44,15 +44,16 @@ export interface Found {
 /** A method and all that a request of it needs. */
 interface Served {
   readonly hosted: HostedService;
-  readonly name: string;
+  readonly method: HostedMethod;
   readonly request: Codec;
   readonly reply: Codec;
 }
 
 export function findMethod(hosted: HostedService, name: string): Found {
-  const spec = hosted.methods.get(name)?.spec;
-  const served = spec && { hosted, name, request: codecOf(spec.request), reply: codecOf(spec.reply) };
-  return { hosted, served };
+  const method = hosted.methods.get(name);
+  if (!method) return { hosted, served: undefined };
+  const { request, reply } = method.spec;
+  return { hosted, served: { hosted, method, request: codecOf(request), reply: codecOf(reply) } };
 }
 
 export interface WorkParts {
@@ -112,13 +113,16 @@ export class Work {
   #read(served: Served, frame: Buffer, start: number, end: number): unknown {
     const read = readPayload(served.request, frame, start, end);
     if (read.ok) return read.value;
-    throw new WiringError("INVALID_REQUEST", `${served.name}: the request does not fit the contract: ${read.why}`);
+    throw new WiringError(
+      "INVALID_REQUEST",
+      `${served.method.name}: the request does not fit the contract: ${read.why}`,
+    );
   }
 
   #run(id: number, served: Served, request: unknown, deadlineMs: number, size: number): void {
     const { hosted } = served;
     const context = new Context(this.#parts.peer, deadlineMs);
-    const result = hosted.invoke(served.name, request, context);
+    const result = hosted.run(served.method, request, context);
     if (!isThenable(result)) {
       this.#reply(id, served, result);
       return;
@@ -176,7 +180,7 @@ export class Work {
     }
     const { limits } = this.#parts;
     if (payload.length > limits.messageBytesMax) {
-      const text = `${served.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
+      const text = `${served.method.name}: the reply has ${payload.length} bytes, the limit is ${limits.messageBytesMax}`;
       this.#fail(id, hosted, new Error(text));
       return;
     }
