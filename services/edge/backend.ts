@@ -157,14 +157,14 @@ export class Backend {
   }
 
   join(connection: Connection, group: string): void {
-    connection.groups.add(group);
+    if (!connection.groups.includes(group)) connection.groups = [...connection.groups, group];
     const members = this.groups.get(group);
     if (members) members.add(connection);
     else this.groups.set(group, new Set([connection]));
   }
 
   leave(connection: Connection, group: string): void {
-    connection.groups.delete(group);
+    connection.groups = connection.groups.filter((it) => it !== group);
     const members = this.groups.get(group);
     members?.delete(connection);
     if (members?.size === 0) this.groups.delete(group);
@@ -214,7 +214,7 @@ export class Backend {
 
   #forget(connection: Connection): void {
     this.connections.delete(connection.handle);
-    for (const group of [...connection.groups]) this.leave(connection, group);
+    for (const group of connection.groups) this.leave(connection, group);
     connection.owner = undefined;
   }
 }

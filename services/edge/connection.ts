@@ -41,12 +41,14 @@ export function costOf(line: HeldLine): number {
 export class Connection {
   /** Unacknowledged, oldest first. */
   readonly lines: HeldLine[] = [];
-  readonly groups = new Set<string>();
+  /** Few, and mostly one: a set would cost each client some hundred bytes. */
+  groups: readonly string[] = [];
   heldBytes = 0;
   owner: Backend | undefined;
   /** Its name at `owner`: a new one for every owner, so that nothing an earlier owner says can be taken for the present one's. */
   handle = 0 as Handle;
-  state: Uint8Array | undefined;
+  /** As text, a byte a character: the bytes came with thousands of others' in one message, which they would keep in memory. */
+  #state: string | undefined;
   /** Newest line that was sent to the owner, and newest that it is known to have taken. */
   sent = 0;
   taken = 0;
@@ -67,6 +69,15 @@ export class Connection {
     this.#lastNumber = epoch * NUMBERS_PER_EPOCH;
   }
 
+  /** What the backend has handed over last; a copy. */
+  get state(): Uint8Array | undefined {
+    return this.#state === undefined ? undefined : Buffer.from(this.#state, "latin1");
+  }
+
+  set state(bytes: Uint8Array | undefined) {
+    this.#state = bytes && Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("latin1");
+  }
+
   /** Numbers the line and keeps it. */
   hold(bytes: Uint8Array): HeldLine {
     const line = { number: ++this.#lastNumber as LineNumber, bytes };
@@ -85,7 +96,10 @@ export class Connection {
     const before = this.heldBytes;
     let first = 0; // Nearly always they are the oldest ones, in order.
     while (first < numbers.length && this.lines[first]?.number === numbers[first]) first++;
-    for (const line of this.lines.splice(0, first)) this.heldBytes -= costOf(line);
+    if (first > 0 && first === this.lines.length) {
+      this.lines.length = 0; // Also its memory goes back: most clients are idle most of the time.
+      this.heldBytes = 0;
+    } else for (const line of this.lines.splice(0, first)) this.heldBytes -= costOf(line);
     for (let i = first; i < numbers.length; i++) this.#acknowledgeOne(numbers[i]);
     return before - this.heldBytes;
   }

@@ -49,11 +49,15 @@ export interface Arrival {
 /** header: the PROXY header has not come. open: lines flow. ended: the client half-closed. closing: see C3. closed: nothing left. */
 type Phase = "header" | "open" | "ended" | "closing" | "closed";
 
+/** Shared: there are many clients, and an empty buffer or a timer of its own costs each of them some hundred bytes. */
+const NOTHING: Buffer = Buffer.alloc(0);
+const ignore = (): void => {};
+
 export class Client implements ClientPort {
   #phase: Phase = "header";
   #connection: Connection | undefined;
   #framer = new LineFramer();
-  #header: Buffer = Buffer.alloc(0);
+  #header = NOTHING;
   #timer: NodeJS.Timeout | undefined;
   #corked = false;
   #holding: (() => void) | undefined;
@@ -70,7 +74,7 @@ export class Client implements ClientPort {
     socket.allowHalfOpen = true; // C4
     socket.on("data", (chunk: Buffer) => this.#read(chunk));
     socket.on("end", () => this.#halfClosed());
-    socket.on("error", () => {}); // `close` follows.
+    socket.on("error", ignore); // `close` follows.
     socket.on("close", () => this.#gone());
     if (arrival.facts) this.#open(arrival.facts);
     else if (!arrival.proxied) this.#meet(undefined);
@@ -168,7 +172,8 @@ export class Client implements ClientPort {
     if (result.kind !== "header") return;
     clearTimeout(this.#timer);
     const rest = this.#header.subarray(result.bytes);
-    this.#header = Buffer.alloc(0);
+    this.#header = NOTHING;
+    this.#timer = undefined;
     this.#meet(result.facts);
     this.#read(rest);
   }

@@ -251,7 +251,7 @@ export class Switchboard {
   }
 
   #join(backend: Backend, connection: Connection, group: string): void {
-    if (connection.groups.size < GROUPS_MAX || connection.groups.has(group)) backend.join(connection, group);
+    if (connection.groups.length < GROUPS_MAX || connection.groups.includes(group)) backend.join(connection, group);
     else this.hooks.count("edge.groupsRefused");
   }
 

@@ -12,12 +12,14 @@ export const HALF_LIFE_MS = 180_000;
 /** Before this a rate is luck. */
 const SETTLED_MS = 10_000;
 
+const NONE: ReadonlyMap<RejectReason, number> = new Map();
 const TAU_MS = HALF_LIFE_MS / Math.LN2;
 
 export class Figures {
   accepted = 0;
   lastShareAt: EpochMs | undefined;
-  readonly refusals = new Map<RejectReason, number>();
+  /** Most connections never need it. */
+  #refusals: Map<RejectReason, number> | undefined;
   #work = 0;
   #atMs: number;
   readonly #sinceMs: number;
@@ -47,7 +49,12 @@ export class Figures {
   }
 
   refuse(reason: RejectReason): void {
-    this.refusals.set(reason, (this.refusals.get(reason) ?? 0) + 1);
+    this.#refusals ??= new Map();
+    this.#refusals.set(reason, (this.#refusals.get(reason) ?? 0) + 1);
+  }
+
+  get refusals(): ReadonlyMap<RejectReason, number> {
+    return this.#refusals ?? NONE;
   }
 
   /** Credited difficulty a second. */

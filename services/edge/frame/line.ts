@@ -72,15 +72,19 @@ export class LineFramer {
 
   #remove(last: Buffer, from: number, at: number): Buffer {
     const tail = last.subarray(from, at);
-    const before = this.#chunks.slice(0, this.#next);
     let line = tail;
-    if (before.length > 0) {
-      line = Buffer.concat([...before, tail], this.#unfinished + this.#offset + tail.length).subarray(this.#offset);
+    if (this.#next > 0) {
+      line = Buffer.concat(
+        [...this.#chunks.slice(0, this.#next), tail],
+        this.#unfinished + this.#offset + tail.length,
+      ).subarray(this.#offset);
     } else if (last.length > tail.length * COPY_RATIO) {
       line = Buffer.from(tail);
     }
     const used = at + 1 === last.length;
-    this.#chunks.splice(0, used ? this.#next + 1 : this.#next);
+    const gone = used ? this.#next + 1 : this.#next;
+    if (gone === this.#chunks.length) this.#chunks = [];
+    else if (gone > 0) this.#chunks.splice(0, gone);
     this.#offset = used ? 0 : at + 1;
     this.#next = 0;
     this.#unfinished = 0;
