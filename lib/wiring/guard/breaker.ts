@@ -1,11 +1,12 @@
 // Circuit breaker: stops asking an instance that takes requests and never answers them.
 //
 //   closed --5 timeouts in a row--> open --pause--> half open (one call) --reply--> closed
-//                                     ^------------- timeout ------------'
+//          --outrun------------->     ^------------- timeout ------------'
 //
 // A dead process is the link's business, a refusal (OVERLOADED, DRAINING) is an answer, an error of the handler is an
-// answer too. What is left is silence: only TIMEOUT counts. While open, calls go to other instances; when all are open
-// they fail with BROKEN and are tried again within their budget.
+// answer too. What is left is silence: only TIMEOUT counts, and being outrun by an instance that was asked later
+// (hedge.ts). While open, calls go to other instances; when all are open they fail with BROKEN and are tried again within
+// their budget.
 //
 // Cockatiel counts; its policies themselves wrap every call in an async function, which costs more than a call.
 
@@ -62,6 +63,13 @@ export class Breaker {
   /** A call ended without an answer and without blame: cancelled, or never sent. */
   ended(): void {
     this.#probing = false;
+  }
+
+  /** It was asked, and another one, asked later, answered before it. */
+  outrun(nowMs: number): void {
+    if (this.#openUntilMs !== 0) return;
+    this.#pause = PAUSES.next();
+    this.#openUntilMs = nowMs + this.#pause.duration;
   }
 
   timedOut(nowMs: number): void {

@@ -8,7 +8,8 @@
 // garbage) to be given up by its deadline.
 //
 //   H1. At most two attempts are under way; a service that is slow as a whole is asked twice, not again and again.
-//   H2. The slow instance's breaker hears of it: soon it is not asked first any more.
+//   H2. The slow instance's breaker hears of it. Where the second one answers before the first, the first is left alone at once: it is
+//       not the service that is slow, and each further call would pay the wait again.
 //   H3. The loser is cancelled. The caller sees a failure only when both have failed.
 
 import type { Clock } from "../clock.js";
@@ -40,6 +41,9 @@ export function hedge<T extends { readonly breaker: Breaker }>(parts: HedgeParts
       runner.promise.then(
         (reply) => {
           stop();
+          const [first] = runners;
+          const outran = runner !== first && failed === 0 && first?.target !== runner.target;
+          if (outran) first?.target?.breaker.outrun(clock.nowMs()); // H2
           for (const other of runners) if (other !== runner) other.cancel("another instance has answered"); // H3
           resolve(reply);
         },

@@ -3,6 +3,7 @@
 import { expect, test } from "@jest/globals";
 import { leastOutstanding } from "../../../lib/wiring/guard/balance.js";
 import { Breaker } from "../../../lib/wiring/guard/breaker.js";
+import { hedge } from "../../../lib/wiring/guard/hedge.js";
 import { Limit } from "../../../lib/wiring/guard/limit.js";
 import { retryPlan } from "../../../lib/wiring/guard/retry.js";
 import { WIRING_ERROR_CODES, WiringError } from "../../../lib/wiring/index.js";
@@ -55,6 +56,34 @@ test("a breaker opens after five timeouts in a row, lets one probe through after
   breaker.begun();
   breaker.answered();
   expect(breaker.open).toBe(false);
+});
+
+test("C1 an instance that another one outran, though asked later, is left alone at once; it gets a call again after a pause", async () => {
+  const [slow, quick] = [{ breaker: new Breaker() }, { breaker: new Breaker() }];
+  const asked: unknown[] = [];
+  let nowMs = 1_000;
+  let due = (): void => {};
+  const after = (_: number, what: () => void) => {
+    due = what;
+    return () => {};
+  };
+  const begin = (avoid: typeof slow | undefined) => {
+    const target = avoid === slow ? quick : slow;
+    asked.push(target);
+    const promise = target === quick ? Promise.resolve("quick") : new Promise(() => {});
+    return { promise, target, cancel: () => {} };
+  };
+  const clock = { nowMs: () => nowMs, after } as unknown as Parameters<typeof hedge>[0]["clock"];
+  const answer = hedge({ clock, afterMs: 300, begin, hasOther: () => true });
+  due();
+  expect(await answer).toBe("quick");
+  expect(asked).toEqual([slow, quick]);
+  expect([slow, quick].map(({ breaker }) => breaker.allows(nowMs))).toEqual([false, true]);
+  nowMs = slow.breaker.openUntilMs;
+  expect(slow.breaker.allows(nowMs)).toBe(true);
+  slow.breaker.begun();
+  slow.breaker.answered();
+  expect(slow.breaker.open).toBe(false);
 });
 
 test("the least busy instance is chosen, equal ones in turn, the one that just failed last, a broken one never", () => {
