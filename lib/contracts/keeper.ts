@@ -21,8 +21,8 @@
 //       when all that were sent before it have arrived.
 //   K8. `states` is sent in the tick in which a backend said them, before the client can see the answer that they belong to. So the
 //       clients of an edge that was killed are served by its successor without asking anybody, be shared state away or not.
-//   K9. `all` follows the clients that an edge takes over. Until then it reads none of those who came by a socket: each socket takes
-//       a turn in the channel, and turns are slow at a process that is busy with the first comers.
+//   K9. `all` follows the clients that an edge takes over. Until then it reads none of them: each takes a turn in the channel, with a
+//       socket a slow one, and a process that is busy with the first comers lets the last ones wait.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 

@@ -14,6 +14,7 @@
 //   S6. A line that every backend dies of ends its own connection, and no other (trial.ts).
 //   S7. That a client has left is told to a backend, with its last lines, even if its own one dies of something else just then: else
 //       its session would count as live for a long time.
+//   S8. When all leave at once, those whose lines wait come first: a backend takes hundreds of milliseconds to take in a thousand.
 
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import type { Instance, InstanceId } from "../../lib/wiring/index.js";
@@ -279,7 +280,10 @@ export class Switchboard {
     const leaving = backend.release(tell);
     this.hooks.count("edge.moves", leaving.length);
     const guilty = died ? this.#trials.died(leaving) : undefined;
-    for (const connection of leaving) if (connection !== guilty) this.#assign(connection);
+    for (const waits of [true, false]) {
+      for (const connection of leaving)
+        if (connection !== guilty && connection.lines.length > 0 === waits) this.#assign(connection); // S8
+    }
     if (guilty) this.#expel(guilty);
     for (const gone of backend.farewells()) this.#farewell(gone);
     this.#tryNext();

@@ -276,6 +276,20 @@ test("a backend that stands still loses its clients to one that answers, and get
   expect([a, b].map((each) => each.closed)).toEqual([false, false]);
 });
 
+test("C1 clients whose lines wait are given to the next backend before those that wait for nothing", () => {
+  const world = new World();
+  const [dying, well] = [world.add(), world.add()];
+  const clients = Array.from({ length: 8 }, (_, i) => world.client(`${i}`)); // Every other one is with each.
+  for (const i of [4, 6]) line(world, clients[i] as Connection, "1");
+  for (const backend of [dying, well]) while (world.send(backend)) world.answer(backend);
+  for (const i of [2, 6]) line(world, clients[i] as Connection, "2");
+  world.kill(dying);
+  world.send(well);
+  const opened = well.heard.flatMap((event) => (event.kind === "open" ? [event.connection] : []));
+  expect(opened.slice(-4).slice(0, 2).sort()).toEqual(["2", "6"]);
+  expect(opened.slice(-2).sort()).toEqual(["0", "4"]);
+});
+
 test("a backend under suspicion gets everybody as soon as it is heard again, where there is no other one", () => {
   const world = new World();
   const [doubtful, well] = [world.add(), world.add()];
