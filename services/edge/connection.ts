@@ -10,8 +10,12 @@ import type { Backend } from "./backend.js";
 
 /** The client's socket, as the switchboard sees it. */
 export interface ClientPort {
-  /** Never waits, never throws. A client that reads too slowly is closed by the port itself. */
-  write(bytes: Uint8Array): void;
+  /**
+   * Never waits, never throws. A client that reads too slowly is closed by the port itself.
+   *
+   * @param alone Mostly nothing else follows in this tick: need not wait for it. Default false.
+   */
+  write(bytes: Uint8Array, alone?: boolean): void;
   /** A backend's newest state of it: it must outlive this process. */
   stated(state: Uint8Array): void;
   /** Close once everything written is flushed. */

@@ -156,7 +156,7 @@ export class Switchboard {
     backend.heard();
     for (const out of outs) {
       if (out.kind === "write") this.#write(backend, out);
-      else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes);
+      else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes, true);
     }
   }
 
