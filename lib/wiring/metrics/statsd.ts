@@ -8,7 +8,8 @@
 //
 // Tags travel as DogStatsD writes them (`name:1|c|#tag:value`): Datadog's agent, Telegraf, Vector and statsd_exporter read it.
 
-import { StatsD } from "hot-shots";
+import { createRequire } from "node:module";
+import type { StatsD } from "hot-shots";
 import { type CountedMetrics, Counters } from "./counters.js";
 import type { MetricSpec, MetricTable, Tags } from "./metrics.js";
 import type { Prometheus } from "./prometheus.js";
@@ -67,13 +68,16 @@ export function openMetrics(options: MetricsOptions): CountedMetrics {
   };
 }
 
+/** Only where statsd is wanted: a process that starts anew has clients waiting, and every package takes its time. */
+const load = (): typeof StatsD => (createRequire(import.meta.url)("hot-shots") as typeof import("hot-shots")).StatsD;
+
 class Sender {
   #statsd: StatsD | undefined;
   readonly #sums = new Sums();
   readonly #timer = setInterval(() => this.#handOn(), SUM_MS).unref();
 
   constructor(host: string, { port, prefix, tags }: MetricsOptions) {
-    this.#statsd = new StatsD({
+    this.#statsd = new (load())({
       host,
       port: port ?? STATSD_PORT,
       ...(prefix ? { prefix: `${prefix}.` } : {}),
