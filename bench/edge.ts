@@ -22,12 +22,14 @@ const OUTSTANDING = 4_000;
 const LINES_FLOOR = 45_000;
 const KB_FLOOR = 16;
 const STORM_FLOOR_S = 10;
-/** Garbage of the storm is collected, and what is left is told by the kernel. */
-const SETTLE_MS = 5_000;
+/** Garbage of the storm is collected (idle processes do so within some ten seconds), and what is left is told by the kernel. */
+const SETTLE_MS = 15_000;
 const GONE_MS = 15_000;
 const LINES = new URL("./edge/lines.js", import.meta.url);
 const MINERS = new URL("./pool/miners.js", import.meta.url);
 const KINDS = ["keeper", "edge", "stratum"] as const;
+/** Who has work in a storm, beside the clients. */
+const STORM_KINDS = ["haproxy", ...KINDS] as const;
 
 export const edge: Benchmark = async (options) => {
   const crew = new Crew();
@@ -125,11 +127,11 @@ async function connections(
   try {
     const throughHaproxy = Math.min(count, pool.haproxyMax);
     // A first crowd comes and goes, so that what the processes need anyway is not taken for what connections need.
-    await crowd(crew, { path: pool.keeperPath }, Math.ceil(count / 10), async () => {});
+    await crowd(crew, pool, { path: pool.keeperPath }, Math.ceil(count / 10), async () => {});
     const before = await each(pool);
     let grown: Record<string, number> = {};
     tell(`edge: ${count} connections at the keeper`);
-    const direct = await crowd(crew, { path: pool.keeperPath }, count, async () => {
+    const direct = await crowd(crew, pool, { path: pool.keeperPath }, count, async () => {
       await delay(SETTLE_MS * options.scale);
       const after = await each(pool);
       grown = Object.fromEntries(
@@ -137,7 +139,7 @@ async function connections(
       );
     });
     tell(`edge: ${throughHaproxy} connections at HAProxy`);
-    const door = await crowd(crew, { port: pool.port }, throughHaproxy, async () => {});
+    const door = await crowd(crew, pool, { port: pool.port }, throughHaproxy, async () => {});
     return judge({ direct, door, grown, count, throughHaproxy });
   } finally {
     await pool.close();
@@ -149,19 +151,40 @@ async function each(pool: BenchPool): Promise<Record<string, number>> {
   return Object.fromEntries(await Promise.all(all));
 }
 
-async function crowd(crew: Crew, where: Where, count: number, meanwhile: () => Promise<void>): Promise<Storm> {
+interface Came extends Storm {
+  /** Where the time of a client went. */
+  readonly profile: string;
+}
+
+async function crowd(
+  crew: Crew,
+  pool: BenchPool,
+  where: Where,
+  count: number,
+  meanwhile: () => Promise<void>,
+): Promise<Came> {
   const miners = await crew.start(MINERS);
+  const cpu = () =>
+    Promise.all([
+      ...STORM_KINDS.map(async (kind) => (await pool.usage(kind)).cpuUs),
+      miners.usage().then((it) => it.cpuUs),
+    ]);
+  const before = await cpu();
   const storm = await miners.ask<Storm>("storm", { where, count });
+  const after = await cpu();
   await meanwhile();
   await miners.ask("leave");
   await miners.end();
   await delay(Math.min(GONE_MS, 500 + count / 4)); // They are gone everywhere.
-  return storm;
+  const parts = [...STORM_KINDS, "clients"].map(
+    (kind, i) => `${kind} ${Math.round(((after[i] ?? 0) - (before[i] ?? 0)) / count)}`,
+  );
+  return { ...storm, profile: `us of processor time a client: ${parts.join(", ")}` };
 }
 
 interface Found {
-  readonly direct: Storm;
-  readonly door: Storm;
+  readonly direct: Came;
+  readonly door: Came;
   readonly grown: Readonly<Record<string, number>>;
   readonly count: number;
   readonly throughHaproxy: number;
@@ -181,8 +204,8 @@ function judge({ direct, door, grown, count, throughHaproxy }: Found) {
   const storm = { sense: "at most", limit: STORM_FLOOR_S, unit: "s" } as const;
   const floors: Floor[] = [
     { what: "memory of an idle connection", sense: "at most", limit: KB_FLOOR, found: sum, unit: "kB", profile: parts },
-    { ...storm, what: `storm of ${count} at the keeper`, found: direct.ms / 1_000 },
-    { ...storm, what: `storm of ${throughHaproxy} through HAProxy`, found: door.ms / 1_000 },
+    { ...storm, what: `storm of ${count} at the keeper`, found: direct.ms / 1_000, profile: direct.profile },
+    { ...storm, what: `storm of ${throughHaproxy} through HAProxy`, found: door.ms / 1_000, profile: door.profile },
     {
       what: "refused in the storms",
       sense: "at most",
@@ -192,6 +215,8 @@ function judge({ direct, door, grown, count, throughHaproxy }: Found) {
     },
   ];
   const notes = [`An idle connection: ${parts}.`];
+  const missing = [...direct.missing, ...door.missing];
+  if (missing.length > 0) notes.push(`Clients without a job: ${missing.join("; ")}.`);
   if (throughHaproxy < count) {
     notes.push(`HAProxy needs two descriptors a client: this machine's limit lets it hold ${throughHaproxy}.`);
   }

@@ -25,6 +25,7 @@ const LONG_POLL_MS = 5_000;
 /** Clients whose leaving the pool has worked off in a millisecond. */
 const GONE_PER_MS = 4;
 const TIPS_A_ROUND = 4;
+const TIP_KINDS = ["haproxy", "edge", "stratum", "jobmanager"] as const;
 const MINERS = new URL("./pool/miners.js", import.meta.url);
 
 interface Told extends Heard {
@@ -39,20 +40,22 @@ export const jobs: Benchmark = async (options) => {
   const crew = new Crew();
   try {
     const found = new Map<string, Told[]>();
+    const profiles: string[] = [];
     const throughHaproxy = Math.min(clients, pool.haproxyMax);
     for (const size of SIZES) {
       pool.daemon.transactions = size;
-      const told = await tellAll(pool, crew, { path: pool.keeperPath }, clients, options);
+      const { told, profile } = await tellAll(pool, crew, { path: pool.keeperPath }, clients, options);
+      profiles.push(profile);
       found.set(`keeper to last of ${clients} sockets, ${size} transactions`, told);
     }
     pool.daemon.transactions = SIZES[0];
-    const door = await tellAll(pool, crew, { port: pool.port }, throughHaproxy, options);
+    const { told: door } = await tellAll(pool, crew, { port: pool.port }, throughHaproxy, options);
     found.set(`with HAProxy, ${throughHaproxy} sockets, ${SIZES[0]} transactions`, door);
     const [own = []] = found.values();
     const bare = await bareLoop(crew, clients, own[0]?.bytes ?? 0, options);
     return {
       ...{ name: "jobs", title: "A new tip, from its template to every miner" },
-      ...judge(found, bare),
+      ...judge(found, bare, profiles[0] ?? ""),
       ...{ plots: [], notes: [] },
     };
   } finally {
@@ -67,21 +70,30 @@ async function tellAll(
   where: Where,
   count: number,
   { rounds, tell, signal }: RunOptions,
-): Promise<Told[]> {
+): Promise<{ told: Told[]; profile: string }> {
   tell(`jobs: ${count} miners come`);
   const miners = await crew.start(MINERS);
   const storm = await miners.ask<Storm>("storm", { where, count });
   if (storm.refused > 0) throw new Error(`${storm.refused} of ${count} miners got no job`);
   const told: Told[] = [];
+  const cpu = () =>
+    Promise.all([
+      ...TIP_KINDS.map(async (kind) => (await pool.usage(kind)).cpuUs),
+      miners.usage().then((it) => it.cpuUs),
+    ]);
+  const before = await cpu();
   for (let tip = 0; tip < rounds * TIPS_A_ROUND; tip++) {
     signal.throwIfAborted();
     await delay(REST_MS);
     told.push(await oneTip(pool, miners));
   }
+  const after = await cpu();
+  const ms = (i: number) => ((after[i] ?? 0) - (before[i] ?? 0)) / told.length / 1_000;
+  const parts = [...TIP_KINDS, "clients"].map((kind, i) => `${kind} ${ms(i).toFixed(1)}`);
   await miners.ask("leave");
   await miners.end();
   await delay(REST_MS + count / GONE_PER_MS); // They are gone everywhere before the next crowd comes.
-  return told;
+  return { told, profile: `ms of processor time a tip: ${parts.join(", ")}` };
 }
 
 async function oneTip(pool: BenchPool, miners: Member): Promise<Told> {
@@ -113,7 +125,7 @@ async function bareLoop(crew: Crew, count: number, bytes: number, { rounds, tell
   return all;
 }
 
-function judge(found: ReadonlyMap<string, readonly Told[]>, bare: readonly Heard[]) {
+function judge(found: ReadonlyMap<string, readonly Told[]>, bare: readonly Heard[], profile: string) {
   const spread = (all: readonly Heard[]) => median(all.map(({ firstMs, lastMs }) => lastMs - firstMs));
   const rows: Row[] = [];
   for (const [what, told] of found) {
@@ -136,8 +148,16 @@ function judge(found: ReadonlyMap<string, readonly Told[]>, bare: readonly Heard
       limit: FANOUT_FACTOR,
       found: spread(own) / spread(bare),
       unit: "x bare loop",
+      profile,
     },
-    { what: "template to first miner, p99", sense: "at most", limit: FIRST_MS, found: toFirst.p99 / 1_000, unit: "ms" },
+    {
+      what: "template to first miner, p99",
+      sense: "at most",
+      limit: FIRST_MS,
+      found: toFirst.p99 / 1_000,
+      unit: "ms",
+      profile,
+    },
   ] as const;
   return { rows, floors };
 }

@@ -9,6 +9,8 @@ import { Redis } from "ioredis";
 const READY_MS = 10_000;
 const LOOK_EVERY_MS = 20;
 
+type Sync = "always" | "everysec";
+
 export class RedisProcess {
   #process: ChildProcess | undefined;
   /** A machine that is killed leaves nothing behind. */
@@ -17,12 +19,17 @@ export class RedisProcess {
   private constructor(
     readonly port: number,
     private readonly directory: string,
+    private readonly sync: Sync,
   ) {
     process.once("exit", this.#onExit);
   }
 
-  static async open(port: number, directory: string): Promise<RedisProcess> {
-    const redis = new RedisProcess(port, directory);
+  /**
+   * @param sync `always`: a share counts as recorded when it is on disk, so that even kill -9 of Redis loses none. `everysec`: as a
+   *   pool's Redis usually is.
+   */
+  static async open(port: number, directory: string, sync: Sync = "always"): Promise<RedisProcess> {
+    const redis = new RedisProcess(port, directory, sync);
     await redis.start();
     return redis;
   }
@@ -33,8 +40,7 @@ export class RedisProcess {
 
   /** With what it had when it ended. @throws when it does not answer in 10 s. */
   async start(): Promise<void> {
-    // `always`: a share counts as recorded when it is on disk, so that even kill -9 of Redis loses none.
-    const flags = ["--appendonly", "yes", "--appendfsync", "always", "--save", "", "--maxmemory-policy", "noeviction"];
+    const flags = ["--appendonly", "yes", "--appendfsync", this.sync, "--save", "", "--maxmemory-policy", "noeviction"];
     const place = ["--port", `${this.port}`, "--bind", "127.0.0.1", "--dir", this.directory];
     this.#process = spawn("redis-server", [...place, ...flags], { stdio: "ignore" });
     const end = performance.now() + READY_MS;
@@ -74,7 +80,10 @@ export class RedisProcess {
     client.on("error", () => {}); // ping() tells.
     try {
       await client.connect();
-      return (await client.ping()) === "PONG"; // While it loads, it says so instead.
+      if ((await client.ping()) !== "PONG") return false; // While it loads, it says so instead.
+      // Somebody else's, who was faster to take the port, would answer just as well, and end when they are done with it.
+      const [, pid] = /^process_id:(\d+)/m.exec(await client.info("server")) ?? [];
+      return Number(pid) === this.#process?.pid;
     } catch {
       return false;
     } finally {

@@ -4,13 +4,14 @@
 
 import { connect } from "node:net";
 import { lineBackend, type Out } from "../../lib/contracts/index.js";
-import { type House, houseSettings, openHouse } from "../../lib/wiring/index.js";
+import { type House, houseSettings, openHouse, type PeerId } from "../../lib/wiring/index.js";
 import { open as openEdge } from "../../services/edge/main.js";
 import { settings as edgeSettings } from "../../services/edge/settings.js";
 import { beAgent } from "../kit/agent.js";
 import { load } from "../kit/load.js";
 
 const SERVICE = "echo";
+const AGAIN_MS = 5;
 const NEWLINE = 0x0a;
 /** As long as a submit: what an edge sees most. */
 const LINE = `${"x".repeat(99)}\n`;
@@ -32,6 +33,10 @@ async function edge({ redis, port }: { redis: string; port: number }): Promise<v
 
 async function backend(redis: string): Promise<void> {
   const { nexus } = await openHouseAt(redis);
+  /** What an edge does not take now is said again, or its lines would wait for ever. Order is no matter here. */
+  const echo = (caller: PeerId, outs: Out[]): void => {
+    if (outs.length > 0 && !hosted.pushTo(caller, "out", { outs })) setTimeout(() => echo(caller, outs), AGAIN_MS);
+  };
   const hosted = await nexus.host(lineBackend(SERVICE), {
     events: ({ events }, { caller }) => {
       const outs: Out[] = [];
@@ -40,7 +45,7 @@ async function backend(redis: string): Promise<void> {
         const bytes = Buffer.concat([event.bytes, NEWLINE_BYTES]);
         outs.push({ kind: "write", handle: event.handle, acknowledges: [event.number], bytes });
       }
-      if (outs.length > 0) hosted.pushTo(caller, "out", { outs });
+      echo(caller, outs);
       return {};
     },
     status: () => ({ connections: 0, counters: {} }),

@@ -22,6 +22,8 @@ export interface Storm {
   /** Until the last had its job. */
   readonly ms: number;
   readonly refused: number;
+  /** Some of these: `17 open, heard 0 bytes`. Says where it went wrong: at the door, at the edge, or behind it. */
+  readonly missing: readonly string[];
   readonly p50: number;
   readonly p99: number;
   readonly p999: number;
@@ -46,6 +48,7 @@ const CONNECTING_MAX = 256;
 const STORM_MS = 60_000;
 const HEAR_MS = 30_000;
 const SUBMIT_ID_FIRST = 100;
+const TOLD_MAX = 5;
 
 class Miner {
   job = "";
@@ -54,6 +57,8 @@ class Miner {
   #rest: Buffer | undefined;
   #nonce = 0;
   closed = false;
+  /** Bytes. */
+  heard = 0;
 
   constructor(
     readonly socket: Socket,
@@ -83,6 +88,7 @@ class Miner {
   }
 
   #read(chunk: Buffer): void {
+    this.heard += chunk.length;
     const bytes = this.#rest ? Buffer.concat([this.#rest, chunk]) : chunk;
     let at = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, at)) {
@@ -128,8 +134,12 @@ async function storm({ where, count }: { where: Where; count: number }): Promise
   }
   const timer = new Promise((resolve) => setTimeout(resolve, STORM_MS).unref());
   await Promise.race([all, timer]);
-  const refused = miners.filter(({ closed, job }) => closed || job === "").length;
-  return { connected: count - refused, ms: performance.now() - fromMs, refused, ...quantiles(times) };
+  const without = miners.filter(({ closed, job }) => closed || job === "");
+  const refused = without.length;
+  const missing = without
+    .slice(0, TOLD_MAX)
+    .map(({ index, closed, heard }) => `${index} ${closed ? "closed" : "open"}, heard ${heard} bytes`);
+  return { connected: count - refused, ms: performance.now() - fromMs, refused, missing, ...quantiles(times) };
 }
 
 let connecting = 0;

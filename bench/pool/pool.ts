@@ -62,7 +62,7 @@ export class BenchPool {
       const [redisPort, port] = await freePorts(2);
       const daemon = keep(await BenchDaemon.open());
       daemon.transactions = options.transactions;
-      const redis = keep(await RedisProcess.open(redisPort, run.data));
+      const redis = keep(await RedisProcess.open(redisPort, run.data, "everysec")); // As `headframe up` has it.
       const haproxyMax = Math.min(options.clients, Math.floor((await descriptors()) / 2) - FILES_OF_HAPROXY);
       const configFile = join(run.path, "headframe.toml");
       await writeFile(configFile, stringify(configuration({ port, redis, daemon, clients: haproxyMax })), {
