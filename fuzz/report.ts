@@ -8,6 +8,8 @@ export function isGood({ crashes, disturbed, memory }: Fuzzed): boolean {
 }
 
 const TOLD_MAX = 10;
+const at = (ms: number | undefined): string =>
+  ms === undefined ? "" : ` at ${new Date(ms).toTimeString().slice(0, 8)}`;
 const megabytes = (bytes: number): string => `${(bytes / (1 << 20)).toFixed(0)} MB`;
 
 export function render(result: Fuzzed): string {
@@ -35,7 +37,7 @@ export function render(result: Fuzzed): string {
   for (const [name, value] of rows) table.push({ [name]: value });
   const told = [
     ...result.crashes,
-    ...result.broken.map(({ promise, what, client }) => `${promise} client ${client}: ${what}`),
+    ...result.broken.map(({ promise, what, client, atMs }) => `${promise} client ${client}: ${what}${at(atMs)}`),
   ];
   const verdict = isGood(result)
     ? `seed ${result.seed}: nobody noticed`

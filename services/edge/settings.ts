@@ -37,8 +37,8 @@ export const settings = z.strictObject({
   connectionsMax: count.default(50_000).describe("Clients at a time; the next one is closed at once."),
   unacknowledgedLinesMax: count
     .max(8_192)
-    .default(128)
-    .describe("Unacknowledged lines of one client above which it is not read from."),
+    .default(32)
+    .describe("Unacknowledged lines of one client above which it is not read from: what others wait behind a flood."),
   unacknowledgedBytesMax: count
     .min(LINE_BYTES_MAX)
     .default(65_536)
