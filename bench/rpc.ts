@@ -42,7 +42,7 @@ export const rpc: Benchmark = async (options) => {
     );
     const rows = rowsOf(found);
     const profile = await profileOf(pairs, options);
-    return { ...report(rows, profile), plots: plotsOf(curve), notes };
+    return { ...report(rows, profile), plots: plotsOf(curve), notes: [...notes, ...transportNote(rows)] };
   } finally {
     await crew.close();
     await nats?.close();
@@ -58,6 +58,7 @@ async function openPairs(
   const programs: [string, URL | undefined][] = [
     ["headframe", new URL("./rpc/headframe.js", import.meta.url)],
     ["raw", new URL("./rpc/raw.js", import.meta.url)],
+    ["zeromq", new URL("./rpc/zeromq.js", import.meta.url)],
     ["moleculer", peerProgram("rpc-moleculer")],
     ["nats", nats && peerProgram("rpc-nats")],
     ["grpc-js", peerProgram("rpc-grpc")],
@@ -156,6 +157,19 @@ async function profileOf(pairs: readonly Pair[], { ms }: RunOptions): Promise<Pr
       .map(({ where, part }) => `${where} ${percent(part)}`)
       .join(", ");
   return { client: await spots(own.client), server: await spots(own.server) };
+}
+
+/** How much of the distance to bare sockets is the transport's, by this run. */
+function transportNote(rows: readonly Row[]): string[] {
+  const row = (what: string) => rows.find((it) => it.what === what);
+  const times = (own: number | undefined, other: number | undefined) => ((own ?? 0) / (other ?? 0)).toFixed(2);
+  const [zeromq, raw] = ["zeromq", "raw"].map((name) => (load: number) => row(`${name} x${load}`));
+  if (!zeromq?.(1) || !raw?.(1)) return [];
+  const p50 = times(zeromq(1)?.p50, raw(1)?.p50);
+  const rates = [64, 1_000].map((load) => `${times(zeromq(load)?.rate, raw(load)?.rate)} x at ${load}`).join(", ");
+  return [
+    `ZeroMQ alone, one frame a tick, unread: p50 at 1 outstanding ${p50} x raw, rate ${rates} outstanding. A message crosses a thread of ZeroMQ's at either end.`,
+  ];
 }
 
 function report(rows: readonly Row[], { client, server }: Profiles): Omit<Report, "plots" | "notes"> {

@@ -37,6 +37,10 @@ export interface Limits {
 
 const MIB = 1_048_576;
 
+/** The largest frame that is accepted: one message of the largest size behind what a frame may have grown to, also another version's. */
+export const frameBytesMax = ({ messageBytesMax, frameBytes }: Limits): number =>
+  messageBytesMax + Math.max(8 * frameBytes, MIB / 4) + 1_024;
+
 export const defaultLimits: Limits = {
   callsMax: 16_384,
   messageBytesMax: 8 * MIB,

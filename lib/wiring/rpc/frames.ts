@@ -103,12 +103,26 @@ export function uint32At(bytes: Buffer, at: number): number {
 const WRITE_BYTES = 1_024;
 const WRITE_BYTES_MAX = 65_536;
 
+/** Memory of frames kept for the next ones: with 32 kB each, what is under way between two credits, and some more. */
+const SPARE_MAX = 8;
+
 /** Collects the messages of one tick. */
 export class FrameWriter {
   #bytes: Buffer = Buffer.alloc(0);
   #length = 0;
   /** Of the frame before: a good guess for this one. */
   #sizeHint = 1_024;
+  readonly #spare: Buffer[] = [];
+
+  /** What the frame stands in; its owner gives it back by reuse() when nobody reads it any more. */
+  get memory(): Buffer {
+    return this.#bytes;
+  }
+
+  /** For a later frame: memory taken anew for each costs a look through the whole heap every few hundred of them. */
+  reuse(memory: Buffer): void {
+    if (this.#spare.length < SPARE_MAX) this.#spare.push(memory);
+  }
 
   /** Bytes so far; 0: nothing to send. */
   get length(): number {
@@ -175,6 +189,7 @@ export class FrameWriter {
   #reserve(size: number): number {
     const at = this.#length === 0 ? FRAME_HEADER_BYTES : this.#length;
     const needed = at + size;
+    if (needed > this.#bytes.length && at === FRAME_HEADER_BYTES) this.#bytes = this.#spare.pop() ?? this.#bytes;
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2, this.#sizeHint));
       grown.set(this.#bytes.subarray(0, this.#length));

@@ -14,7 +14,7 @@
 import { Dealer, type SocketOptions } from "zeromq";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
-import type { Limits } from "../limits.js";
+import { frameBytesMax, type Limits } from "../limits.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
@@ -223,7 +223,7 @@ function socketOptions(parts: LinkParts, address: LinkAddress): SocketOptions<De
     connectTimeout: limits.handshakeMs,
     heartbeatInterval: limits.heartbeatMs / 4,
     heartbeatTimeout: limits.heartbeatMs,
-    maxMessageSize: limits.messageBytesMax + limits.frameBytes + 1_024,
+    maxMessageSize: frameBytesMax(limits),
     ...dealerCurve(curve, address.curveKey),
   };
 }

@@ -9,6 +9,8 @@
 //       with a slow peer. One message larger than the window may go when nearly nothing is under way.
 //   O2. Messages of lanes leave in the order in which they were put. Control messages are few and small, and never wait.
 //   O3. What waits is not encoded into a frame, so it can still be taken back: a request that waits was not sent.
+//   O4. A frame's memory is used again for the same peer once that has told to have read the frame. A peer that lies about it
+//       spoils its own frames only.
 
 import type { Codec } from "../quick/codec.js";
 import { FRAME_COST, FrameWriter, highHalf, joined, KIND, lowHalf, MESSAGE_HEADER_BYTES } from "./frames.js";
@@ -50,6 +52,15 @@ interface Tail {
   end: number;
 }
 
+/** A frame's memory, in use until the peer has read so many bytes. */
+interface UnderWay {
+  readonly memory: Buffer;
+  readonly until: number;
+}
+
+/** Smaller ones are cut from memory that Node shares among buffers. */
+const REUSE_BYTES_MIN = 4_096;
+
 /** Ends a tick for every outbox that was written to. */
 export class Flusher {
   #dirty: Outbox[] = [];
@@ -86,6 +97,8 @@ export class Outbox {
   readonly #waiting = new Set<Waiting>();
   #whenEmpty: (() => void) | undefined;
   #tail: Tail | undefined;
+  /** Frames that the peer may not have read: as many as fit the window. */
+  readonly #underWay: UnderWay[] = [];
   #dirty = false;
   #closed = false;
   #sent = 0;
@@ -213,6 +226,10 @@ export class Outbox {
   /** The peer has read this many bytes since the link began. */
   credit(a: number, b: number): void {
     this.#read = Math.min(this.#sent, Math.max(this.#read, joined(a, b)));
+    while (this.#underWay[0] && this.#underWay[0].until <= this.#read) {
+      const { memory } = this.#underWay.shift() as UnderWay;
+      this.#frame.reuse(memory); // O4
+    }
     this.#pump();
   }
 
@@ -234,6 +251,7 @@ export class Outbox {
     this.#closed = true;
     if (this.#tail) this.#tail.run.followers -= 1;
     this.#tail = undefined;
+    this.#underWay.length = 0;
     for (const waiting of this.#waiting) this.withdraw(waiting);
     this.#whenEmpty?.();
   }
@@ -257,8 +275,10 @@ export class Outbox {
 
   #transmit(): void {
     this.#seal();
+    const { memory } = this.#frame;
     const frame = this.#frame.take(this.#parts.nowMs());
     this.#sent += frame.length + FRAME_COST;
+    if (memory.length >= REUSE_BYTES_MIN) this.#underWay.push({ memory, until: this.#sent });
     this.#parts.transmit(frame);
   }
 

@@ -10,7 +10,7 @@
 import { Router } from "zeromq";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
-import type { Limits } from "../limits.js";
+import { frameBytesMax, type Limits } from "../limits.js";
 import type { HostedService } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
@@ -84,7 +84,7 @@ export class Server {
       linger: limits.lingerMs,
       heartbeatInterval: limits.heartbeatMs / 4,
       heartbeatTimeout: limits.heartbeatMs,
-      maxMessageSize: limits.messageBytesMax + limits.frameBytes + 1_024,
+      maxMessageSize: frameBytesMax(limits),
       ...routerCurve(curve, self),
     });
     this.#sender = new Sender<Parts>(this.#socket, ([route], error) => {

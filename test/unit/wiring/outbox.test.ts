@@ -4,7 +4,7 @@ import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { z } from "zod";
 import { codecOf } from "../../../lib/wiring/quick/codec.js";
-import { highHalf, joined, KIND, lowHalf, readFrame } from "../../../lib/wiring/rpc/frames.js";
+import { FRAME_COST, highHalf, joined, KIND, lowHalf, readFrame } from "../../../lib/wiring/rpc/frames.js";
 import { Flusher, Outbox } from "../../../lib/wiring/rpc/outbox.js";
 import { encodePayload } from "../../../lib/wiring/rpc/payload.js";
 import { Run } from "../../../lib/wiring/rpc/run.js";
@@ -156,4 +156,28 @@ test("a value that does not fit the window is not left in the frame", () => {
   const ids: number[] = [];
   for (const frame of frames) readFrame(frame, { message: (_kind, id) => void ids.push(id) });
   expect(ids).toEqual(Array.from({ length: taken }, (_, i) => i));
+});
+
+test("a frame's memory is used again only after the peer told that it has read the frame", () => {
+  const seen: { frame: Buffer; copy: Buffer }[] = [];
+  const parts = { flusher: new Flusher(), frameBytes: FRAME_BYTES * 4, nowMs: () => 0 };
+  const transmit = (frame: Buffer) => void seen.push({ frame, copy: Buffer.from(frame) });
+  const outbox = new Outbox({ ...parts, transmit }, 1_048_576);
+  let told = 0;
+  let read = 0;
+  fc.assert(
+    fc.property(
+      fc.array(fc.integer({ min: 0, max: 6_000 }), { minLength: 1, maxLength: 40 }),
+      fc.nat(),
+      (sizes, part) => {
+        for (const size of sizes) outbox.put(KIND.reply, size, 0, 0, Buffer.alloc(size, size));
+        outbox.flush();
+        for (const { frame, copy } of seen.slice(told)) expect(frame.equals(copy)).toBe(true);
+        const upTo = told + (part % (seen.length - told + 1));
+        for (; told < upTo; told++) read += (seen[told]?.copy.length ?? 0) + FRAME_COST;
+        outbox.credit(lowHalf(read), highHalf(read));
+      },
+    ),
+  );
+  expect(new Set(seen.map(({ frame }) => frame.buffer)).size).toBeLessThan(seen.length / 2);
 });
