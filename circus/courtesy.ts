@@ -8,12 +8,15 @@
 //   Y2. Where Linux shares processors out by session (autogroup), niceness counts only within one; then the session's own is set,
 //       which needs no privilege. Each of our children leads a session of its own (process.ts).
 //   Y3. A thread has a niceness of its own, inherited from the one that started it: the way back is for each of them.
+//   Y4. On a machine that is busy for good it would never get ready: after PATIENCE_MS it is everybody's equal.
 
 import { readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { setPriority } from "node:os";
 
 /** A tenth of what an equal would get, on a processor that both want; all of one that nobody else wants. */
 const NICE = 10;
+/** Twice what a start takes on a machine that has half a processor to spare. */
+const PATIENCE_MS = 4_000;
 /** Without privilege Linux takes one change of a session's niceness in 100 ms, of all users together. */
 const RETRY_MS = 150;
 const RETRIES_MAX = 40;
@@ -24,22 +27,32 @@ const LIMIT_NICE_ZERO = 20;
 
 export class Courtesy {
   #ended = false;
+  readonly #patience: NodeJS.Timeout;
 
   private constructor(
     private readonly pid: number,
     private readonly way: "session" | "threads",
-  ) {}
+    patienceMs: number,
+  ) {
+    this.#patience = setTimeout(() => this.end(), patienceMs).unref();
+  }
 
-  /** Undefined: it cannot be asked for (Y1), or the process has gone already. */
-  static ask(pid: number): Courtesy | undefined {
-    if (sessionNice(pid, NICE) === "done") return new Courtesy(pid, "session");
-    return mayReturn() && threadsNice(pid, NICE) ? new Courtesy(pid, "threads") : undefined;
+  /** Undefined: it cannot be asked for (Y1), or the process has gone already. @param patienceMs Y4 */
+  static ask(pid: number, patienceMs = PATIENCE_MS): Courtesy | undefined {
+    if (sessionNice(pid, NICE) === "done") return new Courtesy(pid, "session", patienceMs);
+    return mayReturn() && threadsNice(pid, NICE) ? new Courtesy(pid, "threads", patienceMs) : undefined;
+  }
+
+  /** The process has gone: its number may be another's by now. */
+  forget(): void {
+    this.#ended = true;
+    clearTimeout(this.#patience);
   }
 
   /** Safe twice. */
   end(): void {
     if (this.#ended) return;
-    this.#ended = true;
+    this.forget();
     if (this.way === "session") this.#back(0);
     else threadsNice(this.pid, 0); // Y3
   }

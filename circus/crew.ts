@@ -234,6 +234,7 @@ export class Crew {
   #ended(name: string, child: Child, exit: Exit): void {
     const heir = this.#adoptHeir(name, child);
     this.#members.delete(child.pid);
+    this.#courtesies.get(child)?.forget();
     this.#courtesies.delete(child);
     if (this.ready.length === 0) for (const one of [...this.#courtesies.keys()]) this.#endCourtesy(one); // W5
     if (heir === undefined) this.#wids.delete(child.wid);

@@ -51,9 +51,9 @@ async function main(): Promise<void> {
   /** Edges and successors that run. */
   const running = new Set<number>();
   /** Of edges that load behind everybody else, by epoch: the way back. */
-  const patient = new Map<number, () => void>();
-  const hurry = (epoch: number) => {
-    patient.get(epoch)?.();
+  const patient = new Map<number, (gone?: boolean) => void>();
+  const hurry = (epoch: number, gone = false) => {
+    patient.get(epoch)?.(gone);
     patient.delete(epoch);
   };
   const accept: Parameters<typeof openDoor>[1] = (socket, origin) => keeper.accept(socket, origin);
@@ -64,7 +64,7 @@ async function main(): Promise<void> {
     },
     ended: (edge, how) => {
       running.delete(edge.epoch);
-      patient.delete(edge.epoch);
+      hurry(edge.epoch, true);
       if (predecessor?.giving && open.length === 0) fail(`the edge ended before it was ready: ${how}`);
       keeper.ended(edge, how);
     },

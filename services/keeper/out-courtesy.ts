@@ -1,6 +1,6 @@
 // out-courtesy: an edge that loads while another one serves lets that one go first, until it is ready or is needed.
 //
-//   fork --begin--> loading, behind everybody --ready | standby | the serving one ended: end--> an equal
+//   fork --begin--> loading, behind everybody --ready | standby | the serving one ended | PATIENCE_MS: end--> an equal
 //
 // Edges share the keeper's session, and with it what the machine allots to that: without this, loading takes half of it away from
 // the clients.
@@ -13,18 +13,23 @@ import { setPriority } from "node:os";
 
 /** A tenth of what an equal would get, where both want a processor. */
 const NICE = 10;
+/** A machine that is busy for good would never let it get ready: then it is everybody's equal. */
+const PATIENCE_MS = 4_000;
 /** Bit of CAP_SYS_NICE in CapEff, and the limit that allows niceness 0. */
 const CAP_SYS_NICE = 23n;
 const LIMIT_NICE_ZERO = 20;
 
-/** @returns the way back; safe twice, and when the process has gone. */
-export function letOthersGoFirst(pid: number | undefined): () => void {
+/** @returns the way back; safe twice. `gone`: the process has ended, and its number may be another's by now. */
+export function letOthersGoFirst(pid: number | undefined): (gone?: boolean) => void {
   if (pid === undefined || !mayReturn() || !niceness(pid, NICE)) return () => {};
   let ended = false;
-  return () => {
-    if (!ended) niceness(pid, 0);
+  const end = (gone = false) => {
+    clearTimeout(patience);
+    if (!ended && !gone) niceness(pid, 0);
     ended = true;
   };
+  const patience = setTimeout(() => end(), PATIENCE_MS).unref();
+  return end;
 }
 
 /** Y2. False: it has gone. */

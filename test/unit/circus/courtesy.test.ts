@@ -22,12 +22,22 @@ function nice(pid: number): number {
 
 const own = (pid: number): number => readStat(pid)?.nice ?? 0;
 
-/** What this machine allows: 10, or 0 where nobody could take it back. */
-function most(): number {
+function sleeper(): number {
   const child = spawn("sleep", ["1000"], { detached: true, stdio: "ignore" });
   atEnd(() => void child.kill("SIGKILL"));
-  return child.pid !== undefined && Courtesy.ask(child.pid) ? 10 : 0;
+  if (child.pid === undefined) throw new Error("sleep does not start");
+  return child.pid;
 }
+
+/** What this machine allows: 10, or 0 where nobody could take it back. */
+const most = (): number => (Courtesy.ask(sleeper()) ? 10 : 0);
+
+test("it does so for some seconds at most: on a machine that is busy for good it would never get ready", async () => {
+  const pid = sleeper();
+  Courtesy.ask(pid, 100);
+  expect(nice(pid)).toBe(most());
+  await until("it is an equal", 2_000, () => nice(pid) === 0);
+});
 
 test("C1 a process that starts beside one that serves lets all others go first until it is ready; with nobody left it does so no more", async () => {
   const ready = new Map<number, () => void>();
