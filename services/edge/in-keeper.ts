@@ -29,8 +29,11 @@ const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
 const DOORS_VARIABLE: KeeperDoorsVariable = "HEADFRAME_KEEPER_DOORS";
 /** What discovery takes for one field. */
 const META_CHARACTERS_MAX = 256;
-/** A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. */
-const HOLD_MS = 2_000;
+/**
+ * A client that has acknowledgements or writes under way is released anyway after this: unacknowledged lines travel along. Half of the
+ * second that clients may wait, as a backend may stand still just then.
+ */
+const HOLD_MS = 500;
 const FLUSH_MS = 500;
 /** H4. A thousand sockets take half of it; the first comers of ten thousand shall not wait for the last ones. */
 const ROLL_MS = 1_200;
