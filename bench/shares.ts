@@ -100,36 +100,48 @@ function rowOf(what: string, found: readonly Judged[], ratio?: number): Row {
 
 const POOL_KINDS = ["haproxy", "keeper", "edge", "stratum", "reporter"] as const;
 
-async function endToEnd(crew: Crew, { rounds, ms, signal, tell }: RunOptions): Promise<Part> {
+async function endToEnd(crew: Crew, options: RunOptions): Promise<Part> {
+  const { ms, signal } = options;
   const pool = await BenchPool.open({ clients: MINERS_COUNT, transactions: 200, signal });
   try {
     const miners = await crew.start(new URL("./pool/miners.js", import.meta.url));
     const storm = await miners.ask<Storm>("storm", { where: { port: pool.port }, count: MINERS_COUNT });
     if (storm.refused > 0) throw new Error(`${storm.refused} miners got no job`);
     await miners.ask("submit", { outstanding: OUTSTANDING, ms: Math.min(WARM_ROUNDS * ms, WARM_MS) });
-    const found: (Load & { readonly poolCpuUs: number })[] = [];
-    for (let round = 0; round < rounds; round++) {
-      tell(`shares: end to end, round ${round + 1} of ${rounds}`);
-      signal.throwIfAborted();
-      const [before, logged] = [await pool.usage(...POOL_KINDS), await recorded(pool)];
-      const load = await miners.ask<Load>("submit", { outstanding: OUTSTANDING, ms: 2 * ms });
-      const entries = (await recorded(pool)) - logged;
-      if (entries !== load.n) throw new Error(`${load.n} shares were answered true, ${entries} stand in the log`);
-      found.push({ ...load, poolCpuUs: (await pool.usage(...POOL_KINDS)).cpuUs - before.cpuUs });
+    const rows: Row[] = [];
+    const floors: Floor[] = [];
+    for (const count of [2, 1]) {
+      const row = await recording(pool, miners, `end to end, recorded, ${count} stratum`, options);
+      rows.push(row);
+      const floor = { what: `end to end into the log, ${count} stratum`, sense: "at least", unit: "shares/s" } as const;
+      const profile = await whereItGoes(pool, miners, ms);
+      floors.push({ ...floor, limit: END_TO_END_FLOOR, found: row.rate ?? Number.NaN, profile });
+      if (count === 2) await pool.retire("stratum"); // Its miners stay; the other one serves them all.
     }
-    const profile = await whereItGoes(pool, miners, ms);
-    const of = (figure: (it: (typeof found)[number]) => number) => median(found.map(figure));
-    const rate = of((it) => it.rate);
-    const row = {
-      ...{ what: "end to end, recorded (CPU: of the pool)", n: found.reduce((sum, { n }) => sum + n, 0), rate },
-      ...{ p50: of((it) => it.p50), p99: of((it) => it.p99), p999: of((it) => it.p999) },
-      cpuUs: of((it) => it.poolCpuUs / it.n),
-    };
-    const floor = { what: "end to end into the log", sense: "at least", limit: END_TO_END_FLOOR } as const;
-    return { rows: [row], floors: [{ ...floor, found: rate, unit: "shares/s", profile }] };
+    return { rows, floors };
   } finally {
     await pool.close();
   }
+}
+
+async function recording(pool: BenchPool, miners: Member, what: string, options: RunOptions): Promise<Row> {
+  const { rounds, ms, signal, tell } = options;
+  const found: (Load & { readonly poolCpuUs: number })[] = [];
+  for (let round = 0; round < rounds; round++) {
+    tell(`shares: ${what}, round ${round + 1} of ${rounds}`);
+    signal.throwIfAborted();
+    const [before, logged] = [await pool.usage(...POOL_KINDS), await recorded(pool)];
+    const load = await miners.ask<Load>("submit", { outstanding: OUTSTANDING, ms: 2 * ms });
+    const entries = (await recorded(pool)) - logged;
+    if (entries !== load.n) throw new Error(`${load.n} shares were answered true, ${entries} stand in the log`);
+    found.push({ ...load, poolCpuUs: (await pool.usage(...POOL_KINDS)).cpuUs - before.cpuUs });
+  }
+  const of = (figure: (it: (typeof found)[number]) => number) => median(found.map(figure));
+  return {
+    ...{ what: `${what} (CPU: of the pool)`, n: found.reduce((sum, { n }) => sum + n, 0), rate: of((it) => it.rate) },
+    ...{ p50: of((it) => it.p50), p99: of((it) => it.p99), p999: of((it) => it.p999) },
+    cpuUs: of((it) => it.poolCpuUs / it.n),
+  };
 }
 
 /** Redis' own count of what was ever added to the log. */

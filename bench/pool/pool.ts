@@ -5,6 +5,7 @@
 import { readFile, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { stringify } from "smol-toml";
+import { MANAGER_SOCKET, Manager } from "../../bin/manage/manager.js";
 import { RUNS } from "../../bin/paths.js";
 import { Pool } from "../../bin/up/pool.js";
 import { createRunDirectory, type RunDirectory } from "../../bin/up/run-directory.js";
@@ -109,6 +110,14 @@ export class BenchPool {
       rssBytes: all.reduce((sum, { rssBytes }) => sum + rssBytes, 0),
       cpuUs: all.reduce((sum, { cpuUs }) => sum + cpuUs, 0),
     };
+  }
+
+  /** One instance fewer: drained, as `headframe drain` does it. */
+  async retire(watcher: string): Promise<void> {
+    const manager = new Manager(`ipc://${join(this.run.sockets, MANAGER_SOCKET)}`);
+    const [pid] = await manager.pids(watcher);
+    if (pid === undefined) throw new Error(`there is no ${watcher} to retire`);
+    await manager.retire(watcher, pid);
   }
 
   async close(): Promise<void> {

@@ -18,7 +18,7 @@ export const managerOptions = {
   },
 } as const satisfies Record<string, Options>;
 
-const SOCKET = "circus.sock";
+export const MANAGER_SOCKET = "circus.sock";
 
 const pids = z.object({ pids: z.array(z.number().int()) });
 const watchers = z.object({ watchers: z.array(z.string()) });
@@ -111,11 +111,11 @@ export function findManager(given: string | undefined, config: Config): Manager 
   if (given !== undefined) return new Manager(given);
   const { runDirectory } = config;
   const folders = [join(runDirectory, "current", "sockets"), process.env.HEADFRAME_SOCKETS, runDirectory];
-  const folder = folders.find((it) => it !== undefined && existsSync(join(it, SOCKET)));
+  const folder = folders.find((it) => it !== undefined && existsSync(join(it, MANAGER_SOCKET)));
   if (folder === undefined) {
     throw new UsageError(
-      `no process manager runs here: there is no ${SOCKET} in ${folders.filter((it) => it !== undefined).join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
+      `no process manager runs here: there is no ${MANAGER_SOCKET} in ${folders.filter((it) => it !== undefined).join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
     );
   }
-  return new Manager(`ipc://${join(realpathSync(folder), SOCKET)}`); // The real path: a unix socket's may not be long.
+  return new Manager(`ipc://${join(realpathSync(folder), MANAGER_SOCKET)}`); // The real path: a unix socket's may not be long.
 }
