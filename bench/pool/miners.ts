@@ -49,6 +49,7 @@ const STORM_MS = 60_000;
 const HEAR_MS = 30_000;
 const SUBMIT_ID_FIRST = 100;
 const TOLD_MAX = 5;
+const AGAIN_MS = 20;
 
 class Miner {
   job = "";
@@ -115,17 +116,23 @@ class Miner {
 
 let miners: Miner[] = [];
 let onJob: (miner: Miner, bytes: number) => void = () => {};
+let onLost: () => void = () => {};
 
 async function storm({ where, count }: { where: Where; count: number }): Promise<Storm> {
   const times: number[] = [];
   const has = new Set<Miner>();
   const fromMs = performance.now();
+  let lost = 0;
   const all = new Promise<void>((resolve) => {
     onJob = (miner) => {
       if (has.has(miner)) return;
       has.add(miner);
       times.push(performance.now() - fromMs);
-      if (has.size === count) resolve();
+      if (has.size + lost === count) resolve();
+    };
+    onLost = () => {
+      lost += 1;
+      if (has.size + lost === count) resolve(); // Nobody is waited for who is gone.
     };
   });
   for (let i = 0; i < count; i++) {
@@ -144,7 +151,8 @@ async function storm({ where, count }: { where: Where; count: number }): Promise
 
 let connecting = 0;
 
-function open({ port, path }: Where, index: number): void {
+function open(where: Where, index: number): void {
+  const { port, path } = where;
   const to: NetConnectOpts = path === undefined ? { port: port ?? 0, host: "127.0.0.1" } : { path };
   connecting += 1;
   const socket = connect(to);
@@ -156,9 +164,18 @@ function open({ port, path }: Where, index: number): void {
     });
   }
   let pending = true;
+  let again = false;
   socket.once("connect", () => miner.begin(path !== undefined));
+  // The kernel's own refusal of a unix socket whose queue is full, where TCP would wait.
+  socket.once("error", (error: NodeJS.ErrnoException) => {
+    again = error.code === "EAGAIN";
+  });
+  socket.once("close", () => {
+    if (again) setTimeout(() => open(where, index), AGAIN_MS);
+    else if (miner.job === "") onLost();
+  });
   const miner = new Miner(socket, index, (it, bytes) => onJob(it, bytes));
-  miners.push(miner);
+  miners[index] = miner;
 }
 
 /** Every one of them had a whole new job. */
