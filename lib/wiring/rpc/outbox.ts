@@ -58,6 +58,8 @@ interface UnderWay {
   readonly until: number;
 }
 
+/** A frame that ends with a run may grow to so many times the usual: nobody waits for an answer to its beginning. */
+const RUN_FRAMES = 4;
 /** Smaller ones are cut from memory that Node shares among buffers. */
 const REUSE_BYTES_MIN = 4_096;
 
@@ -266,7 +268,8 @@ export class Outbox {
   }
 
   #written(): void {
-    if (this.#ready() >= this.#parts.frameBytes) this.#transmit();
+    const { frameBytes } = this.#parts;
+    if (this.#frame.length >= frameBytes || this.#ready() >= RUN_FRAMES * frameBytes) this.#transmit();
     else if (!this.#dirty) {
       this.#dirty = true;
       this.#parts.flusher.add(this);
