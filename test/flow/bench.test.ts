@@ -10,7 +10,7 @@ import { render } from "../../bench/kit/table.js";
 const LIMIT_MS = 180_000;
 const GIVE_UP_MS = 120_000;
 const PRESENT: Readonly<Record<string, readonly string[]>> = {
-  rpc: ["headframe", "raw"],
+  rpc: ["headframe", "raw", "zeromq"],
   push: ["headframe", "raw"],
   local: [],
   jobs: [],
