@@ -82,9 +82,11 @@ const WENT = "exit code 0";
 /** Deaths told to no edge yet: more are left to the heartbeats' end. */
 const DEATHS_MAX = 32;
 
-/** Of duplicates to an edge that stands by: 2,000 a second, so that clients who serve themselves, or storm in, do not notice. */
+/** Of duplicates to an edge that stands by: 2,000 a second, so that clients who are served meanwhile do not notice. */
 const LEND_EVERY_MS = 50;
 const LEND_MAX = 100;
+/** So many came within LEND_EVERY_MS: a storm, and every socket's turn in a channel is needed for those who come. */
+const STORM_MIN = 10;
 
 export class Keeper<Socket extends KeptSocket> {
   readonly #roll: Roll<Socket>;
@@ -347,9 +349,11 @@ export class Keeper<Socket extends KeptSocket> {
   #lendSoon(): void {
     if (this.#lending) return;
     this.#lending = true;
+    const before = this.#roll.nextId;
     this.hooks.later(LEND_EVERY_MS, () => {
       this.#lending = false;
-      if (this.#roll.lend(LEND_MAX) > 0) this.#lendSoon();
+      const most = this.#roll.nextId - before >= STORM_MIN ? 0 : LEND_MAX;
+      if (this.#roll.lend(most) > 0) this.#lendSoon();
     });
   }
 
