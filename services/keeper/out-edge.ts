@@ -2,13 +2,13 @@
 //
 //   Keeper --EdgePort--> child process (its stdout and stderr are the keeper's)
 //
-// Node sends one handle at a time over a channel and waits for its receipt, so thousands of sockets take their turns in
-// Node's own queue: at most one entry a client, bounded by the number of clients.
+// Node sends one handle at a time over a channel and waits for its receipt, so thousands of sockets take their turns (turns.ts).
 
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
 import type { EdgeSays, SuccessorHears } from "../../lib/contracts/index.js";
 import type { EdgePort } from "./keeper.js";
+import { Turns } from "./turns.js";
 
 export interface EdgeListener {
   heard(edge: EdgePort<Socket>, message: EdgeSays): void;
@@ -39,11 +39,12 @@ export function forkEdge(
     serialization: "advanced",
     detached: options.detached ?? false,
   });
+  const turns = new Turns<Socket | Server>((message, handle, sent) => send(child, message, handle, sent));
   const edge: EdgeProcess = {
     epoch,
     pid: child.pid,
-    tell: (message, socket) => send(child, message, socket),
-    give: (message, door) => send(child, message, door),
+    tell: (message, socket) => turns.send(message, socket),
+    give: (message, door) => turns.send(message, door),
     signal: (name) => void child.kill(name),
   };
   child.on("message", (message) => listener.heard(edge, message as EdgeSays));
@@ -52,10 +53,11 @@ export function forkEdge(
 }
 
 /** A failed send needs no care: the channel is broken because the edge is ending, and then every client is given again. */
-function send(child: ChildProcess, message: object, handle?: Socket | Server): void {
-  if (!child.connected) return;
-  if (handle) child.send(message, handle, { keepOpen: true }, () => {});
-  else child.send(message, () => {});
+function send(child: ChildProcess, message: object, handle: Socket | Server | undefined, sent: () => void): boolean {
+  if (!child.connected) return false;
+  if (handle) child.send(message, handle, { keepOpen: true }, sent);
+  else child.send(message, sent);
+  return true;
 }
 
 /** `exit`, or `error` when the program could not be started at all: exactly one of them counts. */
