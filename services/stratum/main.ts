@@ -129,8 +129,8 @@ export const open: OpenService<Settings> = async (house, settings) => {
   async function drain(timeoutMs: number): Promise<void> {
     const deadlineMs = performance.now() + timeoutMs;
     closing.abort(); // Nobody is invited any more.
+    await hosted.drain(timeoutMs); // Edges give new lines to others from here on; until then everybody hears every job from us.
     rest();
-    await hosted.drain(timeoutMs); // Edges give new lines to others from here on.
     const done = Promise.all([lines.idle(), blocks.idle(), shares.sendRejects()]);
     await atMost(deadlineMs - performance.now(), done);
     out.flush();

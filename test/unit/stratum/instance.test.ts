@@ -218,3 +218,15 @@ test("a draining instance refuses new lines, finishes those it has and leaves di
   await running.close();
   await until("it is gone", 5_000, () => others.nexus.client(stratum).instances().length === 0);
 });
+
+test("J1 an instance whose draining cannot be told, Redis being away, tells its clients every new tip meanwhile", async () => {
+  const { redis, edge, running, pool } = await setup();
+  await edge.send(opened(1), subscribe(1, 1), authorize(1, 2));
+  await edge.said('"id":2,"result":true');
+  redis.freeze();
+  const drained = running.drain(5_000);
+  pool.jobs.push("job", craftJob({ id: "b1", tip: 2, height: 101 }));
+  await edge.said('"params":["b1');
+  redis.thaw();
+  await drained;
+});
