@@ -14,7 +14,7 @@
 import { Dealer, type SocketOptions } from "zeromq";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
-import { frameBytesMax, type Limits } from "../limits.js";
+import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
@@ -218,6 +218,7 @@ function socketOptions(parts: LinkParts, address: LinkAddress): SocketOptions<De
     routingId: `${self}/${address.serial}`,
     sendTimeout: 0,
     sendHighWaterMark: 0, // The outbox bounds it, in bytes.
+    receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK,
     linger: limits.lingerMs,
     reconnectInterval: -1, // Reconnecting is links.ts' business.
     connectTimeout: limits.handshakeMs,

@@ -10,7 +10,7 @@
 import { Router } from "zeromq";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
-import { frameBytesMax, type Limits } from "../limits.js";
+import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
 import type { HostedService } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
@@ -81,6 +81,7 @@ export class Server {
       mandatory: true,
       sendTimeout: 0,
       sendHighWaterMark: 0, // The outboxes bound it, in bytes.
+      receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK,
       linger: limits.lingerMs,
       heartbeatInterval: limits.heartbeatMs / 4,
       heartbeatTimeout: limits.heartbeatMs,
