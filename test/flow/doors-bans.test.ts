@@ -4,6 +4,7 @@
 import { expect, test } from "@jest/globals";
 import { StratumClient } from "../../demo/miner/client.js";
 import { haproxy } from "../../lib/contracts/index.js";
+import { key } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
 import { easyShares, startEasyPool } from "../kit/easy-chain.js";
 import { LineClient } from "../kit/line-client.js";
@@ -87,6 +88,10 @@ test("an address whose shares are nearly all invalid is told so, let go and refu
   const farm = "127.0.0.5";
   const honest = await Miner.start({ port: pool.port, localAddress: farm }, "farm.rig");
   for (let i = 0; i < 4; i++) expect(await honest.mine()).toBe(true);
+  // Instances tell each other of good shares within a second.
+  const { redis, cluster } = pool.house;
+  const vouched = async () => Number(await redis.state.get(key(cluster, "good", farm))) >= 4;
+  await until("every instance knows that somebody there is honest", 5_000, vouched);
   for (let i = 0; i < 6; i++) await sendGarbage(pool, farm);
   expect(await honest.mine()).toBe(true);
   expect((await bans()).map(({ address }) => address)).not.toContain(farm);

@@ -3,6 +3,9 @@
 import { expect } from "@jest/globals";
 import { shareKeys } from "../../services/reporter/keys.js";
 import type { TestPool } from "./pool.js";
+import { until } from "./until.js";
+
+const FLUSHED_MS = 10_000;
 
 /** Field -> value, one an entry. */
 export async function shareLog({ house }: Pick<TestPool, "house">): Promise<Record<string, string>[]> {
@@ -22,7 +25,10 @@ export async function expectAllOnce(
   atLeast: number,
   unanswered = 0,
 ): Promise<void> {
-  const log = (await shareLog(pool)).filter((share) => share.worker?.startsWith(worker));
+  const read = async () => (await shareLog(pool)).filter((share) => share.worker?.startsWith(worker));
+  // What was spooled while a reporter or Redis stood still follows.
+  await until("the log has them all", FLUSHED_MS, async () => (await read()).length >= atLeast).catch(() => {});
+  const log = await read();
   expect(log.length).toBeGreaterThanOrEqual(atLeast);
   expect(log.length).toBeLessThanOrEqual(atLeast + unanswered);
   expect(new Set(log.map(({ id }) => id)).size).toBe(log.length);

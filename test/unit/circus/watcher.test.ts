@@ -273,12 +273,16 @@ test("a process that retires is not replaced: there is one fewer", async () => {
 });
 
 describe("a process that starts its own successor and ends", () => {
-  /** Starts an heir on SIGUSR2, as the keeper does, and ends. The heir says a line now and then. */
-  const HEIR = "while :; do echo heir; sleep 0.05; done";
-  const PARENT = `trap 'HEADFRAME_SUCCEEDS=$$ setsid /bin/sh -c "${HEIR}" & exit 0' USR2; while :; do sleep 0.02; done`;
+  /** Starts an heir on SIGUSR2, as the keeper does, and ends when it runs. The heir says a line now and then. */
+  const parent = (sign: string): string => {
+    const heir = `touch ${sign}; while :; do echo heir; sleep 0.05; done`;
+    const succeed = `HEADFRAME_SUCCEEDS=$$ setsid /bin/sh -c "${heir}" & while [ ! -e ${sign} ]; do sleep 0.02; done; exit 0`;
+    return `trap '${succeed}' USR2; while :; do sleep 0.02; done`;
+  };
 
   async function succeeded() {
-    const it = await startArbiter(shell("w", PARENT, "warmup_delay = 0.2"));
+    const sign = path.join(temporaryDirectory(), "here");
+    const it = await startArbiter(shell("w", parent(sign), "warmup_delay = 0.2"));
     const [old] = it.pids("w");
     process.kill(Number(old), "SIGUSR2");
     const heir = await until("the heir is in its place", 3_000, () => it.pids("w").find((pid) => pid !== old));
