@@ -79,13 +79,19 @@ export class Progress {
 
   #compare(now: Look | undefined): void {
     if (!now) return;
-    // First those that left: of two changes within one look, the successor's start is the later one.
+    // In the order in which a swap goes, when one look sees several changes: a new one is ready, its predecessor leaves, the next starts.
+    this.#compareReady(now);
     for (const [pid, { seen }] of this.#known) if (!now.has(pid)) this.#step("stopped", seen);
+    for (const [pid, { seen }] of now) if (!this.#known.has(pid)) this.#step("started", seen);
+    this.#compareReady(now);
     for (const [pid, { seen, state }] of now) {
-      if (!this.#known.has(pid)) this.#step("started", seen);
-      const { what } = this.#known.get(pid) ?? {};
-      if (what === "started" && state === "ready") this.#step("ready", seen);
-      if (what === "ready" && state === "draining") this.#step("draining", seen);
+      if (this.#known.get(pid)?.what === "ready" && state === "draining") this.#step("draining", seen);
+    }
+  }
+
+  #compareReady(now: Look): void {
+    for (const [pid, { seen, state }] of now) {
+      if (this.#known.get(pid)?.what === "started" && state === "ready") this.#step("ready", seen);
     }
   }
 
