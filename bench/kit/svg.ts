@@ -1,4 +1,5 @@
-// Plots as SVG, by hand: two logarithmic axes, lines with dots, a legend. Pure: a plot -> text.
+// Plots as SVG, by hand: two logarithmic axes, lines with dots, a legend, a title for readers who hear it. Pure: a plot ->
+// text.
 
 import type { Plot } from "./report.js";
 import { figure } from "./table.js";
@@ -63,7 +64,8 @@ export function drawPlot({ title, x, y, lines }: Plot): string {
     return `<g fill="${colour}"><polyline points="${at.join(" ")}" fill="none" stroke="${colour}" stroke-width="2"/>${dots}${label}</g>`;
   });
   return [
-    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12">`,
+    `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${HEIGHT}" font-family="sans-serif" font-size="12" role="img">`,
+    `<title>${escaped(title)}</title>`,
     `<rect width="${WIDTH}" height="${HEIGHT}" fill="#fff"/>`,
     `<g stroke="#ddd" fill="none">${grid.filter((it) => it.startsWith("<path")).join("")}</g>`,
     `<g fill="#333">${grid.filter((it) => it.startsWith("<text")).join("")}`,
