@@ -25,7 +25,7 @@ export interface Kind {
   readonly lasting: boolean;
   /** Redis answers nobody while it lasts. */
   readonly redisAway: boolean;
-  /** It may take questions with it, which then get no answer (C2: only the killing of an edge). */
+  /** It may take questions with it, which then get no answer (C2: only the death of an edge). */
   readonly losesLines: boolean;
   /** Nobody is left who could serve, so a process has to start. */
   readonly startsAnew: boolean;
@@ -65,7 +65,7 @@ export const KINDS: readonly Kind[] = [
   { ...edge("kill-edge", "an edge was killed", C2_MS), losesLines: true },
   edge("kill-standby", "the edge that serves lives"),
   { ...edge("kill-edges", "nobody stands by: a process starts", 2 * C2_MS), losesLines: true, startsAnew: true },
-  { ...edge("freeze-edge", "its time, and 1 s"), forMs: [500, 3_000], lasting: true },
+  { ...edge("freeze-edge", "after 1 s it is killed", C2_MS), forMs: [500, 6_000], losesLines: true },
   edge("handover-edge", "planned: the old one serves meanwhile"),
   edge("swap-keeper", "planned: the old one serves meanwhile"),
   shared(brief("reload-haproxy", "haproxy"), "connections stay with the old worker"),

@@ -40,7 +40,8 @@ async function roll(scene: Scene, service: string, pid?: number): Promise<void> 
         ...{ manager: stage.manager, watcher: service, service, ...one },
         ...{ instances, tell: () => {} },
       });
-      if (report.ok) break;
+      const gone = pid !== undefined && !stage.ready(service).includes(pid); // Replaced, though Redis went before it was listed.
+      if (report.ok || gone) break;
       if (attempt === ATTEMPTS) throw new NotBack(`${service} was not swapped: ${report.reason}`);
     }
   } catch (error) {

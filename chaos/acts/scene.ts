@@ -93,13 +93,21 @@ export const redisAnswers = ({ stage, signal }: Pick<Scene, "stage" | "signal">)
 /** For as long as the fault was drawn for. */
 export const lasting = ({ fault, signal }: Scene): Promise<void> => delay(fault.forMs, undefined, { signal });
 
-/** The process stands still for that long, and goes on where it was. */
+/** The process stands still for that long, and goes on where it was, unless somebody has ended it meanwhile. */
 export async function frozen(pid: number, scene: Scene): Promise<void> {
   process.kill(pid, "SIGSTOP");
   try {
     await lasting(scene);
   } finally {
-    process.kill(pid, "SIGCONT");
     scene.over();
+    goOn(pid);
+  }
+}
+
+function goOn(pid: number): void {
+  try {
+    process.kill(pid, "SIGCONT");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
   }
 }

@@ -1,7 +1,7 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
-//   keeper --keep(+ socket) | serve | client(+ socket) | all | handover | died | stop--> edge
-//   keeper <--standby | ready | kept | meta | states | drop | leaving | released | released-all-- edge
+//   keeper --keep(+ socket) | serve | client(+ socket) | all | handover | died | ping | stop--> edge
+//   keeper <--standby | ready | kept | meta | states | drop | leaving | released | released-all | pong-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
 // what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
@@ -23,6 +23,8 @@
 //       clients of an edge that was killed are served by its successor without asking anybody, be shared state away or not.
 //   K9. `all` follows the clients that an edge takes over. Until then it reads none of them: each takes a turn in the channel, with a
 //       socket a slow one, and a process that is busy with the first comers lets the last ones wait.
+//   K10. `ping` is answered with `pong` at once. An edge that has answered one and then says nothing for a second stands still: it is
+//        killed, so that the next one gets its clients.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -50,6 +52,7 @@ export type KeeperEvent =
   | "edge stands by"
   | "edge ready"
   | "edge ended"
+  | "edge says nothing: it is killed"
   | "hand-over done"
   | "hand-over asked for while one is going on: ignored"
   | "hand-over took too long: the old edge is killed"
@@ -135,6 +138,7 @@ export type KeeperSays =
       /** The keeper saw this edge process end: discovery may forget it. */ readonly kind: "died";
       readonly pid: number;
     }
+  | { /** Say `pong` (K10). */ readonly kind: "ping" }
   | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
 
 export type EdgeSays =
@@ -149,7 +153,8 @@ export type EdgeSays =
   | { /** The client is gone, or must go: close the duplicate. */ readonly kind: "drop"; readonly id: number }
   | { /** This edge was asked to end: fork another one and hand over. */ readonly kind: "leaving" }
   | { readonly kind: "released"; readonly id: number; readonly carried: Carried }
-  | { /** Every client was released; the edge ends by itself now. */ readonly kind: "released-all" };
+  | { /** Every client was released; the edge ends by itself now. */ readonly kind: "released-all" }
+  | { /** A sign of life (K10). */ readonly kind: "pong" };
 
 /** What only a successor hears (K6). */
 export type SuccessorHears =

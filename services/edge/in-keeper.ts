@@ -1,7 +1,7 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
-//   keeper --keep(+ socket), serve, client(+ socket), all, handover, died, stop--> Clients
-//   keeper <--meta, states, drop, released ------------------ Clients
+//   keeper --keep(+ socket), serve, client(+ socket), all, handover, died, ping, stop--> Clients
+//   keeper <--meta, states, drop, released, pong ------------- Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
 //
@@ -174,6 +174,9 @@ export class KeeperLink {
         return;
       case "died":
         this.options.onDied(message.pid);
+        return;
+      case "ping":
+        void tellKeeper({ kind: "pong" });
         return;
       case "stop":
         this.#phase = "stopping";

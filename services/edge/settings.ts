@@ -68,8 +68,10 @@ export const settings = z.strictObject({
     .int()
     .min(0)
     .max(10_000)
-    .default(0)
-    .describe("Clients moved each second from the most to the least loaded backend; 0 leaves them where they are."),
+    .default(100)
+    .describe(
+      "Clients that wait for nothing, moved each second from the most to the least loaded backend, so that one that comes later gets its part; 0 leaves them where they are.",
+    ),
   handoverSlice: count
     .max(4_096)
     .default(64)

@@ -7,9 +7,14 @@ import type { KeeperLimits } from "./keeper.js";
 export interface Flags {
   readonly doors: readonly Door[];
   readonly limits: KeeperLimits;
+  /** An edge that says nothing for this long is killed. 0: never. */
+  readonly silenceMs: number;
   /** Of an edge. Never empty. */
   readonly command: readonly string[];
 }
+
+/** An edge that takes thousands of clients over is busy with it for some tenths of a second. */
+const SILENCE_MIN_MS = 500;
 
 /** @throws {Error} that says what is wrong, and what is expected. */
 export function readFlags(): Flags {
@@ -20,6 +25,7 @@ export function readFlags(): Flags {
       mode: { type: "string", default: "600" },
       "max-connections": { type: "string", default: "50000" },
       "handover-ms": { type: "string", default: "30000" },
+      "silence-ms": { type: "string", default: "1000" },
       "no-standby": { type: "boolean", default: false },
     },
   });
@@ -34,5 +40,8 @@ export function readFlags(): Flags {
   for (const [name, value] of Object.entries(counts)) {
     if (!Number.isSafeInteger(value) || value < 1) throw new Error(`${name}: expected a whole number above 0`);
   }
-  return { doors, limits: { ...counts, standby: !values["no-standby"] }, command: positionals };
+  const silenceMs = Number(values["silence-ms"]);
+  if (!Number.isSafeInteger(silenceMs) || (silenceMs > 0 && silenceMs < SILENCE_MIN_MS))
+    throw new Error(`--silence-ms ${values["silence-ms"]}: expected 0 (never) or ${SILENCE_MIN_MS} and more`);
+  return { doors, limits: { ...counts, standby: !values["no-standby"] }, silenceMs, command: positionals };
 }

@@ -8,6 +8,9 @@
 // A second edge process stands by, loaded, so that clients wait milliseconds when the first one is killed; --no-standby saves its
 // memory (about 80 MB) for a wait of about a second.
 //
+// An edge that says nothing for a second stands still, with everybody's connection: it is killed and the next one has them.
+// --silence-ms makes that longer; 0 leaves it alone, as a debugger asks for.
+//
 // Signals: SIGHUP hands every client over to a fresh edge process, losing nothing. SIGUSR2 starts a fresh keeper by the same
 // command line, gives it every client and every listening socket, and ends; its process group is its own, and whoever watches
 // this process finds it by PredecessorVariable in its environment. SIGTERM and SIGINT close the clients, end the edge and leave.
@@ -28,6 +31,7 @@ import { Keeper } from "./keeper.js";
 import { letOthersGoFirst } from "./out-courtesy.js";
 import { type EdgeListener, forkEdge } from "./out-edge.js";
 import { Successor } from "./out-successor.js";
+import { Watch } from "./watch.js";
 
 const EPOCH_VARIABLE: EdgeEpochVariable = "HEADFRAME_EDGE_EPOCH";
 const STANDBY_VARIABLE: EdgeStandbyVariable = "HEADFRAME_EDGE_STANDBY";
@@ -45,7 +49,7 @@ const log = (event: KeeperEvent, fields = {}) =>
 
 async function main(): Promise<void> {
   process.stdout.on("error", () => {}); // Whoever read our log is gone: no reason to lose the clients.
-  const { doors, limits, command } = readFlags();
+  const { doors, limits, silenceMs, command } = readFlags();
   const succession = readSuccession();
   const open: OpenDoor[] = [];
   /** Edges and successors that run. */
@@ -59,16 +63,24 @@ async function main(): Promise<void> {
   const accept: Parameters<typeof openDoor>[1] = (socket, origin) => keeper.accept(socket, origin);
   const listener: EdgeListener = {
     heard: (edge, message) => {
+      watch.heard(edge, message);
       if (message.kind === "ready" || message.kind === "standby") hurry(edge.epoch);
       keeper.heard(edge, message);
     },
     ended: (edge, how) => {
+      watch.ended(edge);
       running.delete(edge.epoch);
       hurry(edge.epoch, true);
       if (predecessor?.giving && open.length === 0) fail(`the edge ended before it was ready: ${how}`);
       keeper.ended(edge, how);
     },
   };
+  const later = (ms: number, what: () => void) => {
+    const timer = setTimeout(what, ms);
+    return () => clearTimeout(timer);
+  };
+  const nowMs = () => performance.now();
+  const watch = new Watch(silenceMs, { later, nowMs, log });
   const successor = new Successor(open, listener, openAll, () => {
     log("upgrade done: the successor has every client");
     leave(running);
@@ -87,11 +99,8 @@ async function main(): Promise<void> {
         return edge;
       },
       hurry: ({ epoch }) => hurry(epoch),
-      later(ms, what) {
-        const timer = setTimeout(what, ms);
-        return () => clearTimeout(timer);
-      },
-      nowMs: () => performance.now(),
+      later,
+      nowMs,
       log,
       serves: (edge) =>
         successor.is(edge) ? successor.shareDoors() : predecessor?.tell({ kind: "ready", keeps: true }),

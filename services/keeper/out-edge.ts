@@ -9,14 +9,15 @@ import type { Server, Socket } from "node:net";
 import type { EdgeSays, SuccessorHears } from "../../lib/contracts/index.js";
 import type { EdgePort } from "./keeper.js";
 import { Turns } from "./turns.js";
+import type { Watched } from "./watch.js";
 
 export interface EdgeListener {
-  heard(edge: EdgePort<Socket>, message: EdgeSays): void;
-  ended(edge: EdgePort<Socket>, how: string): void;
+  heard(edge: EdgeProcess, message: EdgeSays): void;
+  ended(edge: EdgeProcess, how: string): void;
 }
 
 /** An edge, or a successor. */
-export interface EdgeProcess extends EdgePort<Socket> {
+export interface EdgeProcess extends EdgePort<Socket>, Watched {
   give(message: SuccessorHears, door?: Server): void;
 }
 
@@ -45,6 +46,7 @@ export function forkEdge(
     pid: child.pid,
     tell: (message, socket) => turns.send(message, socket),
     give: (message, door) => turns.send(message, door),
+    ping: (sent) => void (send(child, { kind: "ping" }, undefined, sent) || sent()),
     signal: (name) => void child.kill(name),
   };
   child.on("message", (message) => listener.heard(edge, message as EdgeSays));

@@ -53,12 +53,12 @@ export class Successor {
     this.#process?.give({ kind: "yours" });
   }
 
-  #heard(edge: EdgePort<Socket>, message: EdgeSays | SuccessorSays): void {
+  #heard(edge: EdgeProcess, message: EdgeSays | SuccessorSays): void {
     if (message.kind === "taken") this.done();
     else this.listener.heard(edge, message);
   }
 
-  #ended(edge: EdgePort<Socket>, how: string): void {
+  #ended(edge: EdgeProcess, how: string): void {
     this.#process = undefined;
     this.listener.ended(edge, how);
     if (!this.#left) return;

@@ -55,7 +55,7 @@ const spool = z
       .int()
       .min(50)
       .max(60_000)
-      .default(400)
+      .default(200)
       .describe(
         "A Redis that has not answered after this counts as away, in milliseconds; a miner may wait twice as long, which must stay below a second.",
       ),

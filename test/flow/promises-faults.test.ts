@@ -52,8 +52,9 @@ test.each([
   [
     "C2 the serving edge stands still and goes on: nobody is disconnected, no share is lost or doubled",
     "freeze-edge",
-    1_500,
+    600,
   ],
+  ["C2 the serving edge stands still for good: another one has its clients within two seconds", "freeze-edge", 5_000],
   ["C2 the keeper is upgraded with a whole pool behind it: no line is lost", "swap-keeper", 0],
   ["C3 HAProxy's controller is killed: nobody notices, and the next one takes over", "kill-controller", 0],
   ["C3, S1 the network to Redis is cut: shares are answered all the while", "cut-redis", 3_000],

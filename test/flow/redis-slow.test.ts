@@ -30,7 +30,7 @@ test(
     const recording = await watchRecording(pool);
     const crowd = await Crowd.start(pool, 6);
     await crowd.goesOn(5, 10_000);
-    proxy.delayMs = 120; // A question and its answer take 240 ms, less than `reporter.spool.patienceMs`.
+    proxy.delayMs = 50; // A question and its answer take 100 ms, less than `reporter.spool.patienceMs`.
     await crowd.goesOn(5, 15_000);
     await until("late answers will do", 20_000, async () => (await recording()).every((it) => it === "redis"));
     proxy.delayMs = 1_500; // 3 s for a question and its answer: longer than anybody waits for Redis.

@@ -191,11 +191,19 @@ test("patience multiplies what a client may wait, and excuses nothing else", () 
   expect(promises()).toEqual(["C1", "C1"]);
 });
 
-test("nobody can be served by an edge that is frozen: its time is added to what a client may wait", () => {
-  fault("freeze-edge", T, T + 3_000);
-  see(answer(0, "h1", { atMs: T + 3_900 }));
+test("no share can be kept while the spool's disk is full: its time is added to what a client may wait", () => {
+  fault("disk-full", T, T + 3_000);
+  see(answer(0, "h1", { atMs: T + 6_900 }));
   expect(ledger.broken).toEqual([]);
-  see(answer(0, "h2", { atMs: T + 4_100 }));
+  see(answer(0, "h2", { atMs: T + 7_100 }));
+  expect(promises()).toEqual(["S1"]);
+});
+
+test("an edge that stands still has two seconds, however long it would stand", () => {
+  fault("freeze-edge", T, T + 6_000);
+  see(answer(0, "h1", { atMs: T + 1_900 }));
+  expect(ledger.broken).toEqual([]);
+  see(answer(0, "h2", { atMs: T + 2_100 }));
   expect(promises()).toEqual(["C2"]);
 });
 

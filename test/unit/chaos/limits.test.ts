@@ -26,6 +26,6 @@ test("without a fault, and while any instance of a service that has another one 
 
 test("faults that are felt together have the greatest of their limits, and the time of those in which nobody can be served", () => {
   expect(limitOf([felt("kill-stratum"), felt("kill-edge")])).toMatchObject({ ms: 2_000, promise: "C2" });
-  expect(limitOf([felt("freeze-edge", 0, 700), felt("kill-edge")])).toMatchObject({ ms: 2_700 });
-  expect(limitOf([felt("freeze-edge", 0, 700), felt("outage-redis")])).toMatchObject({ ms: 1_700 });
+  expect(limitOf([felt("disk-full", 0, 700), felt("kill-edge")])).toMatchObject({ ms: 4_700 });
+  expect(limitOf([felt("disk-full", 0, 700), felt("outage-redis")])).toMatchObject({ ms: 4_700 });
 });
