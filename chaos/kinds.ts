@@ -65,7 +65,7 @@ export const KINDS: readonly Kind[] = [
   { ...edge("kill-edge", "an edge was killed", C2_MS), losesLines: true },
   edge("kill-standby", "the edge that serves lives"),
   { ...edge("kill-edges", "nobody stands by: a process starts", 2 * C2_MS), losesLines: true, startsAnew: true },
-  { ...edge("freeze-edge", "after 1 s it is killed", C2_MS), forMs: [500, 6_000], losesLines: true },
+  { ...edge("freeze-edge", "within 1 s it is killed", C2_MS), forMs: [500, 6_000], losesLines: true },
   edge("handover-edge", "planned: the old one serves meanwhile"),
   edge("swap-keeper", "planned: the old one serves meanwhile"),
   shared(brief("reload-haproxy", "haproxy"), "connections stay with the old worker"),

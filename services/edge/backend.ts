@@ -6,6 +6,7 @@
 //   B2. Connections that moved away take their untold events along: nobody hears a line after `close moved`.
 //   B3. The queue needs no bound of its own: it holds at most the lines that the connections hold, an open and a close each.
 //   B4. A backend of which nothing is heard is silent: alive for its socket, and of no use to clients.
+//   B5. One that has just come, or come back, has the newest work a little later: nobody who is served is moved to it before.
 
 import type { ClientEvent, CloseReason, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { InstanceId, InstanceState } from "../../lib/wiring/index.js";
@@ -22,6 +23,8 @@ export const BATCH_EVENTS_MAX = 512;
 const LIVELY_TICKS = 3;
 /** A batch that fails at once, each time, is not sent more often than this. */
 const PARDON_MS = 250;
+/** B5. Its links to what it lives on are broken for as long as ours to it was: they come back within two seconds. */
+const SETTLE_MS = 5_000;
 
 export class Backend {
   readonly connections = new Map<Handle, Connection>();
@@ -33,6 +36,7 @@ export class Backend {
   /** A call failed in a way that leaves open what it did: left alone until then. Milliseconds on the injected clock. */
   suspectUntilMs = 0;
   #suspectSinceMs = 0;
+  #settledAtMs = 0;
   /** It leaves: gets no new lines, keeps its connections until their lines are acknowledged or this moment has come. */
   drainUntilMs: number | undefined;
   /** B4. Until it is heard again. */
@@ -52,6 +56,17 @@ export class Backend {
   suspect(nowMs: number, forMs: number): void {
     this.#suspectSinceMs = nowMs;
     this.suspectUntilMs = nowMs + forMs;
+    this.unsettled(nowMs);
+  }
+
+  /** B5. It is new here, or something is the matter with it. */
+  unsettled(nowMs: number): void {
+    this.#settledAtMs = nowMs + SETTLE_MS;
+  }
+
+  /** B5. Of use to clients who have something to lose. */
+  settled(nowMs: number): boolean {
+    return this.usable(nowMs) && nowMs >= this.#settledAtMs;
   }
 
   /** Suspected of something, and alive for PARDON_MS since: of use where there is nobody better. */

@@ -24,12 +24,12 @@ export function leastLoaded(backends: Iterable<Backend>, nowMs: number): Backend
   );
 }
 
-/** At most `atMost` connections of the most loaded backend that would better be with the least loaded one, and wait for nothing. */
+/** At most `atMost` connections of the most loaded backend that would better be with the least loaded one (B5), and wait for nothing. */
 export function surplus(backends: Iterable<Backend>, nowMs: number, atMost: number): Connection[] {
   if (atMost === 0) return [];
   const sorted = usable(backends, nowMs).sort((a, b) => a.connections.size - b.connections.size);
   const most = sorted.at(-1)?.connections;
-  const least = sorted[0]?.connections;
+  const least = sorted.find((backend) => backend.settled(nowMs))?.connections;
   if (!most || !least) return [];
   const count = Math.min(atMost, Math.floor((most.size - least.size - SLACK) / 2));
   const idle: Connection[] = [];

@@ -117,6 +117,7 @@ export class Switchboard {
     const backend = this.#backend(id);
     if (backend.connections.size > 0) this.#scatter(backend, true); // A second beginning: something was lost before it.
     backend.joined = true;
+    backend.unsettled(this.hooks.nowMs());
     backend.heard();
     this.#housePeople();
   }
@@ -319,6 +320,7 @@ export class Switchboard {
   #listen(backend: Backend, nowMs: number): void {
     const quietTicks = backend.listen();
     if (quietTicks > 0 && !backend.waiting) this.hooks.probe(backend.id);
+    if (!backend.lively) backend.unsettled(nowMs);
     if (backend.silent || quietTicks < this.limits.silenceTicks || backend.connections.size === 0) return;
     if (![...this.#backends.values()].some((other) => other !== backend && other.lively && other.usable(nowMs))) return;
     backend.silent = true;

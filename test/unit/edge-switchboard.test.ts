@@ -399,6 +399,7 @@ test("asked to, it moves idle clients to a new backend, a few at a time, each to
   const first = world.add();
   for (let i = 0; i < 40; i++) world.client(`a${i}`);
   const second = world.add();
+  world.nowMs += 5_001;
   world.board.tick();
   expect(world.board.status().backends.map(({ connections }) => connections)).toEqual([37, 3]);
   world.settle();
@@ -408,6 +409,28 @@ test("asked to, it moves idle clients to a new backend, a few at a time, each to
   expect(first.sessions.size).toBe(most);
   expect(second.sessions.size).toBe(least);
   expect(first.heard.filter((event) => event.kind === "close" && event.reason === "moved")).toHaveLength(least);
+});
+
+test("J1 a backend that has just come, or was silent, may not have the newest work yet: for five seconds nobody is moved to it", () => {
+  const world = new World({ rebalancePerTick: 3 });
+  const first = world.add();
+  for (let i = 0; i < 40; i++) world.client(`a${i}`);
+  const second = world.add();
+  const moved = () => world.board.status().backends[1]?.connections;
+  const after = (ms: number) => {
+    world.nowMs += ms;
+    world.board.tick();
+    world.board.heard(first.id);
+    return moved();
+  };
+  expect(after(4_900)).toBe(0);
+  world.board.heard(second.id);
+  for (let i = 0; i < LIMITS.silenceTicks; i++) world.board.tick(); // Silent before the five seconds are over.
+  expect(after(200)).toBe(0);
+  world.board.heard(second.id);
+  expect(after(4_900)).toBe(0);
+  world.board.heard(second.id);
+  expect(after(200)).toBe(3);
 });
 
 test("a backend that drains keeps its clients until their lines are acknowledged, and hears nothing new", () => {
