@@ -13,6 +13,7 @@
 //       death before that costs nothing. Numbers it may use are set aside for it, so that none is used twice.
 
 import type { EdgeSays, KeeperEvent, KeeperSays, Origin } from "../../lib/contracts/index.js";
+import { Lending } from "./lending.js";
 import { type ClientMessage, Roll } from "./roll.js";
 import { Standby } from "./standby.js";
 
@@ -82,12 +83,6 @@ const WENT = "exit code 0";
 /** Deaths told to no edge yet: more are left to the heartbeats' end. */
 const DEATHS_MAX = 32;
 
-/** Of duplicates to an edge that stands by: 2,000 a second, so that clients who are served meanwhile do not notice. */
-const LEND_EVERY_MS = 50;
-const LEND_MAX = 100;
-/** So many came within LEND_EVERY_MS: a storm, and every socket's turn in a channel is needed for those who come. */
-const STORM_MIN = 10;
-
 export class Keeper<Socket extends KeptSocket> {
   readonly #roll: Roll<Socket>;
   #nextEpoch: number;
@@ -97,7 +92,6 @@ export class Keeper<Socket extends KeptSocket> {
   /** P6. The starting one, once it is ready, while sockets are on their way to it. */
   #borrowing: EdgePort<Socket> | undefined;
   readonly #keeps = new WeakSet<EdgePort<Socket>>();
-  #lending = false;
   #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void } | undefined;
   readonly #standby: Standby<Socket>;
   #servingSinceMs = 0;
@@ -115,8 +109,9 @@ export class Keeper<Socket extends KeptSocket> {
     this.#roll = new Roll(limits.clientsMax, first.firstClient, {
       serving: () => this.#serving,
       dropped: (id) => hooks.learned?.({ kind: "drop", id }),
-      lendable: () => this.#lendSoon(),
+      lendable: () => lending.soon(),
     });
+    const lending = new Lending(this.#roll, hooks.later);
     this.#standby = new Standby(limits.standby, {
       fork: () => this.#fork(true),
       later: hooks.later,
@@ -343,18 +338,6 @@ export class Keeper<Socket extends KeptSocket> {
     if (!this.#serving && !this.#starting)
       this.#promote(); // The serving one died while this one was loading.
     else if (edge === this.#standby.edge && this.#keeps.has(edge)) this.#roll.lendTo(edge); // P6
-  }
-
-  /** P6 */
-  #lendSoon(): void {
-    if (this.#lending) return;
-    this.#lending = true;
-    const before = this.#roll.nextId;
-    this.hooks.later(LEND_EVERY_MS, () => {
-      this.#lending = false;
-      const most = this.#roll.nextId - before >= STORM_MIN ? 0 : LEND_MAX;
-      if (this.#roll.lend(most) > 0) this.#lendSoon();
-    });
   }
 
   /** P5. False: nobody stands by. */
