@@ -6,7 +6,7 @@ import { type Act, back, frozen, NotBack, redisAnswers, type Scene, until } from
 
 /** Of an upgrade: Redis may go again at each. */
 const ATTEMPTS = 4;
-/** After an edge was killed, until the next fault may befall its successor. */
+/** After an edge was killed, or stood still, until the next fault may befall its successor. */
 const EDGE_SETTLES_MS = 3_000;
 
 /** The one that serves and the one that stands by; waits until there are both. */
@@ -64,6 +64,7 @@ export const freezeEdge: Act = async (scene) => {
   const [serving] = await edgePair(scene);
   scene.begins(`edge ${serving} for ${scene.fault.forMs} ms`);
   await frozen(serving, scene);
+  await delay(EDGE_SETTLES_MS, undefined, { signal: scene.signal });
 };
 
 /** `headframe swap edge`. */
