@@ -1,14 +1,13 @@
 // Telling everybody, and looking after everybody: what happens to all connections at once.
 //
-//   in-jobs: a new notice --announce--> per connection what must come before it (mostly nothing), then one broadcast an edge
+//   in-jobs: a new notice --announce--> what must come before it for a few (restless.ts), then one broadcast an edge
 //   every second --sweep--> keepalive, connections that are overdue, letting go when there is no work
 //
-//   B1. The notify line is encoded once, whatever the number of connections.
+//   B1. The notify line is encoded once, and only who is owed words of its own is looked at, whatever the number of connections.
 //   B2. A job is told again when none was for keepaliveMs: cgminer drops a silent pool after 90 s, minerd after 120 s.
 //   C5. Without a sign of life from any coin daemon for noWorkDisconnectMs, clients are let go, a few a second, so that they fail
 //       over to another pool. It ends at once when work is there again.
 
-import type { PeerId } from "../../lib/wiring/index.js";
 import { type Connection, type Crowd, JOBS_GROUP } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { beforeBroadcast } from "./difficulty.js";
@@ -38,18 +37,17 @@ export class Broadcast {
 
   /** The newest notice of the book goes to every connection. */
   announce(clean: boolean, maskBefore: number): void {
-    const { notice } = this.desk.book;
-    if (!notice || this.#quiet) return;
+    const { notice, current } = this.desk.book;
+    if (!notice || !current || this.#quiet) return;
     const startedMs = performance.now();
-    const edges = new Set<PeerId>();
+    const { connections } = this.lines;
     const contexts = new Map<ListenerRules, Context>();
-    for (const connection of this.lines.connections.all()) {
-      if (!connection.joined || connection.closing) continue;
-      edges.add(connection.edge);
-      this.#prepare(connection, contexts, maskBefore);
+    for (const connection of connections.restless.concerned(connections.all(), current, maskBefore)) {
+      if (connection.joined && !connection.closing) this.#prepare(connection, contexts, maskBefore);
+      connections.restless.look(connection);
     }
     const bytes = Buffer.from(encode.notify(notice, clean)); // B1
-    for (const edge of edges) this.desk.out.say(edge, { kind: "broadcast", group: JOBS_GROUP, bytes });
+    for (const edge of connections.busyEdges) this.desk.out.say(edge, { kind: "broadcast", group: JOBS_GROUP, bytes });
     this.#toldAtMs = startedMs;
     this.desk.tally.timing("stratum.broadcast_ms", performance.now() - startedMs);
   }
@@ -88,8 +86,10 @@ export class Broadcast {
   /** Returns how many connections mine. */
   #closeOverdue(nowMs: number): number {
     let mining = 0;
+    const { restless } = this.lines.connections;
     for (const connection of this.lines.connections.all()) {
       if (connection.session.phase === "mining") mining++;
+      restless.age(connection, nowMs);
       const why = connection.closing ? undefined : overdue(connection.session, { settings: this.desk.settings, nowMs });
       if (why !== undefined) this.#close(connection, why, "");
     }

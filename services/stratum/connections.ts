@@ -3,6 +3,7 @@
 import type { ConnectionId, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { PeerId } from "../../lib/wiring/index.js";
 import type { Figures } from "./figures.js";
+import { Restless } from "./restless.js";
 import type { Session, Step } from "./session.js";
 import type { ListenerRules } from "./settings.js";
 
@@ -48,6 +49,7 @@ export interface Connection {
 }
 
 export class Connections {
+  readonly restless = new Restless();
   readonly #byEdge = new Map<PeerId, Map<Handle, Connection>>();
   /** By number, so in order. */
   readonly #byNumber = new Map<number, Connection>();
@@ -59,6 +61,11 @@ export class Connections {
 
   get edges(): Iterable<PeerId> {
     return this.#byEdge.keys();
+  }
+
+  /** Those that have clients here. */
+  get busyEdges(): PeerId[] {
+    return [...this.#byEdge].filter(([, ofEdge]) => ofEdge.size > 0).map(([edge]) => edge);
   }
 
   find(edge: PeerId, handle: Handle): Connection | undefined {
@@ -84,6 +91,7 @@ export class Connections {
     connection.here = false;
     this.#byEdge.get(edge)?.delete(handle);
     this.#byNumber.delete(connection.number);
+    this.restless.forget(connection);
     return connection;
   }
 

@@ -206,6 +206,7 @@ export class InLines implements Crowd {
 
   #perform(connection: Connection, step: Step, line: WaitingLine | undefined): void {
     connection.session = step.session;
+    if (connection.here) this.connections.restless.look(connection);
     const slow = step.effects.find((effect) => effect.kind === "enlist" || effect.kind === "judge");
     this.#count(connection, step.effects);
     if (slow && line) {
