@@ -3,7 +3,7 @@
 //   publish(job) --push first--> keep(job, template) --a moment later--> own memory, shared state
 //   submitBlock(job id) --bodyOf--> own memory | shared state | unknown
 //
-//   B1. Nothing here is in the way of a push: encoding and saving begin after the tick in which the job went out.
+//   B1. Nothing here is in the way of a push: encoding and saving begin SAVE_AFTER_MS after the tick in which the job went out.
 //   B2. A body is there from the moment its job is pushed: asked for before it is encoded, it is encoded then.
 //   B3. Memory is bounded, by jobs and by bytes; the oldest go first.
 
@@ -17,6 +17,12 @@ import type { Template } from "./template.js";
 const JOBS_MAX = 64;
 /** Full blocks of 4 MB would fill it with 64 of them. */
 const BYTES_MAX = 256 * 1_048_576;
+
+/**
+ * Encoding takes the processor for milliseconds, which whoever carries the job to the miners needs more. Before they have it, no block
+ * of it can be found that another jobmanager would have to finish.
+ */
+const SAVE_AFTER_MS = 10;
 
 /** The wiring's JobStore: bytes under a job's id, in shared state. */
 export interface Store {
@@ -45,7 +51,7 @@ export class Jobs {
   keep(job: Job, template: Template): void {
     const kept: Kept = { it: { template } };
     this.#kept.set(job.id, kept);
-    setImmediate(() => void this.#save(job, kept));
+    setTimeout(() => void this.#save(job, kept), SAVE_AFTER_MS);
   }
 
   /** Undefined: neither we nor shared state have it (any more). */

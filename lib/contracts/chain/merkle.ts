@@ -1,7 +1,7 @@
 // The merkle tree of a block, seen from its coinbase: only the coinbase changes from share to share, so its siblings on the
 // way up are computed once a job and miners get them as a list.
 
-import { HASH_BYTES, sha256d, sha256dInto } from "./hash.js";
+import { HASH_BYTES, sha256dInto } from "./hash.js";
 
 /**
  * The coinbase's siblings, lowest first.
@@ -10,20 +10,18 @@ import { HASH_BYTES, sha256d, sha256dInto } from "./hash.js";
  */
 export function merkleBranch(txids: readonly Uint8Array[]): Buffer[] {
   const branch: Buffer[] = [];
-  // Index 0 of each level is the unknown path from the coinbase; the levels hold what stands right of it.
-  let level: Uint8Array[] = [...txids];
-  while (level.length > 0) {
-    const [sibling, ...rest] = level;
-    if (!sibling) break;
-    branch.push(Buffer.from(sibling));
-    const next: Uint8Array[] = [];
-    for (let i = 0; i < rest.length; i += 2) {
-      const left = rest[i];
-      if (!left) break;
-      // An odd one out is paired with itself.
-      next.push(sha256d(Buffer.concat([left, rest[i + 1] ?? left])));
+  // Index 0 of each level is the unknown path from the coinbase; the level holds what stands right of it. Each is hashed into the place
+  // of the one before, which lies in one buffer with room for one more: thousands of small ones would cost more than their hashes.
+  const level = Buffer.allocUnsafe((txids.length + 1) * HASH_BYTES);
+  for (const [i, txid] of txids.entries()) level.set(txid, i * HASH_BYTES);
+  for (let count = txids.length; count > 0; count = count >> 1) {
+    branch.push(Buffer.from(level.subarray(0, HASH_BYTES)));
+    // An odd one out is paired with itself.
+    if (count % 2 === 0) level.copyWithin(count * HASH_BYTES, (count - 1) * HASH_BYTES, count * HASH_BYTES);
+    for (let i = 0; i < count >> 1; i++) {
+      const pair = (2 * i + 1) * HASH_BYTES;
+      sha256dInto(level.subarray(pair, pair + 2 * HASH_BYTES), level, i * HASH_BYTES);
     }
-    level = next;
   }
   return branch;
 }
