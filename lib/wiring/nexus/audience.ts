@@ -116,6 +116,7 @@ export class Audience {
     if (subscribers.length === 0) return 0;
     if (this.#run.full) this.#run = new Run();
     const run = this.#run;
+    run.rewind();
     const outgoing = new Outgoing(message, this.#codec, subscribers.length > 1 ? run : undefined);
     let taken = 0;
     run.followers += 1; // Ourselves: what a subscriber's end leads to may push, too, and must not begin the run anew.

@@ -103,8 +103,8 @@ export function uint32At(bytes: Buffer, at: number): number {
 const WRITE_BYTES = 1_024;
 const WRITE_BYTES_MAX = 65_536;
 
-/** Memory of frames kept for the next ones: with 32 kB each, what is under way between two credits, and some more. */
-const SPARE_MAX = 8;
+/** Memory of frames kept for the next ones, in bytes: what a busy peer that wakes seldom gives back at once, half of its window. */
+const SPARE_BYTES_MAX = 2_097_152;
 
 /** Collects the messages of one tick. */
 export class FrameWriter {
@@ -113,6 +113,7 @@ export class FrameWriter {
   /** Of the frame before: a good guess for this one. */
   #sizeHint = 1_024;
   readonly #spare: Buffer[] = [];
+  #spareBytes = 0;
 
   /** What the frame stands in; its owner gives it back by reuse() when nobody reads it any more. */
   get memory(): Buffer {
@@ -121,7 +122,9 @@ export class FrameWriter {
 
   /** For a later frame: memory taken anew for each costs a look through the whole heap every few hundred of them. */
   reuse(memory: Buffer): void {
-    if (this.#spare.length < SPARE_MAX) this.#spare.push(memory);
+    if (this.#spareBytes + memory.length > SPARE_BYTES_MAX) return;
+    this.#spareBytes += memory.length;
+    this.#spare.push(memory);
   }
 
   /** Bytes so far; 0: nothing to send. */
@@ -185,11 +188,18 @@ export class FrameWriter {
     return frame;
   }
 
+  #useSpare(): void {
+    const spare = this.#spare.pop();
+    if (!spare) return;
+    this.#spareBytes -= spare.length;
+    this.#bytes = spare;
+  }
+
   /** @returns where to write. */
   #reserve(size: number): number {
     const at = this.#length === 0 ? FRAME_HEADER_BYTES : this.#length;
     const needed = at + size;
-    if (needed > this.#bytes.length && at === FRAME_HEADER_BYTES) this.#bytes = this.#spare.pop() ?? this.#bytes;
+    if (needed > this.#bytes.length && at === FRAME_HEADER_BYTES) this.#useSpare();
     if (needed > this.#bytes.length) {
       const grown = Buffer.allocUnsafe(Math.max(needed, this.#bytes.length * 2, this.#sizeHint));
       grown.set(this.#bytes.subarray(0, this.#length));

@@ -30,9 +30,13 @@ export class Run {
     return this.followers > 0 && this.#length >= RUN_BYTES_MAX;
   }
 
+  /** Before its next message, and before whoever adds it follows, too: while nobody does, the bytes are used anew. */
+  rewind(): void {
+    if (this.followers === 0) this.#length = 0;
+  }
+
   /** @returns where it begins; it ends at `length`. -1: it must be encoded by the library. */
   add(codec: Codec, message: unknown): number {
-    if (this.followers === 0) this.#length = 0;
     const start = this.#length;
     const at = start + RUN_HEAD_BYTES;
     let end = codec.write(message, this.bytes, at, this.bytes.length);

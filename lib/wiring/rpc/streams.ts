@@ -10,10 +10,11 @@
 import type { PushSpec } from "../contract.js";
 import type { PushSink, PushStream } from "../nexus/target.js";
 import { type Codec, codecOf } from "../quick/codec.js";
+import { UNSURE } from "../quick/reader.js";
 import { KIND, uint32At } from "./frames.js";
 import type { Outbox } from "./outbox.js";
 import { RUN_HEAD_BYTES } from "./run.js";
-import { readPayload } from "./validate.js";
+import { readPayload, readQuickly } from "./validate.js";
 
 interface Stream {
   readonly push: string;
@@ -71,7 +72,12 @@ export class Streams {
     for (let at = start; at < end && stream.open; sequence += 1) {
       const from = at + RUN_HEAD_BYTES;
       at = from + uint32At(frame, at);
-      this.#one(id, stream, sequence, frame, from, at);
+      const value = sequence === stream.expected ? readQuickly(stream.codec, frame, from, at) : UNSURE;
+      if (value === UNSURE) this.#one(id, stream, sequence, frame, from, at);
+      else {
+        stream.expected = sequence + 1;
+        stream.sink.message(value, sequence);
+      }
     }
   }
 

@@ -8,6 +8,7 @@
 //   T3. After the event loop was blocked, what has arrived meanwhile is read before anything fires: a reply that came in
 //       time is never reported as a timeout.
 //   T4. An empty wheel holds no timer, so it never keeps the process alive.
+//   T5. While nothing is due soon it wakes seldom: a process with a call under way is not woken at every tick of it.
 
 import type { Clock } from "../clock.js";
 
@@ -15,6 +16,8 @@ import type { Clock } from "../clock.js";
 const TICK_MS = 4;
 /** One turn is about two seconds: most calls end within it. Longer deadlines are met again at each turn. */
 const SLOTS = 512;
+/** Ticks that it sleeps at most. An empty wheel keeps its timer for so long, which spares a busy one a timer for each call. */
+const SLEEP_TICKS = 16;
 /** A tick that comes this late says that the event loop was blocked. */
 const STALL_MS = 40;
 
@@ -46,6 +49,8 @@ export class TimerWheel {
   #tick = 0;
   #stop: (() => void) | undefined;
   #expectedMs = 0;
+  /** The tick for which the timer is set. */
+  #wakeTick = 0;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -64,6 +69,7 @@ export class TimerWheel {
     timed.next = head;
     head.previous.next = timed;
     head.previous = timed;
+    if (timed.dueTick < this.#wakeTick) this.#wakeAt(timed.dueTick);
   }
 
   remove(timed: Timed): void {
@@ -94,7 +100,14 @@ export class TimerWheel {
   #start(): void {
     if (this.#stop) return;
     this.#tick = Math.floor(this.#clock.nowMs() / TICK_MS);
-    this.#wait(TICK_MS);
+    this.#wakeAt(this.#tick + SLEEP_TICKS);
+  }
+
+  /** Sets the timer for this tick, whatever it was set for. */
+  #wakeAt(tick: number): void {
+    this.#stop?.();
+    this.#wakeTick = tick;
+    this.#wait(Math.max(0, tick * TICK_MS - this.#clock.nowMs()));
   }
 
   #wait(ms: number): void {
@@ -111,7 +124,14 @@ export class TimerWheel {
       return;
     }
     this.#advance(Math.floor(now / TICK_MS));
-    if (this.#size > 0 && !this.#stop) this.#wait(TICK_MS);
+    if (this.#size > 0) this.#wakeAt(this.#nextTick());
+  }
+
+  /** The next tick at which something may be due, or the last that may be slept through. */
+  #nextTick(): number {
+    const last = this.#tick + SLEEP_TICKS;
+    for (let tick = this.#tick + 1; tick < last; tick += 1) if (this.#slot(tick).next instanceof Timed) return tick;
+    return last;
   }
 
   #advance(to: number): void {

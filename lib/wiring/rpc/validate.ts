@@ -20,6 +20,15 @@ export function readPayload(codec: Codec, frame: Buffer, start: number, end: num
   }
 }
 
+/** Only where that is certain. UNSURE: readPayload must be asked, and says why when it cannot be read. */
+export function readQuickly(codec: Codec, frame: Buffer, start: number, end: number): unknown {
+  try {
+    return codec.read(frame, start, end);
+  } catch {
+    return UNSURE; // A schema whose own code throws.
+  }
+}
+
 /** Issues named; the first ones say enough. */
 const ISSUES_MAX = 3;
 

@@ -3,6 +3,8 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { z } from "zod";
+import { Audience } from "../../../lib/wiring/nexus/audience.js";
+import type { PeerId } from "../../../lib/wiring/nexus/nexus.js";
 import { codecOf } from "../../../lib/wiring/quick/codec.js";
 import { FRAME_COST, highHalf, joined, KIND, lowHalf, readFrame } from "../../../lib/wiring/rpc/frames.js";
 import { Flusher, Outbox } from "../../../lib/wiring/rpc/outbox.js";
@@ -111,6 +113,30 @@ test("a follower whose window is full refuses and is not sent anything, whatever
   const { hear, heard } = receiver();
   for (const frame of fast.frames) hear(frame);
   expect(heard.messages.length).toBe(100);
+});
+
+test("pushes are encoded in the same memory once nobody has to copy the earlier ones any more", () => {
+  const audience = new Audience(spec);
+  const [first, second] = [open(), open()];
+  const places: number[] = [];
+  for (const [i, { outbox }] of [first, second].entries()) {
+    let sequence = 0;
+    audience.add({
+      peer: `p${i}` as PeerId,
+      push(outgoing) {
+        sequence += 1;
+        expect(outgoing.inRun()).toBe(true);
+        if (i === 0) places.push(outgoing.start);
+        return outbox.follow(1, sequence, outgoing);
+      },
+      snapshot() {},
+    });
+  }
+  for (let n = 0; n < 4; n++) {
+    if (n % 2 === 0) for (const { outbox } of [first, second]) outbox.flush();
+    expect(audience.push({ n, text: "" })).toBe(2);
+  }
+  expect(places.map((start) => start > 0)).toEqual([false, true, false, true]);
 });
 
 test("a run that is cut off hands nothing out, is said, and the next message shows the hole", () => {

@@ -26,6 +26,9 @@ class TestClock implements Clock {
     return this.#timers.length;
   }
 
+  /** Timers that ran. */
+  woken = 0;
+
   /** Lets time pass in small steps, as a free event loop would. */
   advance(ms: number): void {
     const endMs = this.#nowMs + ms;
@@ -37,6 +40,7 @@ class TestClock implements Clock {
     this.#nowMs += ms;
     const due = this.#timers.filter((one) => one.atMs <= this.#nowMs);
     this.#timers = this.#timers.filter((one) => one.atMs > this.#nowMs);
+    this.woken += due.length;
     for (const { run } of due) run();
   }
 }
@@ -123,11 +127,28 @@ test("an empty wheel holds no timer", () => {
   wheel.add(alarm);
   expect(clock.timers).toBe(1);
   wheel.remove(alarm);
-  clock.advance(10);
+  clock.advance(70);
   expect(clock.timers).toBe(0);
   wheel.add(new Alarm(clock.nowMs() + 10, clock));
   wheel.close();
   expect([clock.timers, wheel.size]).toEqual([0, 0]);
+});
+
+test("a call that is under way for long wakes the process sixteen times a second at most", () => {
+  const { clock, wheel } = setup();
+  wheel.add(new Alarm(clock.nowMs() + 60_000, clock));
+  clock.advance(2_000);
+  expect(clock.woken).toBeLessThanOrEqual(2 * 16 + 1);
+});
+
+test("a deadline that is nearer than all others is met, whatever the wheel was waiting for", () => {
+  const { clock, wheel } = setup();
+  wheel.add(new Alarm(clock.nowMs() + 1_000, clock));
+  clock.advance(2);
+  const near = new Alarm(clock.nowMs() + 5, clock);
+  wheel.add(near);
+  clock.advance(5 + 2 * TICK_MS);
+  expect(near.firedMs).toBeDefined();
 });
 
 test("after the event loop was blocked, sockets are read before anything fires", () => {
