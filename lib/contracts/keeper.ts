@@ -23,7 +23,7 @@
 //       clients of an edge that was killed are served by its successor without asking anybody, be shared state away or not.
 //   K9. `all` follows the clients that an edge takes over. Until then it reads none of them: each takes a turn in the channel, with a
 //       socket a slow one, and a process that is busy with the first comers lets the last ones wait.
-//   K10. `ping` is answered with `pong` at once. An edge that has answered one and then says nothing for 750 ms stands still: it is
+//   K10. `ping` is answered with `pong` at once. An edge that has answered one and then says nothing for 600 ms stands still: it is
 //        killed, so that the next one gets its clients.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).

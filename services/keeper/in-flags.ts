@@ -25,7 +25,7 @@ export function readFlags(): Flags {
       mode: { type: "string", default: "600" },
       "max-connections": { type: "string", default: "50000" },
       "handover-ms": { type: "string", default: "30000" },
-      "silence-ms": { type: "string", default: "750" },
+      "silence-ms": { type: "string", default: "600" },
       "no-standby": { type: "boolean", default: false },
     },
   });

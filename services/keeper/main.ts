@@ -8,7 +8,7 @@
 // A second edge process stands by, loaded, so that clients wait milliseconds when the first one is killed; --no-standby saves its
 // memory (about 80 MB) for a wait of about a second.
 //
-// An edge that says nothing for 750 ms stands still, with everybody's connection: it is killed and the next one has them.
+// An edge that says nothing for 600 ms stands still, with everybody's connection: it is killed and the next one has them.
 // --silence-ms makes that longer; 0 leaves it alone, as a debugger asks for.
 //
 // Signals: SIGHUP hands every client over to a fresh edge process, losing nothing. SIGUSR2 starts a fresh keeper by the same

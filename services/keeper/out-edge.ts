@@ -46,7 +46,10 @@ export function forkEdge(
     pid: child.pid,
     tell: (message, socket) => turns.send(message, socket),
     give: (message, door) => turns.send(message, door),
-    ping: (sent) => void (send(child, { kind: "ping" }, undefined, sent) || sent()),
+    get open() {
+      return child.connected;
+    },
+    ping: (sent) => void send(child, { kind: "ping" }, undefined, sent),
     signal: (name) => void child.kill(name),
   };
   child.on("message", (message) => listener.heard(edge, message as EdgeSays));

@@ -10,13 +10,16 @@
 //   T3. An edge that takes thousands of clients over on a busy machine may be silent for long, and killing it only makes the next one
 //       do the same: after each death the next edge may be silent for twice as long, up to SILENCE_MAX_MS, until for
 //       FORGIVEN_MS none was killed and all answer.
+//   T4. An edge that has given its clients away and closed its channel is left alone with its goodbyes.
 
 import type { EdgeSays, KeeperEvent } from "../../lib/contracts/index.js";
 
 /** An edge, as far as it is watched. */
 export interface Watched {
   readonly epoch: number;
-  /** Asks for a sign of life, out of turn. `sent` is called when it was written, or could not be. */
+  /** False: its channel is closed, and it is about to end. */
+  readonly open: boolean;
+  /** Asks for a sign of life, out of turn; `sent` is called when that was written. */
   ping(sent: () => void): void;
   signal(name: "SIGTERM" | "SIGKILL"): void;
 }
@@ -87,6 +90,10 @@ export class Watch {
     const quietMs = Math.max(0, ...[...this.#edges.values()].map((seen) => (seen.answers ? seen.quietMs : 0)));
     if (nowMs - this.#killedAtMs > FORGIVEN_MS && quietMs <= TICK_MS) this.#allowedMs = this.silenceMs; // T3
     for (const [edge, seen] of this.#edges) {
+      if (!edge.open) {
+        this.#edges.delete(edge); // T4
+        continue;
+      }
       seen.quietMs += passedMs;
       if (seen.answers && !seen.killed && seen.quietMs >= this.#allowedMs) this.#kill(edge, seen, nowMs);
       if (seen.asked) continue;

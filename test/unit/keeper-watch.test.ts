@@ -5,6 +5,7 @@ interface FakeEdge extends Watched {
   /** Pings on their way to it. */
   readonly pings: (() => void)[];
   readonly signals: string[];
+  open: boolean;
 }
 
 /** A watch on a clock of its own. */
@@ -32,7 +33,14 @@ function setup(silenceMs = 1_000) {
   };
   const edge = (epoch: number): FakeEdge => {
     const [pings, signals]: [(() => void)[], string[]] = [[], []];
-    return { epoch, pings, signals, ping: (sent) => void pings.push(sent), signal: (name) => void signals.push(name) };
+    return {
+      epoch,
+      pings,
+      signals,
+      open: true,
+      ping: (sent) => void pings.push(sent),
+      signal: (name) => void signals.push(name),
+    };
   };
   const answering = (of: FakeEdge) => () => {
     if (of.pings.length > 0) watch.heard(of, { kind: "pong" });
@@ -70,6 +78,16 @@ test("whatever an edge says is a sign of life; one that knows no ping is left al
   off.watch.heard(alone, { kind: "pong" });
   off.pass(60_000);
   expect([alone.signals, alone.pings]).toEqual([[], []]);
+});
+
+test("an edge that has closed its channel is about to end, and takes its time", () => {
+  const { watch, pass, edge, answering } = setup();
+  const leaves = edge(0);
+  watch.heard(leaves, { kind: "ready" });
+  pass(500, answering(leaves));
+  leaves.open = false;
+  pass(10_000);
+  expect(leaves.signals).toEqual([]);
 });
 
 test("a time in which the keeper itself stood still is held against nobody", () => {
