@@ -13,6 +13,7 @@
 // only the senior jobmanager long-polls, and a session keeps its poll as long as it can; juniors ask for the tip every pollMs, and are
 // ready to lead at once.
 
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { type DaemonStatus, type EpochMs, nowMs } from "../../lib/contracts/index.js";
 import type { Log, Metrics } from "../../lib/wiring/index.js";
@@ -247,6 +248,7 @@ export class Daemon {
       }
       const template = await this.#ask(this.#poll, { longpollid }, { signal, timeoutMs: 0 }); // D4
       this.#take(template);
+      await nextTurn(); // The job leaves at the end of this one: to ask anew takes half a millisecond, which it must not wait for.
       // A daemon that answers a long poll without news would have us run in circles.
       if (template.longpollid === longpollid) await pause(this.deps.pace.pollMs, signal);
     }
