@@ -18,7 +18,7 @@
 
 import type { ShareOutcome } from "../../lib/contracts/index.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
-import type { Backlog, BlockOutcome, BlockReport, CreditedShare, Ledger, SpoolRecord } from "./ports.js";
+import type { Backlog, BlockOutcome, BlockReport, Chunk, CreditedShare, Ledger, SpoolRecord } from "./ports.js";
 import { Recent } from "./recent.js";
 import { type Signal, signal } from "./signal.js";
 import { sortOut } from "./sort-out.js";
@@ -273,23 +273,29 @@ export class Recording {
 
   /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
   async #flushOne(spool: Backlog): Promise<boolean> {
-    const { ledger, metrics, onBlock } = this.options;
     const chunk = await spool.next(FLUSH_MAX);
     if (!chunk) return false;
-    if (chunk.kind === "block") {
-      const outcome = await ledger.block(chunk.block);
-      await spool.done(chunk);
-      onBlock(chunk.block, outcome);
-      return true;
-    }
-    const { shares, mark } = chunk;
     const silence = setTimeout(() => this.#allow(Number.POSITIVE_INFINITY), this.options.patienceMs); // C2
-    let outcomes: ShareOutcome[] = [];
     try {
-      if (shares.length > 0) outcomes = await ledger.record(shares, mark);
+      if (chunk.kind === "block") await this.#flushBlock(spool, chunk);
+      else await this.#flushShares(spool, chunk);
     } finally {
       clearTimeout(silence);
     }
+    return true;
+  }
+
+  async #flushBlock(spool: Backlog, chunk: Extract<Chunk, { kind: "block" }>): Promise<void> {
+    const { ledger, onBlock } = this.options;
+    const outcome = await ledger.block(chunk.block);
+    await spool.done(chunk);
+    onBlock(chunk.block, outcome);
+  }
+
+  async #flushShares(spool: Backlog, chunk: Extract<Chunk, { kind: "shares" }>): Promise<void> {
+    const { ledger, metrics } = this.options;
+    const { shares, mark } = chunk;
+    const outcomes = shares.length > 0 ? await ledger.record(shares, mark) : [];
     await spool.done(chunk);
     const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;
     this.#allow(Math.min(left + shares.length / 2, FLUSH_MAX)); // C2
@@ -299,7 +305,6 @@ export class Recording {
       if (tally[outcome] > 0) metrics.count("reporter.spool.flushed", tally[outcome], { outcome });
     if (tally.duplicate > 0) metrics.count("reporter.spool.late_duplicates", tally.duplicate);
     this.#stands(shares, outcomes);
-    return true;
   }
 
   #pause(ms: number): Promise<void> {

@@ -113,33 +113,44 @@ test("S1: whatever the ledger does, each share that was answered is in it once, 
   );
 }, 120_000);
 
-test("C1, S1: Redis stops answering while it works off the spool: shares go on being spooled, and answered", async () => {
-  const directory = await mkdtemp(join(tmpdir(), "headframe-recording-"));
-  const common = { log, metrics: noMetrics, onAdopted: () => {} };
-  const spool = await Spool.open({ directory, bytesMax: 1e9, cluster: "test", ...common });
-  let calls = 0;
-  const ledger: Ledger = {
-    record(shares) {
-      calls += 1;
-      if (calls === 1) return Promise.reject(new WiringError("UNAVAILABLE", "it is away"));
-      return calls === 2 ? Promise.resolve(shares.map(() => "recorded" as const)) : new Promise(() => {}); // It stands still.
-    },
-    check: async () => {},
-    block: async () => ({ changed: false, round: undefined }),
-  };
-  const hooks = { onRecorded: () => {}, onBlock: () => {} };
-  const recording = new Recording({ ledger, spool, patienceMs: 20, ...common, ...hooks });
-  let line = 0;
-  const record = (count: number) => {
-    const shares = Array.from({ length: count }, () => ({ share: aShare(++line, { line }), hashes: 1 }));
-    return recording.shares(shares);
-  };
-  for (let i = 0; i < 4; i++) await record(900); // Away: spooled. Then the first chunk is flushed, and the second one hangs.
-  await until("the second chunk is under way", 5_000, () => calls === 3);
-  for (let i = 0; i < 5; i++) expect(await record(1_000)).toHaveLength(1_000);
-  await spool?.close();
-  await rm(directory, { recursive: true });
-});
+test.each(["shares", "block"])(
+  "C1, S1: Redis stops answering while it works off %s of the spool: shares go on being spooled, and answered",
+  async (what) => {
+    const directory = await mkdtemp(join(tmpdir(), "headframe-recording-"));
+    const common = { log, metrics: noMetrics, onAdopted: () => {} };
+    const spool = await Spool.open({ directory, bytesMax: 1e9, cluster: "test", ...common });
+    const standsStill = <T>() => new Promise<T>(() => {});
+    let calls = 0;
+    const ledger: Ledger = {
+      record(shares) {
+        calls += 1;
+        if (calls === 1) return Promise.reject(new WiringError("UNAVAILABLE", "it is away"));
+        return calls === 2 ? Promise.resolve(shares.map(() => "recorded" as const)) : standsStill();
+      },
+      check: async () => {},
+      block() {
+        calls += 1;
+        return standsStill();
+      },
+    };
+    const hooks = { onRecorded: () => {}, onBlock: () => {} };
+    const recording = new Recording({ ledger, spool, patienceMs: 20, ...common, ...hooks });
+    let line = 0;
+    const record = (count: number) => {
+      const shares = Array.from({ length: count }, () => ({ share: aShare(++line, { line }), hashes: 1 }));
+      return recording.shares(shares);
+    };
+    await record(900); // Away: spooled, as is what follows. Then the first chunk is flushed, and the second one hangs.
+    const { worker, at: foundAt } = aShare(0);
+    const block = { hash: "ab".repeat(32), height: 7, worker, status: "accepted", confirmations: 1, foundAt } as const;
+    if (what === "block") await recording.block(block);
+    for (let i = 0; i < 3; i++) await record(900);
+    await until("the second chunk is under way", 5_000, () => calls === 3);
+    for (let i = 0; i < 5; i++) expect(await record(1_000)).toHaveLength(1_000);
+    await spool?.close();
+    await rm(directory, { recursive: true });
+  },
+);
 
 test("a chunk that is done with while the next one is being read takes nothing along that nobody recorded", async () => {
   const directory = await mkdtemp(join(tmpdir(), "headframe-recording-"));
