@@ -40,7 +40,7 @@ const LATE_AGAIN_MS = 1_000;
 const LOST_MS = 45_000;
 /** The same at the end of a run, when all is whole again. */
 const LOST_AT_END_MS = 15_000;
-/** Without answers a client asks no more than so many questions, and no small ones above the second. The edge reads 128 ahead. */
+/** Without answers a client asks no more than so many questions, and no small ones above the second. The edge reads 32 ahead. */
 const OPEN_MAX = 64;
 const PINGS_OPEN_MAX = 16;
 const EXTRANONCE2 = "00000000";

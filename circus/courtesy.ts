@@ -78,11 +78,18 @@ function sessionNice(pid: number, nice: number): "done" | "later" | "no" {
 function threadsNice(pid: number, nice: number): boolean {
   try {
     setPriority(pid, nice);
-    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) threadNice(Number(thread), nice);
     return true;
   } catch {
-    return false; // A thread that ended meanwhile, or all of it.
+    return false;
   }
+}
+
+/** One that ended meanwhile keeps none of the others from their way back. */
+function threadNice(thread: number, nice: number): void {
+  try {
+    setPriority(thread, nice);
+  } catch {}
 }
 
 /** Y1 */

@@ -9,7 +9,7 @@ import { toJson } from "../json.js";
 import { findManager, type Manager, managerOptions } from "../manage/manager.js";
 import { seconds } from "../manage/progress.js";
 import { isHandedOver, judgedBy, replaceService, SWAPPABLE } from "../manage/replace.js";
-import { versions } from "../manage/swap.js";
+import { versions, whatWentWrong } from "../manage/swap.js";
 import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
@@ -61,7 +61,7 @@ export const swap: CommandModule<object, Arguments> = {
       }
     });
     if (args.json) process.stdout.write(`${toJson(report)}\n`);
-    if (!report.ok) throw new Error(`${args.service} was not swapped; the old instances stay\n${report.reason}`);
+    if (!report.ok) throw new Error(whatWentWrong(report));
     if (!args.json)
       process.stdout.write(`${clock()}  ${args.service} swapped in ${seconds(report.ms)}: ${versions(report)}\n`);
   },

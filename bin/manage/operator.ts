@@ -13,6 +13,7 @@ import type { Config } from "../config.js";
 import { findManager, Manager } from "./manager.js";
 import { judgedBy, replaceService } from "./replace.js";
 import { retireInstance } from "./retire.js";
+import { whatWentWrong } from "./swap.js";
 
 const RETRY_MS = 2_000;
 
@@ -34,7 +35,7 @@ export function operatorOf(house: House, config: Config): Operator {
       withRegistry(house, async (registry) => {
         const shared = { instances: () => registry.list(judgedBy(service)), tell };
         const report = await replaceService(service, manager(), shared);
-        if (!report.ok) throw new Error(`${service} was not swapped; the old instances stay: ${report.reason}`);
+        if (!report.ok) throw new Error(whatWentWrong(report));
       }),
     drain: (instance, { replace }, tell) =>
       withRegistry(house, async (registry) => {

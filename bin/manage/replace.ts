@@ -15,8 +15,8 @@ export const SWAPPABLE = [...ROLLING, ...HANDED_OVER] as const;
 
 export const isHandedOver = (service: string): boolean => HANDED_OVER.some((name) => name === service);
 
-/** The service by whose instances in discovery a swap is judged. */
-export const judgedBy = (service: string): string => (service === KEEPER_WATCHER ? "edge" : service);
+/** Whose instances a swap is judged by; undefined: all of them, as a watcher need not have its service's name. */
+export const judgedBy = (service: string): string | undefined => (isHandedOver(service) ? "edge" : undefined);
 
 /**
  * Puts new instances in the place of the old ones.

@@ -4,7 +4,8 @@
 //                                  \-> not ready: stop it again, the old one stays, nothing more is replaced
 //
 //   S1. Whether a new instance is good is the manager's to decide, because it alone can put things back. What this adds is the
-//       story for people, and a last look: every process left must stand in discovery as ready.
+//       story for people, and a last look: every process left must stand in discovery as ready, if any did before (HAProxy
+//       itself never does).
 
 import { hostname } from "node:os";
 import { CircusCallError } from "../../circus/index.js";
@@ -38,6 +39,9 @@ export interface SwapOptions {
   tell(line: string): void;
 }
 
+/** HAProxy and its controller: what they hold is not given to new processes. */
+const STAYED = "its processes were told to read their configuration again (send_hup in circus.ini), and run on";
+
 /** Never rejects because of a new instance that is not good: that is a report. @throws {CircusCallError} without a manager. */
 export async function swapRolling(options: SwapOptions): Promise<SwapReport> {
   const { manager, watcher, service, pid, instances, tell } = options;
@@ -59,9 +63,18 @@ export async function swapRolling(options: SwapOptions): Promise<SwapReport> {
   }
   const after = await pids();
   const serving = ready(await instances(), after);
-  reason ??= lacking(watcher, after, serving);
+  if (pid === undefined && before.some((it) => after.includes(it))) reason ??= STAYED;
+  reason ??= lacking(watcher, after, replaced.length > 0 ? serving : undefined);
   const common = { service, ms: progress.ms, replaced, serving, steps: progress.steps };
   return reason === undefined ? { ...common, ok: true } : { ...common, ok: false, reason };
+}
+
+/** What to say of a swap that did not go well. */
+export function whatWentWrong({ service, reason, replaced, serving }: SwapReport): string {
+  const fresh = serving.filter(({ pid }) => !replaced.some((old) => old.pid === pid));
+  const who = fresh.map(({ id, pid }) => id ?? `pid ${pid}`).join(", ");
+  const then = who === "" ? "the old instances stay" : `${who} serves already`;
+  return `${service} was not swapped; ${then}\n${reason}`;
 }
 
 /** `version 0.1.0 -> 0.2.0`; several at once are all named. */
@@ -79,9 +92,10 @@ function ready(instances: readonly Instance[], pids: readonly number[]): Seen[] 
     .map(({ id, pid, version }) => ({ id, pid, version }));
 }
 
-/** S1 */
-function lacking(watcher: string, pids: readonly number[], serving: readonly Seen[]): string | undefined {
+/** S1. @param serving Undefined: this watcher's processes do not stand in discovery. */
+function lacking(watcher: string, pids: readonly number[], serving: readonly Seen[] | undefined): string | undefined {
   if (pids.length === 0) return `${watcher} has no process`;
+  if (!serving) return undefined;
   const without = pids.filter((pid) => !serving.some((it) => it.pid === pid));
   return without.length === 0
     ? undefined

@@ -36,11 +36,18 @@ export function letOthersGoFirst(pid: number | undefined): (gone?: boolean) => v
 function niceness(pid: number, nice: number): boolean {
   try {
     setPriority(pid, nice);
-    for (const thread of readdirSync(`/proc/${pid}/task`)) setPriority(Number(thread), nice);
+    for (const thread of readdirSync(`/proc/${pid}/task`)) threadNice(Number(thread), nice);
     return true;
   } catch {
-    return false; // The process, or a thread of it, ended meanwhile.
+    return false;
   }
+}
+
+/** One that ended meanwhile keeps none of the others from their way back. */
+function threadNice(thread: number, nice: number): void {
+  try {
+    setPriority(thread, nice);
+  } catch {}
 }
 
 /** Y1 */
@@ -48,7 +55,8 @@ function mayReturn(): boolean {
   try {
     const capabilities = /^CapEff:\s*([0-9a-f]+)/m.exec(readFileSync("/proc/self/status", "utf8"))?.[1] ?? "0";
     const limit = /^Max nice priority\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8"))?.[1];
-    return ((BigInt(`0x${capabilities}`) >> CAP_SYS_NICE) & 1n) === 1n || Number(limit) >= LIMIT_NICE_ZERO;
+    if ((BigInt(`0x${capabilities}`) >> CAP_SYS_NICE) & 1n) return true;
+    return limit === "unlimited" || Number(limit) >= LIMIT_NICE_ZERO;
   } catch {
     return false; // No such /proc: not Linux.
   }
