@@ -37,7 +37,10 @@ export interface HandOverOptions {
 export function swapEdge(options: HandOverOptions): Promise<SwapReport> {
   return follow("edge", options, {
     begin: (manager) => manager.signal(KEEPER_WATCHER, "SIGHUP"),
-    done: "hand-over done",
+    done: [
+      "hand-over done",
+      "hand-over cut short: the old edge ended, and clients it had not released are given as it had told of them",
+    ],
     gone: async (before, now) => !now.some(({ id }) => before.some((old) => old.id === id)),
   });
 }
@@ -48,7 +51,7 @@ export async function swapKeeper(options: HandOverOptions): Promise<SwapReport> 
   const old = await manager.pids(KEEPER_WATCHER);
   return follow("keeper", options, {
     begin: () => manager.signal(KEEPER_WATCHER, "SIGUSR2"),
-    done: "upgrade done: the successor has every client",
+    done: ["upgrade done: the successor has every client"],
     gone: async () => {
       const now = await manager.pids(KEEPER_WATCHER);
       return now.length > 0 && !now.some((pid) => old.includes(pid));
@@ -58,7 +61,8 @@ export async function swapKeeper(options: HandOverOptions): Promise<SwapReport> 
 
 interface Plan {
   begin(manager: Manager): Promise<void>;
-  readonly done: KeeperEvent;
+  /** Any of these. */
+  readonly done: readonly KeeperEvent[];
   /** Whether the old ones have left. */
   gone(before: readonly Seen[], now: readonly Seen[]): Promise<boolean>;
 }
@@ -85,7 +89,7 @@ async function follow(service: string, options: HandOverOptions, plan: Plan): Pr
     if (log.failure !== undefined) return report(log.failure);
     const now = await serving();
     const fresh = now.some(({ id }) => !before.some((old) => old.id === id));
-    if (log.said(plan.done) && fresh && (await plan.gone(before, now))) return report();
+    if (plan.done.some((event) => log.said(event)) && fresh && (await plan.gone(before, now))) return report();
     await delay(LOOK_EVERY_MS);
   }
   return report(`nothing came of it within ${PATIENCE_MS / 1_000} s; the keeper's log says more`);

@@ -10,7 +10,8 @@
 //       environment (EdgeEpochVariable).
 //   K2. `meta` is sent as soon as the PROXY header is decoded: bytes that were read are read once, in all epochs together.
 //   K3. A hand-over loses nothing. The old edge stops reading a client, waits for its acknowledgements and writes, and sends
-//       what it read but could not finish along (`released`); only then does the keeper give the client to the new edge.
+//       what it read but could not finish along (`released`); only then does the keeper give the client to the new edge. Half a line that
+//       was written cannot be sent along: a client that does not read stays with the old edge for some seconds, and is closed then.
 //   K4. Either side ignores a `kind` that it does not know: the two may be of different versions.
 //   K5. An edge that was forked to stand by (EdgeStandbyVariable) loads everything, says `standby` and waits. `serve` makes it
 //       the serving edge; clients follow right behind, without another word from it.
@@ -54,6 +55,7 @@ export type KeeperEvent =
   | "edge ended"
   | "edge says nothing: it is killed"
   | "hand-over done"
+  | "hand-over cut short: the old edge ended, and clients it had not released are given as it had told of them"
   | "hand-over asked for while one is going on: ignored"
   | "hand-over took too long: the old edge is killed"
   | "hand-over failed: the new edge ended before it was ready; the old one stays"

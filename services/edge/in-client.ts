@@ -110,11 +110,7 @@ export class Client implements ClientPort {
   }
 
   #written(): void {
-    if (this.socket.writableLength > this.house.settings.unsentBytesMax && this.#phase !== "closed") {
-      this.house.count("edge.closedTooSlow"); // C2
-      this.#forget("limit");
-      this.socket.destroy();
-    }
+    if (this.socket.writableLength > this.house.settings.unsentBytesMax) this.giveUp(); // C2
     this.#letGo();
   }
 
@@ -148,6 +144,19 @@ export class Client implements ClientPort {
       if (this.#connection) this.#connection.waiting = true;
       this.#letGo();
     });
+  }
+
+  /** What it was sent and has not taken from us: no other edge could go on with it. */
+  get unsent(): boolean {
+    return this.#corked || this.socket.writableLength > 0;
+  }
+
+  /** C2. It does not read, and we must go. */
+  giveUp(): void {
+    if (this.#phase === "closed") return;
+    this.house.count("edge.closedTooSlow");
+    this.#forget("limit");
+    this.socket.destroy();
   }
 
   /** C5. The connection is closed here as `moved` (nothing of that reaches the client). Undefined: it has gone meanwhile. */

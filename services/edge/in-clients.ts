@@ -113,6 +113,16 @@ export class Clients implements ClientHouse {
     await this.#clients.get(id)?.hold(waitMs);
   }
 
+  /** Whether it has yet to take some of what it was sent. */
+  unsent(id: number): boolean {
+    return this.#clients.get(id)?.unsent ?? false;
+  }
+
+  /** It takes nothing, and nobody could go on with it. */
+  giveUp(id: number): void {
+    this.#clients.get(id)?.giveUp();
+  }
+
   /** After `hold`: it is no longer ours. Undefined: it has gone. */
   release(id: number): Carried | undefined {
     const carried = this.#clients.get(id)?.release();

@@ -10,7 +10,10 @@
 //       seldom sees two owners of one connection.
 //   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
 //   H4. Clients that are adopted are read when the last one has come (K9 of the contract), or after ROLL_MS: a keeper of an earlier
-//       version does not say that it was the last one, and some thousands of sockets take longer.
+//       version does not say that it was the last one, and some thousands of sockets take longer. They are taken in slices, so that
+//       the keeper hears of us meanwhile (K10).
+//   H5. A client that has not taken all that it was sent stays until it has, or for SLOW_MS: half a line that was written cannot be
+//       finished by another process. After that it is closed, as one that does not read (C2 of in-client.ts).
 
 import type { Socket } from "node:net";
 import type {
@@ -35,6 +38,10 @@ const META_CHARACTERS_MAX = 256;
  */
 const HOLD_MS = 500;
 const FLUSH_MS = 500;
+/** H5. Far less than a keeper waits for a hand-over. */
+const SLOW_MS = 5_000;
+/** H4. Some tens of milliseconds of work. */
+const ADOPT_MAX = 1_024;
 /** H4. A thousand sockets take half of it; the first comers of ten thousand shall not wait for the last ones. */
 const ROLL_MS = 1_200;
 
@@ -98,6 +105,8 @@ export class KeeperLink {
   /** H4. Undefined: all have come. */
   #roll: ClientMessage[] | undefined = [];
   #rollOver: NodeJS.Timeout | undefined;
+  /** H4. All have come, and these have not been taken yet. */
+  readonly #adopting: ClientMessage[] = [];
   readonly #lent: Lent;
   readonly #onMessage = (message: unknown, socket: unknown) =>
     this.#hear(message as KeeperSays, socket as Socket | undefined);
@@ -170,6 +179,7 @@ export class KeeperLink {
         return;
       case "handover":
         this.#endRoll();
+        this.#adopt(Number.POSITIVE_INFINITY);
         void this.#handOver();
         return;
       case "died":
@@ -201,16 +211,25 @@ export class KeeperLink {
 
   #endRoll(): void {
     clearTimeout(this.#rollOver);
-    const clients = this.#roll ?? [];
+    for (const client of this.#roll ?? []) this.#adopting.push(client);
     this.#roll = undefined;
-    for (const client of clients) this.#take(client, undefined);
+    this.#adopt(ADOPT_MAX);
+  }
+
+  /** H4 */
+  #adopt(most: number): void {
+    for (const client of this.#adopting.splice(0, most)) this.#take(client, undefined);
+    if (this.#adopting.length > 0) setImmediate(() => this.#adopt(ADOPT_MAX));
   }
 
   async #handOver(): Promise<void> {
     const { clients, slice } = this.options;
     this.#phase = "handing-over";
     const ids = clients.ids();
-    while (ids.length > 0) await this.#handOverSlice(ids.splice(0, slice));
+    const slow: number[] = [];
+    while (ids.length > 0) slow.push(...(await this.#handOverSlice(ids.splice(0, slice), HOLD_MS)));
+    for (const id of await this.#handOverSlice(slow, SLOW_MS)) clients.giveUp(id); // H5
+    await this.options.backends.flushed(FLUSH_MS);
     await tellKeeper({ kind: "released-all" });
     this.#done("every client was handed over");
   }
@@ -225,16 +244,19 @@ export class KeeperLink {
     }
   }
 
-  /** H1, H2 */
-  async #handOverSlice(ids: readonly number[]): Promise<void> {
+  /** H1, H2. @returns those that stay (H5). */
+  async #handOverSlice(ids: readonly number[], holdMs: number): Promise<number[]> {
     const { clients, backends } = this.options;
-    await Promise.all(ids.map((id) => clients.hold(id, HOLD_MS)));
+    await Promise.all(ids.map((id) => clients.hold(id, holdMs)));
     const released: EdgeSays[] = [];
+    const slow = ids.filter((id) => clients.unsent(id));
     for (const id of ids) {
+      if (slow.includes(id)) continue;
       const carried = clients.release(id);
       if (carried) released.push({ kind: "released", id, carried });
     }
     await backends.flushed(FLUSH_MS);
     await Promise.all(released.map(tellKeeper));
+    return slow;
   }
 }

@@ -80,6 +80,8 @@ const EPOCHS_RESERVED = 100;
 const CLIENTS_RESERVED = 1_000_000_000;
 /** How an edge ends that has left discovery itself. */
 const WENT = "exit code 0";
+const CUT_SHORT: KeeperEvent =
+  "hand-over cut short: the old edge ended, and clients it had not released are given as it had told of them";
 /** Deaths told to no edge yet: more are left to the heartbeats' end. */
 const DEATHS_MAX = 32;
 
@@ -92,7 +94,7 @@ export class Keeper<Socket extends KeptSocket> {
   /** P6. The starting one, once it is ready, while sockets are on their way to it. */
   #borrowing: EdgePort<Socket> | undefined;
   readonly #keeps = new WeakSet<EdgePort<Socket>>();
-  #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void } | undefined;
+  #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void; done: boolean } | undefined;
   readonly #standby: Standby<Socket>;
   #servingSinceMs = 0;
   #backoffMs = BACKOFF_FIRST_MS;
@@ -225,6 +227,7 @@ export class Keeper<Socket extends KeptSocket> {
         this.#roll.released(edge, message.id, message.carried);
         break;
       case "released-all":
+        if (edge === this.#leaving?.edge) this.#leaving.done = true;
         this.hooks.log("hand-over done", { from: edge.epoch, to: this.#serving?.epoch });
     }
   }
@@ -241,6 +244,7 @@ export class Keeper<Socket extends KeptSocket> {
       else if (!this.#serving && !this.#starting) this.#startLater();
     } else if (edge === this.#leaving?.edge) {
       this.#leaving.callOff();
+      if (!this.#leaving.done) this.hooks.log(CUT_SHORT, { from: edge.epoch, to: this.#serving?.epoch });
       this.#leaving = undefined;
       this.#roll.giveAll(); // Whatever it did not release.
       this.#settle();
@@ -374,14 +378,16 @@ export class Keeper<Socket extends KeptSocket> {
       });
       old.signal("SIGKILL");
     });
-    this.#leaving = { edge: old, callOff };
+    this.#leaving = { edge: old, callOff, done: false };
     old.tell({ kind: "handover" });
   }
 
   /** P4 */
   #startLater(): void {
     if (this.#stopping) return;
-    this.hooks.later(this.#nextBackoffMs(), () => this.start());
+    this.hooks.later(this.#nextBackoffMs(), () => {
+      if (!this.#serving) this.start();
+    });
   }
 
   #nextBackoffMs(): number {

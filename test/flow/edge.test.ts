@@ -1,5 +1,6 @@
 import { existsSync, statSync } from "node:fs";
 import { expect, test } from "@jest/globals";
+import type { ClientEvent } from "../../lib/contracts/index.js";
 import { answeredUpTo, askers } from "../kit/asker.js";
 import { openTestHouse } from "../kit/house.js";
 import { startKeeper, startLineBackend } from "../kit/keeper.js";
@@ -77,6 +78,34 @@ test("half a line, sent before a hand-over, is the beginning of the line that is
   await until("the old edge has ended", 15_000, () => keeper.log.some((line) => line.msg === "edge ended"));
   client.send("half}");
   expect(await client.line("the second")).toBe("{THE OTHER HALF}#2");
+}, 60_000);
+
+test("what a client has not taken yet when a hand-over comes reaches it whole, before anything that the new edge says", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis, edge: { unsentBytesMax: 4_000_000, trustedProxies: [] } });
+  const { path } = keeper; // Whose buffers are small.
+  const quick = await LineClient.connect({ path });
+  await quick.ask("{first}");
+  const [slow, dead] = await Promise.all([LineClient.connect({ path }), LineClient.connect({ path })]);
+  const answers = 12;
+  for (const { socket } of [slow, dead]) {
+    socket.pause();
+    socket.write("{big 100000}\n".repeat(answers));
+  }
+  const heard = (kind: ClientEvent["kind"]) => backend.heard.filter((event) => event.kind === kind);
+  await until("all was answered", 5_000, () => heard("line").length === 2 * answers + 1);
+  keeper.child.kill("SIGHUP");
+  await until("the one that reads is the new edge's", 5_000, () => heard("open").length > 3);
+  slow.send("{after}");
+  slow.socket.resume();
+  await until("all was heard", 15_000, () => slow.lines.length === answers + 1);
+  expect(slow.lines.slice(0, -1).map((line) => line.length)).toEqual(Array(answers).fill(100_000));
+  expect(slow.lines.at(-1)).toBe(`{AFTER}#${answers + 1}`);
+  const gone = () => backend.heard.some((event) => event.kind === "close" && event.reason === "limit");
+  await until("the one that never reads is closed", 15_000, gone);
+  await until("the hand-over is done", 5_000, () => keeper.log.some(({ msg }) => msg === "hand-over done"));
 }, 60_000);
 
 test("with no backend at all, clients and lines wait for one", async () => {

@@ -151,8 +151,8 @@ test("edges that die young are started ever more slowly, up to five seconds; one
   expect(edges).toHaveLength(14);
 });
 
-test("a hand-over gives each client with what was carried, only after it was released", () => {
-  const { keeper, accept, edge, says } = setup();
+test("a hand-over gives each client with what was carried, only after it was released; one that is cut short says so", () => {
+  const { keeper, accept, edge, says, logged } = setup();
   says(0, { kind: "ready" });
   accept();
   accept();
@@ -175,6 +175,10 @@ test("a hand-over gives each client with what was carried, only after it was rel
   });
   keeper.ended(edge(0), "SIGKILL"); // It died in the middle: the rest is adopted plainly.
   expect(clientsTold(edge(1)).at(-1)).toMatchObject({ id: 2, carried: undefined });
+  const told = logged.map(({ event }) => String(event));
+  expect(told.filter((event) => event.startsWith("hand-over"))).toEqual([
+    expect.stringMatching("^hand-over cut short"),
+  ]);
 });
 
 test("a hand-over that takes too long ends with the old edge's death, one that fails leaves the old edge in charge", () => {
