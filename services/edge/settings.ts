@@ -58,7 +58,7 @@ export const settings = z.strictObject({
     .describe("Milliseconds without clients for a backend that failed without leaving."),
   silenceMs: milliseconds
     .min(200)
-    .default(400)
+    .default(300)
     .describe("Milliseconds without a sign of life after which a backend's clients go to another one that answers."),
   eventsTimeoutMs: milliseconds
     .default(2_000)

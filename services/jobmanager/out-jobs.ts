@@ -5,7 +5,9 @@
 //
 //   B1. Nothing here is in the way of a push: encoding and saving begin SAVE_AFTER_MS after the tick in which the job went out.
 //   B2. A body is there from the moment its job is pushed: asked for before it is encoded, it is encoded then.
-//   B3. Memory is bounded, by jobs and by bytes; the oldest go first.
+//   B3. What could not be saved is saved as soon as it can be: a stratum that starts after an outage knows none of the jobs that miners
+//       were told during it, and this process may be gone by then.
+//   B4. Memory is bounded, by jobs and by bytes; the oldest go first.
 
 import { pack, unpack } from "msgpackr";
 import { type Job, type JobId, storedJob } from "../../lib/contracts/index.js";
@@ -24,6 +26,9 @@ const BYTES_MAX = 256 * 1_048_576;
  */
 const SAVE_AFTER_MS = 10;
 
+/** B3. Redis' return is not told: to ask a connection that is away costs nothing. */
+const SAVE_AGAIN_MS = 200;
+
 /** The wiring's JobStore: bytes under a job's id, in shared state. */
 export interface Store {
   save(id: string, bytes: Uint8Array, ttlMs: number): Promise<void>;
@@ -37,21 +42,25 @@ export interface JobsDeps {
   onLoadFailed(id: JobId, reason: string): void;
 }
 
-/** A template until its body was made: the two together would take three times the room. */
 interface Kept {
+  readonly job: Job;
+  /** A template until its body was made: the two together would take three times the room. */
   it: { readonly template: Template } | { readonly body: BlockBody };
 }
 
 export class Jobs {
   readonly #kept = new Map<JobId, Kept>();
+  /** B3 */
+  readonly #unsaved = new Set<JobId>();
+  #again: NodeJS.Timeout | undefined;
 
   constructor(private readonly deps: JobsDeps) {}
 
   /** B1: returns at once. */
   keep(job: Job, template: Template): void {
-    const kept: Kept = { it: { template } };
+    const kept: Kept = { job, it: { template } };
     this.#kept.set(job.id, kept);
-    setTimeout(() => void this.#save(job, kept), SAVE_AFTER_MS);
+    setTimeout(() => void this.#saveFirst(kept), SAVE_AFTER_MS);
   }
 
   /** Undefined: neither we nor shared state have it (any more). */
@@ -68,17 +77,45 @@ export class Jobs {
     }
   }
 
-  async #save(job: Job, kept: Kept): Promise<void> {
+  async #saveFirst(kept: Kept): Promise<void> {
+    const { id } = kept.job;
+    encoded(kept);
+    this.#trim();
+    const why = await this.#save(kept);
+    if (why === undefined) return;
+    this.deps.onSaveFailed(id, why);
+    this.#unsaved.add(id);
+    this.#saveLater();
+  }
+
+  /** @returns why not. */
+  async #save(kept: Kept): Promise<string | undefined> {
+    const { job } = kept;
     try {
-      const body = encoded(kept);
-      this.#trim();
-      await this.deps.store.save(job.id, pack({ job, body: packBody(body) }), this.deps.ttlMs);
+      await this.deps.store.save(job.id, pack({ job, body: packBody(encoded(kept)) }), this.deps.ttlMs);
+      return undefined;
     } catch (error) {
-      this.deps.onSaveFailed(job.id, messageOf(error));
+      return messageOf(error);
     }
   }
 
   /** B3 */
+  #saveLater(): void {
+    this.#again ??= setTimeout(() => void this.#saveAgain(), SAVE_AGAIN_MS).unref();
+  }
+
+  /** B3. The newest first: it is what miners work on. */
+  async #saveAgain(): Promise<void> {
+    for (const id of [...this.#unsaved].reverse()) {
+      const kept = this.#kept.get(id);
+      if (kept && (await this.#save(kept)) !== undefined) break;
+      this.#unsaved.delete(id);
+    }
+    this.#again = undefined;
+    if (this.#unsaved.size > 0) this.#saveLater();
+  }
+
+  /** B4 */
   #trim(): void {
     let bytes = 0;
     for (const kept of this.#kept.values()) bytes += sizeOf(kept);

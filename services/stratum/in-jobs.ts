@@ -7,9 +7,12 @@
 //       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
 //   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run while more wait for their turn, and an id that was not there is
 //       not asked again for a while: a miner that submits random ids costs nothing, and none that is honest is refused for it.
-//   L2. A connection has one lookup at a time, and MISSES_MAX ids that were not there within ABSENT_MS: one that invents ids does not
+//   L2. A connection has one lookup at a time, and MISSES_MAX ids that were not there within MISSES_MS: one that invents ids does not
 //       keep the others' lookups from running.
+//   L3. While shared state is away it is asked again for LOOKUP_MS: most of its absences are shorter, and what a miner is told of a job
+//       that cannot be looked up is that its work is stale.
 
+import { setTimeout as delay } from "node:timers/promises";
 import { unpack } from "msgpackr";
 import {
   type ConnectionId,
@@ -24,6 +27,7 @@ import { type JobBook, type KnownJob, type Offered, tipOf } from "./jobs.js";
 import type { Archive } from "./ports.js";
 import type { Settings } from "./settings.js";
 import type { Tally } from "./tally.js";
+import { orLate } from "./wait.js";
 
 export interface InJobsOptions {
   readonly jobmanager: Pick<Client<JobmanagerContract>, "subscribe" | "watch">;
@@ -41,7 +45,13 @@ export interface InJobsOptions {
 const LOOKUPS_MAX = 4;
 /** Jobmanagers whose last template's time is remembered, restarted ones included. */
 const SOURCES_MAX = 64;
-const ABSENT_MS = 10_000;
+/** L1. A jobmanager saves what it could not save before some tenths of a second after shared state is back. */
+const ABSENT_MS = 1_000;
+/** L2 */
+const MISSES_MS = 10_000;
+/** L3. Of the second that a miner may wait; the reporter needs some of it. */
+const LOOKUP_MS = 600;
+const LOOKUP_AGAIN_MS = 50;
 /** Who configured before the first job was offered every bit that our settings allow. */
 const ANY_BITS = 0xffff_ffff;
 const ABSENT_MAX = 4_096;
@@ -174,7 +184,7 @@ export class InJobs implements Archive {
   async #load(id: JobId): Promise<KnownJob | undefined> {
     const { tally, log, book } = this.options;
     try {
-      const bytes = await this.options.load(id);
+      const bytes = await this.#ask(id);
       const stored = bytes && storedJob.safeParse(unpack(bytes));
       const found = stored?.success === true && stored.data.job.id === id && this.#fits(stored.data.job);
       tally.count("stratum.lookups", 1, ["found", String(found)]);
@@ -187,6 +197,19 @@ export class InJobs implements Archive {
     return undefined;
   }
 
+  /** L3. @throws {Error} as shared state does, in the end. */
+  async #ask(id: JobId): Promise<Uint8Array | undefined> {
+    const untilMs = performance.now() + LOOKUP_MS;
+    for (;;) {
+      try {
+        return await orLate(this.options.load(id), untilMs - performance.now());
+      } catch (error) {
+        if (performance.now() + LOOKUP_AGAIN_MS > untilMs) throw error;
+        await delay(LOOKUP_AGAIN_MS);
+      }
+    }
+  }
+
   /** L2 */
   #missed(connection: ConnectionId): number {
     const known = this.#misses.get(connection);
@@ -196,7 +219,7 @@ export class InJobs implements Archive {
   #miss(connection: ConnectionId): void {
     const count = this.#missed(connection) + 1;
     if (this.#misses.size >= ABSENT_MAX) this.#misses.clear();
-    this.#misses.set(connection, { count, untilMs: performance.now() + ABSENT_MS });
+    this.#misses.set(connection, { count, untilMs: performance.now() + MISSES_MS });
   }
 
   #absent(id: JobId): void {

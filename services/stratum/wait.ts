@@ -20,3 +20,16 @@ export async function atMost(ms: number, done: Promise<unknown>): Promise<void> 
   await Promise.race([done.catch(() => {}), pause(Math.max(0, ms), enough.signal)]);
   enough.abort();
 }
+
+/** @throws {Error} as it does, or after ms. */
+export async function orLate<T>(doing: Promise<T>, ms: number): Promise<T> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<never>((_, reject) => {
+    timer = setTimeout(() => reject(new Error(`no answer within ${Math.round(ms)} ms`)), ms);
+  });
+  try {
+    return await Promise.race([doing, late]);
+  } finally {
+    clearTimeout(timer);
+  }
+}

@@ -133,4 +133,20 @@ describe("jobs kept for their blocks", () => {
     expect(await jobs.bodyOf("b2" as JobId)).toBeUndefined();
     expect(failed).toEqual(["redis is away", "redis is away"]);
   });
+
+  test("J1 jobs that were told while shared state was away are saved when it is back, the newest first", async () => {
+    let away = true;
+    const saved: string[] = [];
+    const { jobs, failed } = setup({
+      save: async (id) => {
+        if (away) throw new Error("redis is away");
+        saved.push(id);
+      },
+    });
+    for (const id of ["a1", "a2", "a3"]) jobs.keep(job(id), template);
+    await until("the failures are said", 1_000, () => failed.length === 3);
+    away = false;
+    await until("all are saved", 2_000, () => saved.length === 3);
+    expect([saved, failed.length]).toEqual([["a3", "a2", "a1"], 3]);
+  });
 });

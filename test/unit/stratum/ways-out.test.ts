@@ -383,6 +383,7 @@ describe("jobs in", () => {
     const told: string[] = [];
     const loads: string[] = [];
     const store = new Map<string, Uint8Array>();
+    const away = { loads: 0 };
     const book = new JobBook();
     let listener: PushListener<Job> | undefined;
     let pulse = (): void => {};
@@ -405,6 +406,7 @@ describe("jobs in", () => {
       } as unknown as ConstructorParameters<typeof InJobs>[0]["jobmanager"],
       load: async (id) => {
         loads.push(id);
+        if (away.loads-- > 0) throw new Error("redis is away");
         return store.get(id);
       },
       book,
@@ -420,6 +422,7 @@ describe("jobs in", () => {
       told,
       loads,
       store,
+      away,
       senior,
       junior,
       say,
@@ -532,6 +535,22 @@ describe("jobs in", () => {
     expect((await other)?.job.id).toBe("aa");
     expect(await Promise.all(inventing)).toEqual(inventing.map(() => undefined));
     expect(loads).toHaveLength(16 + 1);
+  });
+
+  test("J1 a job of the past is looked up again while shared state is away for a moment, and given up before a second is over", async () => {
+    const { jobs, store, loads, away } = setup();
+    const known = craftJob({ id: "c1" });
+    store.set("c1", pack({ job: known, body: Buffer.alloc(0) }));
+    away.loads = 3;
+    expect((await jobs.lookup(known.id, CLIENT))?.job.id).toBe("c1");
+    expect(loads).toHaveLength(4);
+    away.loads = 1_000;
+    const begunMs = performance.now();
+    expect(await jobs.lookup("c2" as JobId, CLIENT)).toBeUndefined();
+    expect(performance.now() - begunMs).toBeLessThan(1_000);
+    away.loads = 0;
+    expect(await jobs.lookup("c2" as JobId, CLIENT)).toBeUndefined(); // Asked again: nobody had said that it is not there.
+    expect(loads.at(-1)).toBe("c2");
   });
 
   test("J1 many unknown jobs at once, as after a restart: each is looked up in its turn, and none is refused unseen", async () => {
