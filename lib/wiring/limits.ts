@@ -43,9 +43,7 @@ export const frameBytesMax = ({ messageBytesMax, frameBytes }: Limits): number =
 
 /**
  * Of ZeroMQ's sockets, in frames; 0: none. What a peer may have under way is bounded by its window, in bytes. At its own default, 1,000
- * frames however small, ZeroMQ stops reading from a peer while we are busy, and only for a peer that it reads no more does libzmq
- * 4.3.5 take an end of the connection for an I/O error to be told later: a process was aborted so (`Assertion failed: !_io_error`,
- * stream_engine_base.cpp:310; an edge whose backend left).
+ * frames however small, ZeroMQ stops reading from a peer while we are busy; a peer that it reads no more must not end (L1 of link.ts).
  */
 export const RECEIVE_HIGH_WATER_MARK = 0;
 

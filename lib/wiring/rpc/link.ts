@@ -9,6 +9,8 @@
 //   L1. A dead process is noticed by its socket: ZeroMQ's monitor tells of the disconnect within milliseconds. Its
 //       heartbeat, which runs off the event loop, tells of a machine that vanished.
 //   L2. Nothing of a caller goes to ZeroMQ before the welcome: what waits for a connection was not sent.
+//       What it had not taken yet is dropped with it at once. A socket that lingers reads no more, and libzmq 4.3.5 aborts the process
+//       at its next heartbeat when the peer's end comes then (`Assertion failed: !_io_error`, stream_engine_base.cpp:310).
 //   L3. Once closed, nothing reaches the owner, and every call is settled or elsewhere.
 
 import { Dealer, type SocketOptions } from "zeromq";
@@ -196,6 +198,7 @@ export class Link implements FrameSink {
 
   #lost(reason: string, left = false): void {
     if (this.#state === "closed") return;
+    this.#socket.linger = 0; // L1
     void this.#shut();
     this.#owner.down(this, reason, left);
     this.calls.lose(`${this.address.endpoint} is lost: ${reason}`);
