@@ -90,6 +90,7 @@ test("a block that lost its place in the chain is orphaned, and accepted again w
   const job = await newestJob(seat);
   const { hash } = await submit(seat, job, solve(job));
   await until("both nodes have it", 5_000, () => isTip(hash));
+  await jobWhere(seat, "on top of it", ({ height }) => height === job.height + 1); // Else there is nothing to come back from.
   await Promise.all([
     pair.a.rpc.call("invalidateblock", [hash], z.null()),
     pair.b.rpc.call("invalidateblock", [hash], z.null()),
