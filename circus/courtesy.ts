@@ -89,7 +89,7 @@ function threadsNice(pid: number, nice: number): boolean {
 function threadNice(thread: number, nice: number): void {
   try {
     setPriority(thread, nice);
-  } catch {}
+  } catch {} // It has ended: there is nothing to give back.
 }
 
 /** Y1 */

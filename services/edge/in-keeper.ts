@@ -249,9 +249,12 @@ export class KeeperLink {
     const { clients, backends } = this.options;
     await Promise.all(ids.map((id) => clients.hold(id, holdMs)));
     const released: EdgeSays[] = [];
-    const slow = ids.filter((id) => clients.unsent(id));
+    const slow: number[] = [];
     for (const id of ids) {
-      if (slow.includes(id)) continue;
+      if (clients.unsent(id)) {
+        slow.push(id);
+        continue;
+      }
       const carried = clients.release(id);
       if (carried) released.push({ kind: "released", id, carried });
     }

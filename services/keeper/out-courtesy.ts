@@ -47,7 +47,7 @@ function niceness(pid: number, nice: number): boolean {
 function threadNice(thread: number, nice: number): void {
   try {
     setPriority(thread, nice);
-  } catch {}
+  } catch {} // It has ended: there is nothing to give back.
 }
 
 /** Y1 */
