@@ -2,11 +2,11 @@
 
 import { constants } from "node:os";
 import { z } from "zod";
+import { maskText, maskVariables } from "../lib/core/secrets.js";
 import type { Arbiter } from "./arbiter.js";
 import { CircusError } from "./errors.js";
 import { InfoReader } from "./info.js";
 import { type Command, find, maybeNamed, name, named, type Outcome, pid, read } from "./properties.js";
-import { maskText, maskVariables } from "./secrets.js";
 import type { Watcher } from "./watcher.js";
 
 const reader = new InfoReader();

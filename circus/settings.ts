@@ -1,9 +1,9 @@
 // Options that arrive over the control socket: `set` on a watcher, `add` of a new one. The same words, the same refusals as
 // in circus.ini. Pure.
 
+import { maskText, maskVariables } from "../lib/core/secrets.js";
 import { CircusError, reasonOf } from "./errors.js";
 import { OptionProblem, type Place, readOption, WATCHER_OPTIONS } from "./options.js";
-import { maskText, maskVariables } from "./secrets.js";
 import { makeWatcher, readWatcherOption, type WatcherConfig } from "./watcher-config.js";
 
 const VARIABLES_MAX = 1_000;

@@ -4,11 +4,11 @@ import { writeFile } from "node:fs/promises";
 import { stringify } from "smol-toml";
 import type { CommandModule } from "yargs";
 import { z } from "zod";
+import { maskSecrets } from "../../lib/core/secrets.js";
 import { type Config, type ConfigOptions, configOptions, configSchema, readConfig } from "../config.js";
 import { drawSample, type SettingSchema } from "../draw/sample-config.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
-import { maskSecrets } from "../secrets.js";
 
 interface Shown extends ConfigOptions {
   readonly json: boolean;

@@ -4,6 +4,7 @@
 
 import leven from "leven";
 import type { z } from "zod";
+import { isSecretName, MASK, maskSecrets } from "../core/secrets.js";
 import { keysAt, schemaAt } from "./schema.js";
 import type { Origins, Tree } from "./tree.js";
 
@@ -14,8 +15,6 @@ export interface Explained {
   readonly file: string | undefined;
 }
 
-/** Their values are never shown. */
-const SECRET = /password|secret|token|private|url$/i;
 const FOUND_CHARACTERS_MAX = 60;
 /** So near must a known key be to be suggested: two slips of the finger. */
 const SUGGEST_DISTANCE_MAX = 2;
@@ -76,7 +75,13 @@ function lookUp(tree: unknown, path: readonly PropertyKey[]): unknown {
 
 function show(found: unknown, path: readonly PropertyKey[]): string {
   if (found === undefined) return "nothing";
-  if (path.some((part) => SECRET.test(String(part)))) return "a value that is not shown here";
-  const text = JSON.stringify(found, (key, value: unknown) => (SECRET.test(key) ? "..." : value)) ?? String(found);
+  if (path.some((part) => isSecretName(String(part)))) return secretOf(found);
+  const text = JSON.stringify(maskSecrets(found)) ?? String(found);
   return text.length > FOUND_CHARACTERS_MAX ? `${text.slice(0, FOUND_CHARACTERS_MAX)}...` : text;
+}
+
+/** Its type only, which is what is wrong most often: a password of digits without quotes is a number. */
+function secretOf(found: unknown): string {
+  const type = Array.isArray(found) ? "list" : typeof found;
+  return type === "string" ? MASK : `a ${type} that is not shown here (text needs quotes)`;
 }

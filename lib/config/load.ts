@@ -2,17 +2,22 @@
 //
 //   file --> environment HEADFRAME__REDIS__URL=... --> flags --set redis.url=... --> zod schema --> settings
 //
-//   F1. Whatever is wrong, a ConfigError says where it was set, which key, what was found and what is accepted.
-//   F2. All mistakes are reported together. Secrets are never repeated.
+// Whatever is wrong, a ConfigError says where it was set, which key, what was found and what is accepted. All mistakes are
+// reported together. No message repeats a value that may be a secret, nor a line of the file, which may hold one.
 
-import { readFileSync } from "node:fs";
+import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
+import { maskText } from "../core/secrets.js";
 import { explainIssues } from "./explain.js";
-import { keysAt } from "./schema.js";
+import { keysAt, schemaAt } from "./schema.js";
 import { isTree, type Origins, type Tree } from "./tree.js";
 
 const FILE_BYTES_MAX = 1_048_576;
+/** No list of the configuration is longer; a wrong index must not allocate what it names. */
+const LIST_ENTRIES_MAX = 1_000;
+/** Keys that reach the prototype of every object. */
+const FORBIDDEN_KEYS: readonly string[] = ["__proto__", "constructor", "prototype"];
 const ENVIRONMENT_PREFIX = "HEADFRAME__";
 
 export class ConfigError extends Error {
@@ -35,7 +40,7 @@ export function loadConfig<Schema extends z.ZodType>(schema: Schema, sources: Co
   const origins: Origins = new Map();
   const override = (path: readonly string[], text: string, origin: string) => {
     const key = spell(schema, tree, path);
-    put(tree, key, text);
+    put(tree, key, readValue(schemaAt(schema, key), text), origin);
     origins.set(key.join("."), origin);
   };
   for (const [name, text] of Object.entries(environment)) {
@@ -46,7 +51,9 @@ export function loadConfig<Schema extends z.ZodType>(schema: Schema, sources: Co
   for (const flag of overrides) {
     const equals = flag.indexOf("=");
     if (equals < 1)
-      throw new ConfigError(`--set ${flag}: expected KEY=VALUE, such as --set redis.url=redis://127.0.0.1:6379`);
+      throw new ConfigError(
+        `--set ${maskText(flag)}: expected KEY=VALUE, such as --set redis.url=redis://127.0.0.1:6379`,
+      );
     override(flag.slice(0, equals).split("."), flag.slice(equals + 1), "--set");
   }
   const parsed = schema.safeParse(tree);
@@ -57,21 +64,24 @@ export function loadConfig<Schema extends z.ZodType>(schema: Schema, sources: Co
 function readToml(file: string): Tree {
   let text: string;
   try {
-    text = readFileSync(file, "utf8");
+    const { size } = statSync(file);
+    if (size > FILE_BYTES_MAX)
+      throw new ConfigError(`${file}: ${size} bytes; at most ${FILE_BYTES_MAX} are read. Is it the right file?`);
+    text = readFileSync(file, "utf8").replace(/^\uFEFF/, ""); // Some editors begin a file with a byte-order mark.
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     const why = error instanceof Error ? error.message : String(error);
     throw new ConfigError(`cannot read the configuration ${file}: ${why}`, { cause: error });
   }
-  if (text.length > FILE_BYTES_MAX)
-    throw new ConfigError(`${file}: larger than ${FILE_BYTES_MAX} bytes; is it the right file?`);
   try {
     return parse(text) as Tree;
   } catch (error) {
     if (!(error instanceof TomlError)) throw error;
+    // Neither the parser's code block nor the parser's error as the cause: both quote lines of the file.
     const what = error.message.split("\n")[0]?.replace("Invalid TOML document: ", "");
-    throw new ConfigError(`${file}:${error.line}:${error.column}: this is no TOML: ${what}\n${error.codeblock}`, {
-      cause: error,
-    });
+    throw new ConfigError(
+      `${file}:${error.line}:${error.column}: not valid TOML: ${what} (the line is not shown: it may hold a password)`,
+    );
   }
 }
 
@@ -83,28 +93,62 @@ function spell(schema: z.ZodType, tree: Tree, path: readonly string[]): string[]
     const known = [...keysAt(schema, spelled), ...(isTree(at) ? Object.keys(at) : [])];
     const name = known.find((key) => key.toLowerCase() === part.toLowerCase()) ?? part;
     spelled.push(name);
-    at = typeof at === "object" && at !== null ? (at as Tree)[name] : undefined;
+    at = own(at, name);
   }
   return spelled;
 }
 
-function put(tree: Tree, path: readonly string[], text: string): void {
+const own = (at: unknown, name: string): unknown =>
+  typeof at === "object" && at !== null && Object.hasOwn(at, name) ? (at as Tree)[name] : undefined;
+
+function put(tree: Tree, path: readonly string[], value: unknown, origin: string): void {
   let at = tree;
-  for (const name of path.slice(0, -1)) {
-    const next = at[name];
-    // A list's entries are reached by their index.
+  path.forEach((name, depth) => {
+    checkKey(at, name, path.slice(0, depth).join("."), origin);
+    if (depth === path.length - 1) {
+      at[name] = value;
+      return;
+    }
+    const next = own(at, name);
+    // An entry of a list is reached by its index.
     const inner = isTree(next) || Array.isArray(next) ? (next as Tree) : {};
     at[name] = inner;
     at = inner;
-  }
-  at[path.at(-1) ?? ""] = value(text);
+  });
 }
 
-/** Numbers, booleans, arrays and tables as TOML writes them; anything else is text. */
-function value(text: string): unknown {
+/** @throws {ConfigError} for a key that no table or list can have. */
+function checkKey(at: Tree, name: string, table: string, origin: string): void {
+  const key = table === "" ? name : `${table}.${name}`;
+  if (name === "" || FORBIDDEN_KEYS.includes(name))
+    throw new ConfigError(`${origin}: ${key}: no setting has this name`);
+  if (!Array.isArray(at)) return;
+  const next = at.length;
+  if (!/^\d{1,4}$/.test(name) || Number(name) > next || next >= LIST_ENTRIES_MAX) {
+    throw new ConfigError(
+      `${origin}: ${key}: ${table} is a list of ${next}; expected an index from 0 to ${next} (at most ${LIST_ENTRIES_MAX} entries)`,
+    );
+  }
+}
+
+/**
+ * A value given as text: what TOML reads in it (a number, boolean, array, table or quoted string) if the key accepts that, else the
+ * text itself. So a password of digits stays text, and nothing after ` #` or a line end is dropped.
+ */
+function readValue(schema: z.ZodType | undefined, text: string): unknown {
+  const parsed = parseValue(text);
+  if (parsed === undefined) return text;
+  const fits = (value: unknown) => schema === undefined || schema.safeParse(value).success;
+  return fits(parsed) || !fits(text) ? parsed : text;
+}
+
+/** Undefined unless the whole text is one TOML value: inside a list, a comment or a line end would cut off the second entry. */
+function parseValue(text: string): unknown {
   try {
-    return parse(`value = ${text}`).value;
+    const { list, ...others } = parse(`list = [${text}, 0]`);
+    const whole = Array.isArray(list) && list.length === 2 && list[1] === 0 && Object.keys(others).length === 0;
+    return whole ? list[0] : undefined;
   } catch {
-    return text;
+    return undefined; // Not TOML, so text.
   }
 }

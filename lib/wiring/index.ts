@@ -24,7 +24,6 @@ export { wiringMetricTable } from "./nexus/tally.js";
 export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house.js";
 export { quiet } from "./quiet.js";
 export { RedisRefused } from "./redis-open.js";
-export { hidePassword } from "./redis-place.js";
 export { Allotment, type AllotmentOptions } from "./state/allotment.js";
 export {
   type Claim,

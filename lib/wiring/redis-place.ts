@@ -9,6 +9,7 @@
 
 import { readFileSync } from "node:fs";
 import type { RedisOptions as AllOptions } from "ioredis";
+import { maskText } from "../core/secrets.js";
 import { clusterConnector, isElsewhere } from "./redis-cluster.js";
 import type { RedisRole, RedisSettings } from "./redis-settings.js";
 import { key } from "./state/keys.js";
@@ -88,7 +89,7 @@ function placeOf(text: string, redis: RedisSettings, shared: Shared, cluster: st
     ...(secure && redis.sentinels ? { enableTLSForSentinelMode: true, sentinelTLS: { ...shared.tls } } : {}),
   };
   if (redis.clusterNodes) return ofCluster(redis.clusterNodes, text, options, cluster);
-  return { key: text, shown: redis.sentinels ? throughSentinels(redis, redis.sentinels) : hidePassword(text), options };
+  return { key: text, shown: redis.sentinels ? throughSentinels(redis, redis.sentinels) : maskText(text), options };
 }
 
 function ofCluster(
@@ -104,11 +105,6 @@ function ofCluster(
 
 const throughSentinels = (redis: RedisSettings, sentinels: NonNullable<RedisSettings["sentinels"]>): string =>
   `${redis.sentinelName} of the sentinels ${sentinels.map(({ host, port }) => `${host}:${port}`).join(", ")}`;
-
-/** For people: the password is not theirs to see. */
-export function hidePassword(url: string): string {
-  return url.replace(/(\/\/[^/:@]*):[^/]*@/, "$1:***@");
-}
 
 function file(path: string | undefined, key: string): string | undefined {
   if (path === undefined) return undefined;

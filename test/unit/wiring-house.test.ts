@@ -5,7 +5,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { z } from "zod";
-import { defineContract, hidePassword, houseSettings, method, openHouse } from "../../lib/wiring/index.js";
+import { maskText } from "../../lib/core/secrets.js";
+import { defineContract, houseSettings, method, openHouse } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
 import { openTestHouse } from "../kit/house.js";
 import { freePort } from "../kit/ports.js";
@@ -142,7 +143,7 @@ test.each([false, true])("what one house offers another one finds and calls (enc
 });
 
 test("passwords are hidden whatever the URL looks like", () => {
-  expect(hidePassword("redis://u:p@h:1/2")).toBe("redis://u:***@h:1/2");
-  expect(hidePassword("rediss://:p@h")).toBe("rediss://:***@h");
-  expect(hidePassword("redis://h:1")).toBe("redis://h:1");
+  expect(maskText("redis://u:p@h:1/2")).toBe("redis://u:***@h:1/2");
+  expect(maskText("rediss://:p@h")).toBe("rediss://:***@h");
+  expect(maskText("redis://h:1")).toBe("redis://h:1");
 });

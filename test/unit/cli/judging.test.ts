@@ -12,7 +12,7 @@ import { judgeRedis, parseInfo, type RedisFacts } from "../../../bin/doctor/redi
 import { judgeInstances } from "../../../bin/doctor/services.js";
 import { drawEntry } from "../../../bin/logs/draw.js";
 import { parseEntry, type Wanted } from "../../../bin/logs/entry.js";
-import { maskSecrets } from "../../../bin/secrets.js";
+import { maskSecrets } from "../../../lib/core/secrets.js";
 import { instance } from "../../../lib/wiring/index.js";
 
 describe("doctor", () => {

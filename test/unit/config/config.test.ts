@@ -93,11 +93,69 @@ test("a mistake in the environment or a flag names it, not the file", () => {
   expect(complaint({ overrides: ["redis"] })).toContain("expected KEY=VALUE");
 });
 
-test("a secret is never repeated", async () => {
-  expect(complaint({ file: await file("password = 'hunter2'") })).not.toContain("hunter2");
+test.each([
+  ["a password that is too short", "password = 'hunter2'", "password: found ***"],
+  ["a password without quotes", "password = 12345678", "password: found a number that is not shown here"],
+  ["a text that lacks its closing quote", 'password = "hunter2', "not valid TOML"],
+  ["a text over several lines", "password = '''\nhunter2\n'' x", "not valid TOML"],
+  ["a URL in the place of a table", "redis = 'redis://u:hunter2@h'", 'redis: found "redis://u:***@h"'],
+  ["a table in the place of a text", "cluster = { password = 'hunter2' }", 'cluster: found {"password":"***"}'],
+])("no message repeats a secret: %s", async (_what, text, expected) => {
+  const said = complaint({ file: await file(text) });
+  expect(said).toContain(expected);
+  expect(said).not.toMatch(/hunter2|12345678/);
+});
+
+test("the cause of a configuration error quotes no line of the file", async () => {
+  const sources = { file: await file("password = 'hunter2") };
+  const causes: string[] = [];
+  try {
+    loadConfig(schema, sources);
+  } catch (error) {
+    for (let at: unknown = error; at instanceof Error; at = at.cause) causes.push(`${at.stack}`);
+  }
+  expect(causes).not.toHaveLength(0);
+  expect(causes.join("\n")).not.toContain("hunter2");
+});
+
+test("an override is taken whole: digits where the key wants text, a number sign, a line end", () => {
+  const set = (...overrides: string[]) => loadConfig(schema, { overrides });
+  expect(set("password=1234567890").password).toBe("1234567890");
+  expect(set('password="abc" # def').password).toBe('"abc" # def');
+  expect(set('password="abcdefgh"\nx = 1').password).toBe('"abcdefgh"\nx = 1');
+  expect(set('password="in quotes"').password).toBe("in quotes");
+  expect(set("redis.connectTimeoutMs=12").redis.connectTimeoutMs).toBe(12);
+  expect(set('listeners=[{ name = "x", port = 1 }]').listeners).toEqual([{ name: "x", port: 1 }]);
+});
+
+test.each([
+  ["__proto__.polluted=1", "__proto__"],
+  ["redis.__proto__.polluted=1", "redis.__proto__"],
+  ["constructor.prototype.polluted=1", "constructor"],
+  ["redis..url=x", "redis."],
+])("a key that reaches the prototype of every object is refused: %s", (override, named) => {
+  expect(complaint({ overrides: [override] })).toBe(`--set: ${named}: no setting has this name`);
+  expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+});
+
+test.each(["listeners.1.name=x", "listeners.length=5", "listeners.4000000000.name=x", "listeners.-1.name=x"])(
+  "an entry of a list is added at its end only: %s",
+  (override) => {
+    expect(complaint({ overrides: ["listeners=[]", override] })).toContain(
+      "listeners is a list of 0; expected an index",
+    );
+  },
+);
+
+test("a byte-order mark before the first key is skipped", async () => {
+  expect(loadConfig(schema, { file: await file("\uFEFFcluster = 'a'") }).cluster).toBe("a");
+});
+
+test("a file that is too large is refused before it is read", async () => {
+  expect(complaint({ file: await file(`# ${"x".repeat(1_048_576)}`) })).toMatch(/1048578 bytes; at most 1048576/);
 });
 
 test("broken TOML names line and column; a missing file is named", async () => {
-  expect(complaint({ file: await file("a = 1\nb = = 2\n") })).toMatch(/headframe\.toml:2:\d+: this is no TOML/);
+  expect(complaint({ file: await file("a = 1\nb = = 2\n") })).toMatch(/headframe\.toml:2:\d+: not valid TOML/);
   expect(complaint({ file: join(folder, "nowhere.toml") })).toContain("nowhere.toml");
 });

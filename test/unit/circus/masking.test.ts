@@ -2,7 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { maskText, maskVariables } from "../../../circus/secrets.js";
+import { maskText, maskVariables } from "../../../lib/core/secrets.js";
 import { rawCall, startArbiter } from "../../kit/circus.js";
 
 test("options and get hide secrets of the environment and of command lines, and show the rest", async () => {
