@@ -4,6 +4,8 @@
 //
 //   N1. While a ban lasts, reports of the same address change nothing: ten processes that saw one flood are one offence.
 //   N2. An address of `neverBan`, or a range that holds one, is spared.
+//   N4. Several controllers of one HAProxy share one file and agree: of two changes to an address the later one counts, an unban
+//       included, so neither undoes the other's.
 //   N3. At most BANS_MAX addresses are remembered: those that are not banned any more are forgotten first, then those whose ban
 //       ends soonest.
 
@@ -21,19 +23,30 @@ export type Verdict =
   | { readonly outcome: "spared"; readonly why: string };
 
 export class Bans {
-  /** By address: banned now, or lately. */
-  readonly #known = new Map<string, Ban>();
+  /** By address: banned now, or lately, or let in again by hand. */
+  readonly #known = new Map<string, RememberedBan>();
   #settings: BanSettings;
   #never: BlockList;
 
   constructor(
     settings: BanSettings,
     readonly now: Clock,
-    remembered: readonly Ban[] = [],
+    remembered: readonly RememberedBan[] = [],
   ) {
     this.#settings = settings;
     this.#never = blockList(settings.neverBan);
-    for (const ban of remembered.slice(0, BANS_MAX)) this.#known.set(ban.address, ban);
+    this.merge(remembered);
+  }
+
+  /** N4: takes what another controller of the same HAProxy, or an earlier process, changed later than this one. */
+  merge(others: readonly RememberedBan[]): void {
+    const now = this.now();
+    for (const other of others) {
+      const own = this.#known.get(other.address);
+      if (own && !isLater(other, own)) continue;
+      if (!own) this.#makeRoom(now);
+      this.#known.set(other.address, other);
+    }
     this.#spare();
   }
 
@@ -45,14 +58,13 @@ export class Bans {
     }
     const now = this.now();
     const before = this.#known.get(address);
-    if (before && before.until > now && seconds === undefined) return { outcome: "banned", ban: before }; // N1
+    if (before && before.until > now && seconds === undefined) return { outcome: "banned", ban: asBan(before) }; // N1
     const { stepsS } = this.#settings;
-    const step = (before && !this.#isForgotten(before, now) ? before.step : 0) + 1;
+    const counts = before && !isLifted(before) && !this.#isForgotten(before, now);
+    const step = (counts ? before.step : 0) + 1;
     const forS = seconds ?? stepsS[Math.min(step, stepsS.length) - 1] ?? 0;
     const ban = { address, reason, step, until: (now + forS * SECOND_MS) as Ban["until"] };
-    this.#known.delete(address);
-    this.#makeRoom(now);
-    this.#known.set(address, ban);
+    this.#put({ ...ban, changedAt: now as Ban["until"] });
     return { outcome: "banned", ban };
   }
 
@@ -60,21 +72,24 @@ export class Bans {
   unban(given: string): boolean {
     const address = canonical(given);
     const ban = this.#known.get(address);
-    this.#known.delete(address);
-    return ban !== undefined && ban.until > this.now();
+    if (!ban || isLifted(ban)) return false;
+    const now = this.now();
+    this.#put({ ...ban, until: LIFTED, changedAt: now as Ban["until"] });
+    return ban.until > now;
   }
 
   /** In the order of their end. */
   banned(): readonly Ban[] {
     const now = this.now();
-    return [...this.#known.values()].filter(({ until }) => until > now).sort((a, b) => a.until - b.until);
+    const current = [...this.#known.values()].filter(({ until }) => until > now);
+    return current.sort((a, b) => a.until - b.until || (a.address < b.address ? -1 : 1)).map(asBan);
   }
 
   /** For the next start of this process: bans, and what is remembered for the ladder. */
-  remember(): readonly Ban[] {
+  remember(): readonly RememberedBan[] {
     const now = this.now();
     for (const ban of this.#known.values()) if (this.#isForgotten(ban, now)) this.#known.delete(ban.address);
-    return [...this.#known.values()];
+    return [...this.#known.values()].sort((a, b) => (a.address < b.address ? -1 : 1));
   }
 
   /** A new configuration: whom it spares is let in at once. */
@@ -84,12 +99,18 @@ export class Bans {
     this.#spare();
   }
 
+  #put(ban: RememberedBan): void {
+    this.#known.delete(ban.address);
+    this.#makeRoom(this.now());
+    this.#known.set(ban.address, ban);
+  }
+
   #spare(): void {
     for (const address of this.#known.keys()) if (this.#isSpared(address)) this.#known.delete(address);
   }
 
-  #isForgotten({ until }: Ban, now: number): boolean {
-    return until + this.#settings.forgetAfterS * SECOND_MS < now;
+  #isForgotten({ until, changedAt }: RememberedBan, now: number): boolean {
+    return Math.max(until, changedAt) + this.#settings.forgetAfterS * SECOND_MS < now;
   }
 
   /** N2 */
@@ -110,6 +131,21 @@ export class Bans {
     }
   }
 }
+
+/** What stands in the controllers' file. */
+export interface RememberedBan extends Ban {
+  /** When it was set, prolonged or lifted. */
+  readonly changedAt: Ban["until"];
+}
+
+/** The end of a ban that was lifted by hand. */
+const LIFTED = 0 as Ban["until"];
+const isLifted = ({ until }: Ban): boolean => until === LIFTED;
+
+const isLater = (a: RememberedBan, b: RememberedBan): boolean =>
+  a.changedAt > b.changedAt || (a.changedAt === b.changedAt && a.until > b.until);
+
+const asBan = ({ address, reason, until, step }: RememberedBan): Ban => ({ address, reason, until, step });
 
 const rank = ({ until }: Ban, now: number): number => (until <= now ? until - now : until);
 

@@ -53,9 +53,9 @@ export class Haproxy {
   ): Promise<Haproxy> {
     await mkdir(dirname(paths.config), { recursive: true, mode: 0o700 });
     await createUnlessThere(paths.banned, "");
-    await createUnlessThere(paths.serverState, EMPTY_STATE);
+    await replaceFile(paths.serverState, EMPTY_STATE);
     await checkOpenFiles(settings.connectionsMax);
-    const next = `${paths.config}.next`;
+    const next = nextTo(paths.config);
     await writeFile(next, renderHaproxy(settings, keepers, paths), { mode: 0o600 });
     try {
       await check(settings.program, next);
@@ -81,17 +81,27 @@ export class Haproxy {
     });
   }
 
-  /** G2, G3. After `prepare`, when something changed. @throws {HaproxyError} NOT_RUNNING, or TIMEOUT when the new worker does not come. */
+  /**
+   * G2, G3. After `prepare`, when something changed. What operators changed at run time (weights, states of servers) is there
+   * afterwards, too. It is saved for this reload only: HAProxy reads the file at every start, and a later one must not bring back
+   * what was changed since.
+   *
+   * @throws {HaproxyError} NOT_RUNNING, or TIMEOUT when the new worker does not come.
+   */
   async reload(timeoutMs: number, signal?: AbortSignal): Promise<void> {
     const before = await this.#until(timeoutMs, signal, "answer", () => this.#master.master());
     await this.#saveServerState();
-    process.kill(before.masterPid, "SIGUSR2");
-    await this.#until(timeoutMs, signal, "reload", async () => {
-      const now = await this.#master.master();
-      if (now.worker === undefined || now.worker === before.worker) throw new Error("the old worker still serves");
-      const { pid } = await this.runtime.info();
-      if (pid !== now.worker) throw new Error("the new worker does not answer yet");
-    });
+    try {
+      process.kill(before.masterPid, "SIGUSR2");
+      await this.#until(timeoutMs, signal, "reload", async () => {
+        const now = await this.#master.master();
+        if (now.worker === undefined || now.worker === before.worker) throw new Error("the old worker still serves");
+        const { pid } = await this.runtime.info();
+        if (pid !== now.worker) throw new Error("the new worker does not answer yet");
+      });
+    } finally {
+      await replaceFile(this.paths.serverState, EMPTY_STATE);
+    }
   }
 
   info(): Promise<HaproxyInfo> {
@@ -177,10 +187,14 @@ async function createUnlessThere(file: string, content: string): Promise<void> {
   }
 }
 
+/** Of this process: another controller may write the same file at the same moment. */
+const nextTo = (file: string): string => `${file}.${process.pid}.next`;
+
 /** Readers see the old content or the new one, never half of it; nobody else reads it. */
 export async function replaceFile(file: string, content: string): Promise<void> {
-  await writeFile(`${file}.next`, content, { mode: 0o600 });
-  await rename(`${file}.next`, file);
+  const next = nextTo(file);
+  await writeFile(next, content, { mode: 0o600 });
+  await rename(next, file);
 }
 
 /** HAProxy's own check does not look at this, and a start fails by it. */

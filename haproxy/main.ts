@@ -42,7 +42,7 @@ export async function open(
 ): Promise<RunningController> {
   const { nexus, log, metrics } = house;
   const file = new MemoryFile(paths.memory);
-  const remembered = await file.read();
+  const remembered = await file.news();
   const bans = new Bans(settings.bans, Date.now, remembered.bans);
   const keepers = new Keepers({
     ...{ host: hostname(), fixed: settings.keepers, remembered: remembered.keepers, goneMs: settings.keeperGoneMs },
@@ -59,9 +59,11 @@ export async function open(
         .sort(),
     reloaded: (outcome) => report.reloaded(outcome),
     changed: (change, server) => report.changed(change, server),
+    restored: (file) => report.restored(file),
   });
   const round = async () => {
     await keepers.look();
+    bans.merge((await file.news()).bans);
     await upkeep.round();
     await file.write({ keepers: keepers.places, bans: [...bans.remember()] });
     if (upkeep.ready) await announce();

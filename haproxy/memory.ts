@@ -4,35 +4,44 @@
 
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
-import { haproxy } from "../lib/contracts/index.js";
+import { epochMs, haproxy } from "../lib/contracts/index.js";
 import { replaceFile } from "./controller.js";
 import { keeperPlace } from "./settings.js";
 
 const memory = z.object({
   keepers: z.array(keeperPlace).default([]),
-  bans: z.array(haproxy.pushes.banned.message).default([]),
+  bans: z.array(haproxy.pushes.banned.message.extend({ changedAt: epochMs })).default([]),
 });
 export type Memory = z.output<typeof memory>;
 
+const NOTHING: Memory = { keepers: [], bans: [] };
+
 export class MemoryFile {
-  #written = "";
+  /** As it was read or written last. */
+  #text: string | undefined;
 
   constructor(readonly path: string) {}
 
-  /** What is there and makes sense; an unreadable file is an empty one, for it can be learnt again. */
-  async read(): Promise<Memory> {
+  /** What another process wrote since; an unreadable file is an empty one, for it can be learnt again. */
+  async news(): Promise<Memory> {
+    const text = await readFile(this.path, "utf8").catch(() => undefined);
+    if (text === this.#text || text === undefined) {
+      this.#text = text;
+      return NOTHING;
+    }
+    this.#text = text;
     try {
-      return memory.parse(JSON.parse(await readFile(this.path, "utf8")));
+      return memory.parse(JSON.parse(text));
     } catch {
-      return { keepers: [], bans: [] };
+      return NOTHING;
     }
   }
 
-  /** Does nothing when it is as it was. */
+  /** Does nothing when the file says so already. */
   async write(next: { readonly keepers: readonly string[]; readonly bans: Memory["bans"] }): Promise<void> {
     const text = `${JSON.stringify(next)}\n`;
-    if (text === this.#written) return;
+    if (text === this.#text) return;
     await replaceFile(this.path, text);
-    this.#written = text;
+    this.#text = text;
   }
 }

@@ -11,7 +11,7 @@
 import { createHash } from "node:crypto";
 import { commandWord, type HaproxyPaths, word } from "./paths.js";
 import type { HaproxySettings, KeeperAddress, Listener } from "./settings.js";
-import { bindAddress, head, PEERS, peers, prometheus, SOURCES_EXPIRE, SOURCES_MAX } from "./template.js";
+import { bindAddress, DESCRIPTION, head, PEERS, peers, prometheus, SOURCES_EXPIRE, SOURCES_MAX } from "./template.js";
 
 export const KEEPERS_BACKEND = "keepers";
 
@@ -44,6 +44,11 @@ export function templateMark(settings: HaproxySettings, paths: HaproxyPaths): st
     .update(whole(settings, [], paths, ""))
     .digest("hex")
     .slice(0, MARK_CHARACTERS);
+}
+
+/** The mark of a written haproxy.cfg. Undefined: it is not one of ours. */
+export function templateMarkIn(text: string): string | undefined {
+  return new RegExp(`^ {4}description ${DESCRIPTION}([0-9a-f]{${MARK_CHARACTERS}})$`, "m").exec(text)?.[1];
 }
 
 function whole(

@@ -61,6 +61,10 @@ export class Report {
     this.log.info({ server }, `a keeper was ${change}`);
   }
 
+  restored(file: string): void {
+    this.log.warn({ file }, "haproxy.cfg was removed or edited by somebody else: written again from the configuration");
+  }
+
   banned(address: string, verdict: Verdict): void {
     if (verdict.outcome === "spared") {
       this.#count("haproxy.spared", {});

@@ -75,13 +75,16 @@ export class HaproxyRuntime {
   }
 
   /**
-   * One runtime command, as HAProxy's management guide (9.3, "Unix Socket commands") lists them.
+   * Runtime commands, as HAProxy's management guide (9.3, "Unix Socket commands") lists them. Several are sent as one line: HAProxy
+   * runs all of them even if this process ends meanwhile.
    *
    * @returns The answer's lines, without its empty last one.
    * @throws {HaproxyError} REFUSED (with HAProxy's reason), NOT_RUNNING, TIMEOUT, CUT_OFF.
    */
-  async command(command: string): Promise<string[]> {
-    if (/[\r\n;]/.test(command)) throw new HaproxyError("REFUSED", "a runtime command is one line without a semicolon");
+  async command(...commands: readonly string[]): Promise<string[]> {
+    if (commands.some((each) => /[\r\n;]/.test(each)))
+      throw new HaproxyError("REFUSED", "a runtime command is one line without a semicolon");
+    const command = commands.join(";");
     const lines = await this.#raw(`set severity-output number;${command};show version`);
     while (lines.at(-1) === "") lines.pop();
     if (!VERSION_LINE.test(lines.pop() ?? "")) {

@@ -3,7 +3,8 @@
 //   settings, keepers, bans --(every second, and at every change)--> round: file -> reload if it must -> servers -> bans
 //
 //   U1. Each round compares what is with what should be, and mends the difference. So HAProxy may be restarted, reloaded or changed
-//       by anybody at any time: nothing has to be told to this process.
+//       by anybody at any time: nothing has to be told to this process. A server that an operator put into maintenance or drain
+//       stays so until the operator, or a restart of HAProxy, ends it.
 //   U2. The file always holds all keepers and bans: what was added at run time is there after a reload or a restart, too.
 //   U3. A reload happens when the template changed, or when somebody asks for it: never for a keeper or a ban.
 //   U4. Rounds take turns; a round that fails says why, once, and the next one tries again.
@@ -12,7 +13,14 @@ import { readFile } from "node:fs/promises";
 import { Haproxy } from "./controller.js";
 import { HaproxyError } from "./errors.js";
 import type { HaproxyPaths } from "./paths.js";
-import { addingCommands, KEEPERS_BACKEND, removingCommands, renderHaproxy, templateMark } from "./render.js";
+import {
+  addingCommands,
+  KEEPERS_BACKEND,
+  removingCommands,
+  renderHaproxy,
+  templateMark,
+  templateMarkIn,
+} from "./render.js";
 import type { HaproxyInfo, StatRow } from "./runtime.js";
 import type { HaproxySettings, KeeperAddress } from "./settings.js";
 
@@ -27,6 +35,8 @@ export interface UpkeepParts {
   banned(): readonly string[];
   reloaded(outcome: "ok" | "failed"): void;
   changed(change: "added" | "removed", server: string): void;
+  /** Somebody else removed or edited haproxy.cfg; it is written again. */
+  restored(file: string): void;
 }
 
 /** What the last round found. */
@@ -45,9 +55,12 @@ export class Upkeep {
   #haproxy: Haproxy;
   #view: View = NOTHING;
   #turn: Promise<unknown> = Promise.resolve();
-  /** The configuration that stands in the file. */
+  /** The configuration that this process wrote last, or found in the file as it should be. */
   #written: string | undefined;
+  /** Servers that this process put into maintenance to remove them. Any other one in maintenance is the operator's. */
+  readonly #removing = new Set<string>();
   #noReloadBeforeMs = 0;
+  #noRestoreBeforeMs = 0;
   #closed = false;
 
   constructor(settings: HaproxySettings, parts: UpkeepParts) {
@@ -128,13 +141,33 @@ export class Upkeep {
   /** U2 */
   async #write(): Promise<void> {
     const { paths, wanted, banned } = this.#parts;
-    this.#written ??= await readFile(paths.config, "utf8").catch(() => undefined);
     const text = this.#rendered();
-    if (this.#written !== text) {
+    const there = await readFile(paths.config, "utf8").catch(() => undefined);
+    if (there !== text) {
+      if (this.#written === text) this.#restore(there);
       await Haproxy.prepare(this.settings, wanted(), paths);
-      this.#written = text;
     }
+    this.#written = text;
     await this.#haproxy.writeBanned(banned());
+  }
+
+  /**
+   * The file is not as this process wrote it. Another controller with other settings would write it back at once, and both would
+   * reload HAProxy for ever: so a file of another template is replaced once in a while only.
+   */
+  #restore(there: string | undefined): void {
+    const { config } = this.#parts.paths;
+    const other = there === undefined ? undefined : templateMarkIn(there);
+    if (other !== undefined && other !== templateMark(this.settings, this.#parts.paths)) {
+      if (performance.now() < this.#noRestoreBeforeMs) {
+        throw new HaproxyError(
+          "BAD_CONFIG",
+          `another controller, with other settings, writes ${config}: stop one of the two`,
+        );
+      }
+      this.#noRestoreBeforeMs = performance.now() + RELOAD_PAUSE_MS;
+    }
+    this.#parts.restored(config);
   }
 
   #rendered(): string {
@@ -167,18 +200,19 @@ export class Upkeep {
 
   /** U1: of the backend's servers. */
   async #serve(rows: readonly StatRow[]): Promise<void> {
-    const there = new Map(serversOf(rows).map((server) => [server.name, server.status]));
+    const there = new Set(serversOf(rows).map(({ name }) => name));
     for (const keeper of this.#parts.wanted()) {
-      const status = there.get(keeper.name);
-      there.delete(keeper.name);
-      if (status !== undefined && !status.startsWith("MAINT")) continue;
+      const isThere = there.delete(keeper.name);
+      if (isThere && !this.#removing.has(keeper.name)) continue;
       const [add = "", ...enable] = addingCommands(keeper);
-      for (const command of status === undefined ? [add, ...enable] : enable)
-        await this.#haproxy.runtime.command(command);
+      await this.#haproxy.runtime.command(...(isThere ? enable : [add, ...enable]));
+      this.#removing.delete(keeper.name);
       this.#parts.changed("added", keeper.name);
     }
-    for (const name of there.keys()) {
-      for (const command of removingCommands(name)) await this.#haproxy.runtime.command(command);
+    for (const name of there) {
+      this.#removing.add(name);
+      await this.#haproxy.runtime.command(...removingCommands(name));
+      this.#removing.delete(name);
       this.#parts.changed("removed", name);
     }
   }

@@ -1,10 +1,15 @@
 // HAProxy's controller: whatever happens to keepers, to HAProxy or to itself, HAProxy is soon as it should be.
 
-import { stat } from "node:fs/promises";
+import { readFile, rm, stat, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { expect, test } from "@jest/globals";
+import { haproxySettings } from "../../haproxy/index.js";
+import { metricTable, open } from "../../haproxy/main.js";
+import type { InstanceId } from "../../lib/wiring/index.js";
 import { answeredUpTo, askers } from "../kit/asker.js";
+import { atEnd } from "../kit/cleanup.js";
 import { startFrontDoor } from "../kit/front-door.js";
+import { openTestHouse } from "../kit/house.js";
 import { startKeeper, startLineBackend } from "../kit/keeper.js";
 import { LineClient } from "../kit/line-client.js";
 import { startRedis } from "../kit/redis.js";
@@ -157,6 +162,81 @@ test("an address that may never be banned is not, whoever asks", async () => {
     expect(await door.client.call("ban", { address, reason: "operator" })).toMatchObject({ outcome: "spared" });
   }
   expect(await isRefused("127.0.0.2", door)).toBe(false);
+}, 60_000);
+
+test("a haproxy.cfg that somebody removes or edits is written again", async () => {
+  const redis = await startRedis();
+  await startLineBackend(redis);
+  await startKeeper({ redis });
+  const { paths } = await startFrontDoor(redis, { listeners: [PLAIN] });
+  const text = await readFile(paths.config, "utf8");
+  const isBack = () =>
+    until("the file is as it was", 10_000, async () => (await readFile(paths.config, "utf8").catch(() => "")) === text);
+  await rm(paths.config);
+  await isBack();
+  await writeFile(paths.config, text.replace("mode tcp", "mode http"));
+  await isBack();
+}, 60_000);
+
+test("a keeper that an operator puts into maintenance stays there, also over a reload, and no later start brings that back", async () => {
+  const redis = await startRedis();
+  await startLineBackend(redis);
+  await startKeeper({ redis });
+  const door = await startFrontDoor(redis, { listeners: [PLAIN] });
+  await upTo(door, 1);
+  const server = async () => (await door.control.stat()).find(({ svname }) => svname?.startsWith("keeper-"));
+  const name = `keepers/${(await server())?.svname}`;
+  for (const state of ["maint", "drain"]) {
+    await door.control.runtime.command(`set server ${name} state ${state}`);
+    await door.client.call("reload", {});
+    await door.client.call("reload", {}); // Each is a round as well.
+    expect((await server())?.status).toMatch(new RegExp(`^${state}`, "i"));
+    await door.control.runtime.command(`set server ${name} state ready`);
+    await upTo(door, 1);
+  }
+  await door.control.runtime.command(`set server ${name} state drain`);
+  await door.client.call("reload", {});
+  await door.control.runtime.command(`set server ${name} state ready`);
+  const { pid } = await door.control.info();
+  process.kill((await door.control.masterView()).masterPid, "SIGUSR2"); // A reload by somebody else.
+  await until(
+    "another worker serves",
+    10_000,
+    async () => (await door.control.info().catch(() => ({ pid }))).pid !== pid,
+  );
+  await upTo(door, 1);
+  expect(await (await from("127.0.0.1", door)).ask("{in}")).toBe("{IN}#1");
+  await door.stopHaproxy();
+  await door.startHaproxy();
+  await upTo(door, 1);
+}, 90_000);
+
+test("two controllers of one HAProxy keep each other's bans", async () => {
+  const redis = await startRedis();
+  await startLineBackend(redis);
+  await startKeeper({ redis });
+  const door = await startFrontDoor(redis, { listeners: [PLAIN] });
+  const [other] = door.client.instances();
+  const house = await openTestHouse(redis, { tables: [metricTable] });
+  const reread = () => haproxySettings.parse(door.input);
+  const controller = await open(house, reread(), { paths: door.paths, reread });
+  atEnd(() => controller.close());
+  await until("both are listed", 5_000, () => door.client.instances().length === 2);
+  const second = door.client.instances().find(({ id }) => id !== other?.id);
+  const [a = "", b = ""] = [other?.id, second?.id];
+  await door.client.call("ban", { address: "192.0.2.1", reason: "operator" }, { to: a as InstanceId });
+  await door.client.call("ban", { address: "192.0.2.2", reason: "operator" }, { to: b as InstanceId });
+  const refused = async () => (await door.control.runtime.banned(door.paths.banned)).sort();
+  const known = async (to: string) =>
+    (await door.client.call("status", {}, { to: to as InstanceId })).bans.map(({ address }) => address).sort();
+  const all = ["192.0.2.1", "192.0.2.2"];
+  await until("each knows both", 5_000, async () =>
+    [await known(a), await known(b)].every((it) => it.join() === all.join()),
+  );
+  expect(await refused()).toEqual(all);
+  await door.client.call("unban", { address: "192.0.2.1" }, { to: b as InstanceId });
+  await until("neither refuses it", 5_000, async () => (await known(a)).join() === "192.0.2.2");
+  expect(await refused()).toEqual(["192.0.2.2"]);
 }, 60_000);
 
 test("`ps` says how HAProxy is", async () => {

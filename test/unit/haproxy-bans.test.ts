@@ -90,3 +90,50 @@ test("only addresses and ranges are taken: nothing that a runtime command could 
     }),
   );
 });
+
+test("two controllers of one HAProxy keep each other's bans and unbans, whoever writes their file last", () => {
+  const { clock, open } = ladder();
+  const [a, b] = [open(), open()];
+  const share = (from: Bans, to: Bans) => to.merge(JSON.parse(JSON.stringify(from.remember())));
+  a.ban("192.0.2.1", "garbage");
+  b.ban("192.0.2.2", "garbage");
+  share(a, b);
+  share(b, a);
+  for (const each of [a, b]) expect(each.banned().map(({ address }) => address)).toEqual(["192.0.2.1", "192.0.2.2"]);
+  clock.now += 1;
+  expect(b.unban("192.0.2.1")).toBe(true);
+  share(a, b); // The other one's file still has the ban.
+  share(b, a);
+  for (const each of [a, b]) expect(each.banned().map(({ address }) => address)).toEqual(["192.0.2.2"]);
+  clock.now += 1;
+  expect(a.ban("192.0.2.1", "operator", 10)).toMatchObject({ ban: { step: 1 } }); // An unban forgets what the address did.
+  share(b, a);
+  share(a, b);
+  expect(b.banned()).toHaveLength(2);
+});
+
+test("whatever two controllers do and in whatever order they read each other, they agree in the end", () => {
+  const act = fc.record({
+    who: fc.constantFrom(0, 1),
+    what: fc.constantFrom("ban", "unban", "share"),
+    address: fc.constantFrom("192.0.2.1", "192.0.2.2", "192.0.2.3"),
+    later: fc.integer({ min: 0, max: 90_000 }),
+  });
+  fc.assert(
+    fc.property(fc.array(act, { maxLength: 30 }), (acts) => {
+      const { clock, open } = ladder();
+      const both = [open(), open()] as const;
+      const share = (who: number) => both[who === 0 ? 1 : 0].merge(both[who === 0 ? 0 : 1].remember());
+      for (const { who, what, address, later } of acts) {
+        clock.now += later;
+        const book = both[who === 0 ? 0 : 1];
+        if (what === "ban") book.ban(address, "garbage");
+        else if (what === "unban") book.unban(address);
+        else share(who);
+      }
+      share(0);
+      share(1);
+      expect(both[0].remember()).toEqual(both[1].remember());
+    }),
+  );
+});
