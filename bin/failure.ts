@@ -2,6 +2,8 @@
 //
 //   0 done   1 it failed (try again, or see the message)   2 wrong usage or configuration: nothing was started
 
+import { asError, messageOf } from "../lib/thrown.js";
+
 /** The command line itself is wrong. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
@@ -25,15 +27,14 @@ export const EXIT_CODES: Readonly<Record<number, string>> = {
   2: "Wrong usage or configuration: nothing was started or changed. Trying again does not help.",
 };
 
-const CAUSES_MAX = 8;
+/** Of one message: a configuration may have many mistakes. */
+const MESSAGE_MAX = 65_536;
 
 /** The message and, indented, what caused it; no stack, which is for developers: HEADFRAME_DEBUG=1 shows it. */
 export function explain(error: unknown): string {
-  if (process.env.HEADFRAME_DEBUG && error instanceof Error) return error.stack ?? error.message;
-  const messages: string[] = [];
-  for (let at = error; at !== undefined && at !== null && messages.length < CAUSES_MAX; ) {
-    messages.push(at instanceof Error ? at.message : String(at));
-    at = at instanceof Error ? at.cause : undefined;
-  }
+  const copy = asError(error);
+  if (process.env.HEADFRAME_DEBUG) return copy.stack ?? copy.message;
+  const messages = [messageOf(error, MESSAGE_MAX)];
+  for (let at = copy.cause; at instanceof Error; at = at.cause) messages.push(at.message);
   return messages.join("\n  because: ");
 }

@@ -2,6 +2,7 @@
 
 import { resolve } from "node:path";
 import { pathToFileURL } from "node:url";
+import { messageOf } from "../lib/thrown.js";
 import { UsageError } from "./failure.js";
 
 /**
@@ -14,7 +15,7 @@ export async function loadModule(file: string): Promise<Readonly<Record<string, 
   try {
     return { ...((await import(pathToFileURL(resolve(file)).href)) as object) };
   } catch (error) {
-    throw new UsageError(`${file} cannot be loaded: ${error instanceof Error ? error.message : String(error)}`, {
+    throw new UsageError(`${file} cannot be loaded: ${messageOf(error)}`, {
       cause: error,
     });
   }

@@ -6,6 +6,7 @@
 import { mkdir, open, readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
+import { messageOf } from "../lib/thrown.js";
 import { isAlive } from "./leftovers.js";
 
 /** The mount's name in /proc/mounts. */
@@ -25,7 +26,7 @@ export class SpoolDisk {
       await execa("mount", ["-t", "tmpfs", "-o", options, `${PREFIX}${process.pid}`, folder]);
       return new SpoolDisk(folder);
     } catch (error) {
-      const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+      const why = error instanceof Error ? error.message.split("\n")[0] : messageOf(error);
       return `it needs a file system of its own, which cannot be mounted: ${why}`;
     }
   }

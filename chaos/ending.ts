@@ -2,6 +2,7 @@
 
 import { setTimeout as delay } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { messageOf } from "../lib/thrown.js";
 import { NUMBERS, until, whole } from "./acts/index.js";
 import type { Crowd } from "./crowd.js";
 import type { Ledger } from "./ledger.js";
@@ -31,7 +32,7 @@ export async function quiet(stage: Stage, crowd: Crowd, ledger: Ledger, signal: 
     await until("every question has its answer", signal, calm, QUIET_MS);
   } catch (error) {
     signal.throwIfAborted();
-    ledger.notBack(error instanceof Error ? error.message : String(error), clockMs());
+    ledger.notBack(messageOf(error), clockMs());
   }
 }
 

@@ -12,6 +12,7 @@ import { chmod, mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { execa } from "execa";
 import { ROOT } from "../bin/paths.js";
+import { messageOf } from "../lib/thrown.js";
 import { isAlive } from "./leftovers.js";
 
 const PREFIX = "hfc";
@@ -62,7 +63,7 @@ export class Far {
       return far;
     } catch (error) {
       await far.close();
-      const why = error instanceof Error ? error.message.split("\n")[0] : String(error);
+      const why = error instanceof Error ? error.message.split("\n")[0] : messageOf(error);
       return `it needs a network namespace, a bridge and tc, and this machine has not all of them: ${why}`;
     }
   }

@@ -7,6 +7,7 @@
 import { writeFile } from "node:fs/promises";
 import yargs from "yargs";
 import { hideBin } from "yargs/helpers";
+import { messageOf } from "../lib/thrown.js";
 import { KINDS } from "./kinds.js";
 import { render } from "./report.js";
 import { run } from "./run.js";
@@ -58,6 +59,8 @@ try {
   process.exitCode = result.brokenCount === 0 ? 0 : 1;
 } catch (error) {
   const cause = asked.signal.aborted ? asked.signal.reason : error;
-  process.stderr.write(`the run failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : String(cause)}\n`);
+  process.stderr.write(
+    `the run failed: ${cause instanceof Error ? (cause.stack ?? cause.message) : messageOf(cause)}\n`,
+  );
   process.exitCode = 2;
 }

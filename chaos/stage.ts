@@ -16,6 +16,7 @@ import { createRunDirectory, type RunDirectory } from "../bin/up/run-directory.j
 import { CIRCUS_INI } from "../circus/index.js";
 import { freePorts } from "../demo/ports.js";
 import type { KeeperLine } from "../lib/contracts/index.js";
+import { errorForLog } from "../lib/thrown.js";
 import { type Instance, Registry } from "../lib/wiring/index.js";
 import { configuration, type Sizes } from "./configuration.js";
 import { Chain, DaemonStandIn } from "./daemon.js";
@@ -140,7 +141,10 @@ export class Stage {
     const configFile = join(run.path, "headframe.toml");
     await writeFile(configFile, stringify(configuration(options, places)), { mode: 0o600 });
     const circusFile = far && (await spreadIni(far, run.path));
-    const log = pino({ name: "chaos", level: "debug" }, pino.destination(join(run.logs, "pool.log")));
+    const log = pino(
+      { name: "chaos", level: "debug", serializers: { err: errorForLog } },
+      pino.destination(join(run.logs, "pool.log")),
+    );
     const pool = keep(
       await Pool.open({
         ...{ run, configFile, overrides: [], circusFile, embedded: undefined, log, signal, onTold },

@@ -2,6 +2,8 @@
 //
 // `errno` is the number that Circus's control protocol gives the same failure (see control.ts).
 
+import { messageOf } from "../lib/thrown.js";
+
 const CODES = {
   /** circus.ini, or an option that came over the control socket, is not acceptable. */
   BAD_OPTION: { errno: 3 },
@@ -41,5 +43,5 @@ export class CircusError extends Error {
 
 /** Any thrown value as one line of text. */
 export function reasonOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  return messageOf(error);
 }

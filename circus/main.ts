@@ -7,6 +7,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
+import { errorForLog } from "../lib/thrown.js";
 import { Arbiter } from "./arbiter.js";
 import { type ArbiterConfig, buildConfig } from "./config.js";
 import type { Death } from "./crew.js";
@@ -44,7 +45,11 @@ function load(file: string): { config: ArbiterConfig; env: Env } {
 
 async function run({ config, env }: ReturnType<typeof load>): Promise<void> {
   const witness = config.witness === undefined ? undefined : await loadWitness(config.witness, env);
-  const log = pino({ name: "circus", level: process.env.LOG_LEVEL ?? "info" });
+  const log = pino({
+    name: "circus",
+    level: process.env.LOG_LEVEL ?? "info",
+    serializers: { err: errorForLog },
+  });
   const asked = new AbortController();
   let closed: Promise<void> | undefined;
   let close: (() => Promise<void>) | undefined;

@@ -11,6 +11,7 @@ import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { promisify } from "node:util";
+import { messageOf } from "../lib/thrown.js";
 import { HaproxyError } from "./errors.js";
 import type { HaproxyPaths } from "./paths.js";
 import { renderHaproxy } from "./render.js";
@@ -170,7 +171,7 @@ export class Haproxy {
       } catch (cause) {
         signal?.throwIfAborted();
         if (performance.now() >= untilMs) {
-          const reason = cause instanceof Error ? cause.message : String(cause);
+          const reason = messageOf(cause);
           throw new HaproxyError("TIMEOUT", `HAProxy did not ${what} within ${timeoutMs} ms: ${reason}`, { cause });
         }
       }

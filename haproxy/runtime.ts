@@ -12,6 +12,7 @@
 
 import { connect } from "node:net";
 import HAProxy from "haproxy-sdk";
+import { messageOf } from "../lib/thrown.js";
 import { HaproxyError } from "./errors.js";
 import { commandWord } from "./paths.js";
 import { DESCRIPTION } from "./template.js";
@@ -143,7 +144,7 @@ export class HaproxyRuntime {
       return await within(Math.max(1, untilMs - performance.now()), ask(sdk)); // Q2
     } catch (error) {
       if (error instanceof HaproxyError) throw error;
-      const reason = error instanceof Error ? error.message : String(error); // Q4
+      const reason = messageOf(error); // Q4
       throw new HaproxyError("NOT_RUNNING", `HAProxy at ${this.socket} failed to answer: ${reason}`, { cause: error });
     }
   }

@@ -10,6 +10,7 @@
 //   U4. Rounds take turns; a round that fails says why, once, and the next one tries again.
 
 import { readFile } from "node:fs/promises";
+import { messageOf } from "../lib/thrown.js";
 import { Haproxy } from "./controller.js";
 import { HaproxyError } from "./errors.js";
 import type { HaproxyPaths } from "./paths.js";
@@ -129,7 +130,7 @@ export class Upkeep {
       return await this.#look(undefined);
     } catch (error) {
       if (error instanceof HaproxyError && error.code === "NOT_RUNNING") return this.#told("HAProxy is not running");
-      const problem = error instanceof Error ? error.message : String(error);
+      const problem = messageOf(error);
       return this.#look(problem).catch(() => this.#told(problem));
     }
   }

@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { z } from "zod";
+import { messageOf } from "../../lib/thrown.js";
 import { type Client, type Contract, instanceId } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { contractOptions, findContract } from "../contracts.js";
@@ -69,7 +70,7 @@ function checkRequest(contract: Contract, name: string, text: string): unknown {
   try {
     json = JSON.parse(text);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new UsageError(`the request is no JSON (${why}); ${name} takes\n${schema()}`);
   }
   const parsed = spec.request.safeParse(json);

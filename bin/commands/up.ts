@@ -12,6 +12,7 @@ import { pino } from "pino";
 import type { CommandModule } from "yargs";
 import { readIni } from "../../circus/index.js";
 import { loadConfig } from "../../lib/config/index.js";
+import { errorForLog } from "../../lib/thrown.js";
 import type { Log } from "../../lib/wiring/index.js";
 import { configOptions, configSchema, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
@@ -66,7 +67,10 @@ export const up: CommandModule<object, Arguments> = {
     // Read before anything starts, so that a mistake costs no more than its message.
     const root = checkedRunDirectory(args);
     const run = await createRunDirectory(root, (text) => show.line(text));
-    const log = pino({ name: "up", level: "debug" }, pino.destination(join(run.logs, "up.log")));
+    const log = pino(
+      { name: "up", level: "debug", serializers: { err: errorForLog } },
+      pino.destination(join(run.logs, "up.log")),
+    );
     try {
       await runPool({ args, run, log, show: logged(show, log), asked: asked.signal });
     } catch (error) {

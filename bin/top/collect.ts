@@ -5,6 +5,7 @@
 // What does not answer in time is a trouble in the picture and no failure: top is needed most when something is wrong.
 
 import { jobmanager, reporter } from "../../lib/contracts/index.js";
+import { messageOf } from "../../lib/thrown.js";
 import { bySeniority, type Client, type House, Registry, WiringError } from "../../lib/wiring/index.js";
 import { Loads } from "../loads.js";
 import type { Look } from "./view.js";
@@ -33,7 +34,7 @@ export class Collector {
       try {
         return await question;
       } catch (error) {
-        const text = error instanceof Error ? error.message : String(error);
+        const text = messageOf(error);
         troubles.push(
           error instanceof WiringError && error.code === "NO_INSTANCE" ? `no ${what} runs` : `${what}: ${text}`,
         );

@@ -6,6 +6,7 @@
 // known here about services. A version that answers nonsense, or not at all, is refused by its first call.
 
 import { setTimeout as delay } from "node:timers/promises";
+import { messageOf } from "../../lib/thrown.js";
 import { type Client, type Contract, type House, type Instance, WiringError } from "../../lib/wiring/index.js";
 import { CONTRACTS } from "../contracts.js";
 
@@ -59,7 +60,7 @@ async function lookOnce(
   try {
     found = (await list(service)).find(isIt);
   } catch (error) {
-    return `discovery: ${error instanceof Error ? error.message : String(error)}`; // Redis comes back.
+    return `discovery: ${messageOf(error)}`; // Redis comes back.
   }
   if (!found) return `${service} in discovery`;
   if (found.state !== "ready") return `${found.id} to be ready; discovery has it as ${found.state}`;

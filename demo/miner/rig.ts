@@ -7,6 +7,7 @@
 import { hrtime } from "node:process";
 import { setTimeout as delay } from "node:timers/promises";
 import type { ProofOfWorkName } from "../../lib/contracts/index.js";
+import { messageOf } from "../../lib/thrown.js";
 import { StratumClient, StratumError, type Subscription } from "./client.js";
 import { attempt, isShare } from "./grind.js";
 
@@ -92,7 +93,7 @@ export class Rig {
   #lost(error: unknown): void {
     if (this.#stop.signal.aborted) return;
     this.counts.disconnects += 1;
-    const reason = error instanceof Error ? error.message : String(error);
+    const reason = messageOf(error);
     this.#options.onEvent?.({ kind: "disconnected", worker: this.#options.worker, reason });
   }
 

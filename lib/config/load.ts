@@ -9,6 +9,7 @@ import { readFileSync, statSync } from "node:fs";
 import { parse, TomlError } from "smol-toml";
 import type { z } from "zod";
 import { maskText } from "../core/secrets.js";
+import { messageOf } from "../thrown.js";
 import { explainIssues } from "./explain.js";
 import { keysAt, schemaAt } from "./schema.js";
 import { isTree, type Origins, type Tree } from "./tree.js";
@@ -70,7 +71,7 @@ function readToml(file: string): Tree {
     text = readFileSync(file, "utf8").replace(/^\uFEFF/, ""); // Some editors begin a file with a byte-order mark.
   } catch (error) {
     if (error instanceof ConfigError) throw error;
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new ConfigError(`cannot read the configuration ${file}: ${why}`, { cause: error });
   }
   try {

@@ -10,6 +10,7 @@
 import { createPrivateKey, createPublicKey } from "node:crypto";
 import { readFileSync, type Stats, statSync, writeFileSync } from "node:fs";
 import { curveKeyPair } from "zeromq";
+import { messageOf } from "../thrown.js";
 import type { Log } from "./house.js";
 import type { Curve, KeyList } from "./rpc/curve.js";
 import { decodeZ85, encodeZ85, isKey } from "./rpc/z85.js";
@@ -163,7 +164,6 @@ function reading<T>(file: string, read: () => T): T {
 }
 
 const wrapped = (file: string, cause: unknown): KeyFileError =>
-  new KeyFileError(
-    `the key file ${file} cannot be used: ${cause instanceof Error ? cause.message : cause}; \`headframe keys FILE\` makes one`,
-    { cause },
-  );
+  new KeyFileError(`the key file ${file} cannot be used: ${messageOf(cause)}; \`headframe keys FILE\` makes one`, {
+    cause,
+  });

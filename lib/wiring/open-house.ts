@@ -3,6 +3,7 @@
 //   metrics, log -> redis (probed: refused with a reason) -> probe (HTTP, if asked for) -> discovery -> nexus
 
 import { pino } from "pino";
+import { errorForLog } from "../thrown.js";
 import { openCurve } from "./curve-keys.js";
 import type { Instance } from "./discovery/instance.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
@@ -112,5 +113,6 @@ function unready(hosted: readonly Instance[]): string[] {
 /** JSON lines on stderr: stdout belongs to what a command prints. Synchronous, so that a crash loses nothing. */
 function openLog({ log, cluster }: HouseSettings): Log {
   const base = { pid: process.pid, cluster };
-  return pino({ level: log.level, base, ...(log.name === undefined ? {} : { name: log.name }) }, pino.destination(2));
+  const name = log.name === undefined ? {} : { name: log.name };
+  return pino({ level: log.level, base, ...name, serializers: { err: errorForLog } }, pino.destination(2));
 }

@@ -16,6 +16,7 @@ import { connect as connectPlain, type Socket } from "node:net";
 import { setTimeout as sleep } from "node:timers/promises";
 import { connect as connectSecure } from "node:tls";
 import { AbstractConnector, Redis, type RedisOptions } from "ioredis";
+import { messageOf } from "../thrown.js";
 
 export interface ClusterNode {
   readonly host: string;
@@ -82,7 +83,7 @@ export function clusterConnector(
         try {
           return await whoOwns(node, ourKey, manner);
         } catch (error) {
-          said.push(`${node.host}:${node.port}: ${error instanceof Error ? error.message : String(error)}`);
+          said.push(`${node.host}:${node.port}: ${messageOf(error)}`);
         }
       }
       return new Error(`no node of the cluster says who has our keys (${said.join("; ")})`);

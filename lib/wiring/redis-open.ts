@@ -8,6 +8,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
+import { messageOf } from "../thrown.js";
 import { asking } from "./connect.js";
 import type { Log } from "./house.js";
 import type { RedisPlace } from "./redis-place.js";
@@ -125,7 +126,7 @@ interface Diagnosis {
 }
 
 function diagnose(error: unknown, timeoutMs: number, secure: boolean): Diagnosis {
-  const text = error instanceof Error ? error.message : String(error);
+  const text = messageOf(error);
   const has = (...words: string[]) => words.some((word) => text.includes(word));
   if (has("WRONGPASS", "invalid password", "invalid username"))
     return {

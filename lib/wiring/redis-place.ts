@@ -10,6 +10,7 @@
 import { readFileSync } from "node:fs";
 import type { RedisOptions as AllOptions } from "ioredis";
 import { maskText } from "../core/secrets.js";
+import { messageOf } from "../thrown.js";
 import { clusterConnector, isElsewhere } from "./redis-cluster.js";
 import type { RedisRole, RedisSettings } from "./redis-settings.js";
 import { key } from "./state/keys.js";
@@ -111,7 +112,7 @@ function file(path: string | undefined, key: string): string | undefined {
   try {
     return readFileSync(path, "utf8");
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new Error(`redis.${key} cannot be read: ${why}`, { cause: error });
   }
 }

@@ -5,6 +5,7 @@
 //   A1. One at a time: two replacements at once could leave a service without instances.
 //   A2. The last ACTIONS_KEPT are remembered; a page that was closed meanwhile finds out what became of its action.
 
+import { messageOf } from "../../lib/thrown.js";
 import { ACTIONS_KEPT, type Action } from "./model.js";
 
 const LINES_KEPT = 500;
@@ -60,7 +61,7 @@ export class Actions {
       await work(tell);
       this.#change(id, () => ({ state: "done", endedAt: this.options.nowMs() }));
     } catch (error) {
-      const reason = (error instanceof Error ? error.message : String(error)).slice(0, REASON_MAX);
+      const reason = messageOf(error).slice(0, REASON_MAX);
       this.#change(id, () => ({ state: "failed", reason, endedAt: this.options.nowMs() }));
     }
   }

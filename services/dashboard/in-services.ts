@@ -18,6 +18,7 @@ import {
   reporter,
   stratum,
 } from "../../lib/contracts/index.js";
+import { messageOf } from "../../lib/thrown.js";
 import {
   type Client,
   type Contract,
@@ -141,7 +142,7 @@ export class Services {
     try {
       return { processes: await operator.processes() };
     } catch (error) {
-      return { processes: undefined, manager: error instanceof Error ? error.message : String(error) };
+      return { processes: undefined, manager: messageOf(error) };
     }
   }
 
@@ -213,7 +214,7 @@ async function pingAll({ redis }: House): Promise<RedisReading[]> {
         await connection.ping();
         return { ...common, pingMs: performance.now() - begunMs };
       } catch (error) {
-        return { ...common, error: error instanceof Error ? error.message : String(error) };
+        return { ...common, error: messageOf(error) };
       }
     }),
   );

@@ -11,6 +11,7 @@
 
 import { z } from "zod";
 import { chain } from "../../lib/contracts/index.js";
+import { messageOf } from "../../lib/thrown.js";
 import { reasonOf } from "./reason.js";
 
 /** A block has 1 MB of non-witness data, and no transaction is smaller than 60 bytes. Larger chains have up to 32 MB. */
@@ -114,6 +115,6 @@ function doubtTarget(it: Template): string | undefined {
     const said = it.target === undefined ? target : BigInt(`0x${it.target}`);
     return target === said ? undefined : `its bits ${it.bits} and its target ${it.target} disagree`;
   } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+    return messageOf(error);
   }
 }

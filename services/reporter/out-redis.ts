@@ -7,6 +7,7 @@
 
 import { z } from "zod";
 import type { Claim, ShareOutcome } from "../../lib/contracts/index.js";
+import { messageOf } from "../../lib/thrown.js";
 import { type House, type ScriptArgument, WiringError } from "../../lib/wiring/index.js";
 import { type ShareKeys, shareKeys } from "./keys.js";
 import type { BlockOutcome, BlockReport, CreditedShare, Ledger, Reject, SpoolMark } from "./ports.js";
@@ -130,7 +131,7 @@ export async function available<T>(what: string, doing: Promise<T>): Promise<T> 
   try {
     return await doing;
   } catch (error) {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     if (REPLY.test(text) && !NOT_NOW.test(text)) throw keyed(what, error);
     throw new WiringError("UNAVAILABLE", `cannot ${what}: Redis for shares says or is: ${text}. Try again.`, {
       cause: error,

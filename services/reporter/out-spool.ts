@@ -17,6 +17,7 @@
 
 import { mkdir, stat } from "node:fs/promises";
 import { join } from "node:path";
+import { messageOf } from "../../lib/thrown.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import { type Backlog, type Chunk, type CreditedShare, claimOf, type SpoolRecord } from "./ports.js";
 import { type Listed, listSpools, type Place, SpoolFile, SpoolTaken } from "./spool/out-file.js";
@@ -68,7 +69,7 @@ export class Spool implements Backlog {
     try {
       await mkdir(directory, { recursive: true, mode: 0o700 });
     } catch (error) {
-      const why = `the spool's folder cannot be made: ${error instanceof Error ? error.message : String(error)}`;
+      const why = `the spool's folder cannot be made: ${messageOf(error)}`;
       throw new Error(`${why}. Correct reporter.spool.directory, or set reporter.spool.bytesMax = 0 for none`, {
         cause: error,
       });
@@ -146,7 +147,7 @@ export class Spool implements Backlog {
     try {
       await this.#write(record);
     } catch (error) {
-      throw this.#refused("disk", error instanceof Error ? error.message : String(error), error);
+      throw this.#refused("disk", messageOf(error), error);
     }
     this.#refusing = false;
     metrics.timing("reporter.spool.write", performance.now() - begun);

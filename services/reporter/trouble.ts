@@ -1,5 +1,6 @@
 // Trouble: why Redis does not take shares, said once when it begins and once when it is over. Pure.
 
+import { messageOf } from "../../lib/thrown.js";
 import type { Log, Metrics } from "../../lib/wiring/index.js";
 import { WiringError } from "../../lib/wiring/index.js";
 
@@ -36,7 +37,7 @@ export class Trouble {
 
   /** Logged and counted when it is of another kind than the last one. */
   report(error: unknown): void {
-    const text = error instanceof Error ? error.message : String(error);
+    const text = messageOf(error);
     const why = whyOf(text);
     if (this.#text !== undefined && whyOf(this.#text) === why) return;
     this.#text = text;

@@ -12,6 +12,7 @@
 
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import { messageOf } from "../../thrown.js";
 import { asking, ears, settled } from "../connect.js";
 import type { Log } from "../house.js";
 import type { Metrics } from "../metrics/metrics.js";
@@ -340,7 +341,7 @@ export class Registry implements Discovery {
     this.#metrics.count("discovery.broken", 1, { where });
     if (this.#broken.has(name) || this.#broken.size >= BROKEN_NAMED_MAX) return;
     this.#broken.add(name);
-    const why = error instanceof z.ZodError ? z.prettifyError(error) : String(error);
+    const why = error instanceof z.ZodError ? z.prettifyError(error) : messageOf(error);
     this.#log.warn(`skipping what stands under ${name} in Redis, it is no instance of ours: ${why}`);
   }
 

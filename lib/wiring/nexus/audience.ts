@@ -120,8 +120,11 @@ export class Audience {
     const outgoing = new Outgoing(message, this.#codec, subscribers.length > 1 ? run : undefined);
     let taken = 0;
     run.followers += 1; // Ourselves: what a subscriber's end leads to may push, too, and must not begin the run anew.
-    for (const subscriber of subscribers) if (subscriber.push(outgoing)) taken += 1;
-    run.followers -= 1;
+    try {
+      for (const subscriber of subscribers) if (subscriber.push(outgoing)) taken += 1;
+    } finally {
+      run.followers -= 1;
+    }
     return taken;
   }
 }

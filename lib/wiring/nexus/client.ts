@@ -1,6 +1,7 @@
 // Client: the typed door to a service. It finds the method's rules in the contract, gives the call its deadline, and hands
 // it on: straight to a handler in this process, into a shared flight, or to dispatch.
 
+import { asError } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
@@ -13,6 +14,7 @@ import type { TimerWheel } from "../rpc/timer-wheel.js";
 import { Call } from "./call.js";
 import { Dispatch } from "./dispatch.js";
 import { CallFailure } from "./failure.js";
+import { guarded } from "./foreign.js";
 import type { CallOptions, Client, PushListener, Subscription } from "./nexus.js";
 import { rideAlong } from "./ride.js";
 import type { Roster } from "./roster.js";
@@ -146,14 +148,17 @@ export class ServiceClient<C extends Contract> implements Client<C> {
   }
 
   watch(listener: (instances: readonly Instance[]) => void): () => void {
-    const { roster } = this.#parts;
-    const unlisten = roster.listen({ changed: () => listener(roster.instances) });
+    const { roster, log } = this.#parts;
+    const failed = (thrown: unknown) =>
+      log.error({ err: asError(thrown), service: roster.service }, "a listener of instances threw; carrying on");
+    const tell = () => guarded(() => listener(roster.instances), failed);
+    const unlisten = roster.listen({ changed: tell });
     const stop = () => {
       this.#watches.delete(stop);
       unlisten();
     };
     this.#watches.add(stop);
-    listener(roster.instances);
+    tell();
     return stop;
   }
 

@@ -6,6 +6,7 @@
 // Every failure that comes out of a call is therefore a CallFailure, and a CallFailure that a handler lets through
 // becomes REMOTE.
 
+import { messageOf } from "../../thrown.js";
 import { WIRING_ERROR_CODES, WiringError, type WiringErrorCode } from "../errors.js";
 
 /** A WiringError that came out of a call of this process. */
@@ -19,19 +20,22 @@ const isCode = (text: string): text is WiringErrorCode => codes.has(text);
 
 /** What the caller learns of what a handler threw. */
 export function handlerFailure(thrown: unknown): CallFailure {
-  if (
-    thrown instanceof WiringError &&
-    !(thrown instanceof CallFailure) &&
-    (!thrown.sent || thrown.code === "UNAVAILABLE")
-  ) {
+  return refusalOf(thrown) ?? new CallFailure("REMOTE", messageOf(thrown, TEXT_MAX), { cause: thrown });
+}
+
+function refusalOf(thrown: unknown): CallFailure | undefined {
+  try {
+    if (!(thrown instanceof WiringError) || thrown instanceof CallFailure) return undefined;
+    if (thrown.sent && thrown.code !== "UNAVAILABLE") return undefined;
     return new CallFailure(thrown.code, textOf(thrown), { cause: thrown });
+  } catch {
+    return undefined; // It cannot even be looked at, or its code is none of ours.
   }
-  const text = thrown instanceof Error ? thrown.message : String(thrown);
-  return new CallFailure("REMOTE", text.slice(0, TEXT_MAX), { cause: thrown });
 }
 
 /** The message without its code, which the constructor puts in front again. */
-export const textOf = (error: WiringError): string => error.message.replace(`[${error.code}] `, "").slice(0, TEXT_MAX);
+export const textOf = (error: WiringError): string =>
+  messageOf(error).replace(`[${error.code}] `, "").slice(0, TEXT_MAX);
 
 /** Failure -> text on the wire. */
 export const failureToWire = (failure: WiringError): string => `${failure.code}\n${textOf(failure)}`;

@@ -7,6 +7,7 @@
 //   H1. Announce, finish, leave: discovery says `draining` before a call is refused; what had begun is finished.
 //   H2. A subscriber gets the snapshot as of its subscription, then every push after it, in order.
 
+import { asError } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, PushName } from "../contract.js";
 import type { Registration } from "../discovery/discovery.js";
@@ -14,7 +15,8 @@ import type { Instance, InstanceId, InstanceState } from "../discovery/instance.
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
-import { Audience, type Subscriber } from "./audience.js";
+import { Audience, type Outgoing, type Subscriber } from "./audience.js";
+import { guarded, isPromise, settling } from "./foreign.js";
 import type { CallContext, Hosted, HostOptions, Implementation, PeerId } from "./nexus.js";
 import type { Tally } from "./tally.js";
 
@@ -100,8 +102,8 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   /** The same with a method of ours that was looked up before. */
   run(method: HostedMethod, request: unknown, context: CallContext): unknown {
     if (this.#instance.state === "draining" || this.#closing) throw this.#refusal(method.name);
-    const result = method.handler(request, context);
-    if (isThenable(result)) this.#working += 1;
+    const result = settling(method.handler(request, context));
+    if (isPromise(result)) this.#working += 1;
     return result;
   }
 
@@ -155,11 +157,11 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     const audience = this.#audiences.get(push);
     if (!snapshot || !audience) return;
     subscriber.snapshot(() => {
-      let messages: readonly unknown[] = [];
+      let messages: readonly Outgoing[] = [];
       this.#guarded(`snapshot of ${push}`, () => {
-        messages = snapshot();
+        messages = snapshot().map((message) => audience.outgoing(message));
       });
-      return messages.map((message) => audience.outgoing(message));
+      return messages;
     });
   }
 
@@ -235,17 +237,11 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   }
 
   /** The service's own code must not harm the wiring. */
-  #guarded(what: string, run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      this.#parts.log.error({ err: error, instance: this.id }, `${what} threw; carrying on`);
-    }
+  #guarded(what: string, run: () => unknown): void {
+    guarded(run, (thrown) => {
+      this.#parts.log.error({ err: asError(thrown), instance: this.id }, `${what} threw; carrying on`);
+    });
   }
-}
-
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
 function methodsOf<C extends Contract>(contract: C, implementation: Implementation<C>): Map<string, HostedMethod> {

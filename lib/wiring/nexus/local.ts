@@ -12,7 +12,8 @@ import { Call } from "./call.js";
 import { Context } from "./context.js";
 import type { Dispatch } from "./dispatch.js";
 import { CallFailure, handlerFailure } from "./failure.js";
-import { type HostedService, isThenable } from "./hosted.js";
+import { isPromise } from "./foreign.js";
+import type { HostedService } from "./hosted.js";
 import type { PeerId } from "./nexus.js";
 import type { NamedMethod, PushSink, PushStream, Target } from "./target.js";
 
@@ -45,7 +46,7 @@ export class LocalTarget implements Target {
       dispatch.start(call, handlerFailure(thrown));
       return call.promise;
     }
-    if (!isThenable(result)) {
+    if (!isPromise(result)) {
       dispatch.counted();
       return Promise.resolve(result);
     }
@@ -65,11 +66,11 @@ export class LocalTarget implements Target {
       call.fail(handlerFailure(thrown));
       return;
     }
-    if (isThenable(result)) this.#follow(call, context, result);
+    if (isPromise(result)) this.#follow(call, context, result);
     else call.succeed(result);
   }
 
-  #follow(call: Call, context: Context, result: PromiseLike<unknown>): void {
+  #follow(call: Call, context: Context, result: Promise<unknown>): void {
     call.sent = true;
     this.#calls.set(call, context);
     result.then(

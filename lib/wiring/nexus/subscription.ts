@@ -5,9 +5,11 @@
 //   S1. The listener's methods never throw into the wiring.
 //   S2. After close() the listener is not called again.
 
+import { asError } from "../../thrown.js";
 import type { PushSpec } from "../contract.js";
 import type { Instance, InstanceId } from "../discovery/instance.js";
 import type { Log } from "../house.js";
+import { guarded, watched } from "./foreign.js";
 import type { PushListener, Subscription } from "./nexus.js";
 import type { LeaveReason, Roster } from "./roster.js";
 import type { Tally } from "./tally.js";
@@ -81,9 +83,11 @@ export class PushSubscription implements Subscription {
       message: (message, sequence) => {
         if (this.#closed) return; // S2
         try {
-          listener.onMessage(message, { instance: target.instance, sequence, snapshot: sequence === 0 });
-        } catch (error) {
-          this.#threw(error);
+          const origin = { instance: target.instance, sequence, snapshot: sequence === 0 };
+          const result: unknown = listener.onMessage(message, origin);
+          if (result !== undefined) watched(result, this.#threw);
+        } catch (thrown) {
+          this.#threw(thrown);
         }
       },
       gap: (expected, received) => {
@@ -102,18 +106,13 @@ export class PushSubscription implements Subscription {
     if (joined.announced) this.#guarded(() => this.#parts.listener.onLeave?.(instance, reason));
   }
 
-  #guarded(run: () => void): void {
-    if (this.#closed) return; // S2
-    try {
-      run();
-    } catch (error) {
-      this.#threw(error);
-    }
+  #guarded(run: () => unknown): void {
+    if (!this.#closed) guarded(run, this.#threw); // S2
   }
 
   /** S1 */
-  #threw(error: unknown): void {
+  readonly #threw = (thrown: unknown): void => {
     const { log, roster, push } = this.#parts;
-    log.error({ err: error, service: roster.service, push }, "a push listener threw; carrying on");
-  }
+    log.error({ err: asError(thrown), service: roster.service, push }, "a push listener threw; carrying on");
+  };
 }

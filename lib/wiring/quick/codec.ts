@@ -15,6 +15,17 @@ import { type QuickWrite, UNSHAPED, writerOf } from "./writer.js";
 const unsure: QuickRead = () => UNSURE;
 const unshaped: QuickWrite = () => UNSHAPED;
 
+/** A getter or a Proxy in the value may throw. The library then meets it again, where its failure is expected. */
+const careful =
+  (write: QuickWrite): QuickWrite =>
+  (value, bytes, start, end) => {
+    try {
+      return write(value, bytes, start, end);
+    } catch {
+      return UNSHAPED;
+    }
+  };
+
 export class Codec {
   #plan: Plan | undefined;
   #read: QuickRead | undefined;
@@ -30,7 +41,7 @@ export class Codec {
 
   /** Writes at `start`, not beyond `end`. @returns where it ended, or UNSHAPED, or CRAMPED. */
   get write(): QuickWrite {
-    this.#write ??= writerOf(this.#planned()) ?? unshaped;
+    this.#write ??= careful(writerOf(this.#planned()) ?? unshaped);
     return this.#write;
   }
 

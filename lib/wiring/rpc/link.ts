@@ -14,6 +14,7 @@
 //   L3. Once closed, nothing reaches the owner, and every call is settled or elsewhere.
 
 import { Dealer, type SocketOptions } from "zeromq";
+import { messageOf } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
 import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
@@ -110,7 +111,7 @@ export class Link implements FrameSink {
     try {
       this.#socket.connect(this.address.endpoint);
     } catch (error) {
-      queueMicrotask(() => this.#lost(`its address cannot be used: ${String(error)}`));
+      queueMicrotask(() => this.#lost(`its address cannot be used: ${messageOf(error)}`));
       return;
     }
     this.#outbox.control(
@@ -130,7 +131,7 @@ export class Link implements FrameSink {
         if (frame) this.#take(frame);
       }
     } catch (error) {
-      if (this.#state !== "closed") this.#lost(`its socket failed: ${String(error)}`);
+      if (this.#state !== "closed") this.#lost(`its socket failed: ${messageOf(error)}`);
     }
   }
 

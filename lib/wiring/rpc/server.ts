@@ -8,6 +8,7 @@
 //   Q3. A frame of an unknown route that is no hello is answered with a goodbye, so that its sender connects anew.
 
 import { Router } from "zeromq";
+import { messageOf } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
 import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
@@ -89,10 +90,7 @@ export class Server {
       ...routerCurve(curve, self),
     });
     this.#sender = new Sender<Parts>(this.#socket, ([route], error) => {
-      this.#end(
-        route.toString("latin1"),
-        `nothing can be sent to it: ${error instanceof Error ? error.message : error}`,
-      );
+      this.#end(route.toString("latin1"), `nothing can be sent to it: ${messageOf(error)}`);
     });
     this.#socket.events.on("disconnect", () => this.#probe());
   }

@@ -1,6 +1,7 @@
 // The door: bytes from another process become a value of the contract's type, or a reason why not. Never throws.
 
 import type { z } from "zod";
+import { messageOf } from "../../thrown.js";
 import type { Codec } from "../quick/codec.js";
 import { UNSURE } from "../quick/reader.js";
 import { decodePayload } from "./payload.js";
@@ -16,7 +17,7 @@ export function readPayload(codec: Codec, frame: Buffer, start: number, end: num
     return parsed.success ? { ok: true, value: parsed.data } : { ok: false, why: explain(parsed.error) };
   } catch (error) {
     // Bytes that are no MessagePack, or a schema whose own code throws.
-    return { ok: false, why: `it cannot be read: ${error instanceof Error ? error.message : String(error)}` };
+    return { ok: false, why: `it cannot be read: ${messageOf(error)}` };
   }
 }
 

@@ -15,7 +15,8 @@ import { WiringError } from "../errors.js";
 import type { Limits } from "../limits.js";
 import { Context } from "../nexus/context.js";
 import { failureToWire, handlerFailure } from "../nexus/failure.js";
-import { type HostedMethod, type HostedService, isThenable } from "../nexus/hosted.js";
+import { isPromise } from "../nexus/foreign.js";
+import type { HostedMethod, HostedService } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import { type Codec, codecOf } from "../quick/codec.js";
 import { encodePayload } from "./payload.js";
@@ -123,7 +124,7 @@ export class Work {
     const { hosted } = served;
     const context = new Context(this.#parts.peer, deadlineMs);
     const result = hosted.run(served.method, request, context);
-    if (!isThenable(result)) {
+    if (!isPromise(result)) {
       this.#reply(id, served, result);
       return;
     }

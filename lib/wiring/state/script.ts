@@ -4,6 +4,7 @@
 
 import { createHash } from "node:crypto";
 import type { Redis } from "ioredis";
+import { messageOf } from "../../thrown.js";
 
 export type ScriptArgument = string | number | Buffer;
 
@@ -60,7 +61,7 @@ function isNoScript(error: unknown): boolean {
 const NAMELESS = "WRONGTYPE Operation against a key";
 
 function named(name: string, keys: readonly string[], error: unknown): Error {
-  const why = error instanceof Error ? error.message : String(error);
+  const why = messageOf(error);
   const which = why.startsWith(NAMELESS)
     ? `. Somebody else writes to one of ${keys.join(", ")}: look with TYPE, then rename or delete it`
     : "";

@@ -2,9 +2,11 @@
 
 import { describe } from "@jest/globals";
 import { callsConform } from "./conformance.js";
+import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
 
 describe("W5 in this process: calls", () => callsConform("local"));
 describe("W5 in this process: instances", () => instancesConform("local"));
 describe("W5 in this process: pushes", () => pushesConform("local"));
+describe("W5 in this process: hostile code", () => hostileCodeIsBorne("local"));

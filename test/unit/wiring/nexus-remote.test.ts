@@ -2,9 +2,11 @@
 
 import { describe } from "@jest/globals";
 import { callsConform } from "./conformance.js";
+import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
 
 describe("W5 over ZeroMQ: calls", () => callsConform("remote"));
 describe("W5 over ZeroMQ: instances", () => instancesConform("remote"));
 describe("W5 over ZeroMQ: pushes", () => pushesConform("remote"));
+describe("W5 over ZeroMQ: hostile code", () => hostileCodeIsBorne("remote"));
