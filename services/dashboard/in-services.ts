@@ -10,6 +10,7 @@
 import { hostname } from "node:os";
 import {
   type BlockRecord,
+  dashboard,
   edge,
   haproxy,
   type Job,
@@ -68,6 +69,7 @@ export class Services {
       edge: nexus.client(edge),
       reporter: nexus.client(reporter),
       haproxy: nexus.client(haproxy),
+      dashboard: nexus.client(dashboard),
     };
     for (const client of Object.values(this.clients)) this.#watch(client);
   }

@@ -6,6 +6,7 @@ import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { beforeAll, describe, expect, test } from "@jest/globals";
+import { bech32 } from "bech32";
 import { execa } from "execa";
 import { parse } from "smol-toml";
 import { parseAllDocuments } from "yaml";
@@ -25,6 +26,9 @@ const SYSTEMD = join(ROOT, "deploy/systemd");
 const read = (...path: string[]): string => readFileSync(join(ROOT, ...path), "utf8");
 const unitNames = readdirSync(SYSTEMD).filter((name) => /\.(service|target)$/.test(name));
 const unit = (name: string): string => read("deploy/systemd", name);
+
+/** From 0 (nothing is exposed) to 10; systemd calls less than 3 well protected. */
+const EXPOSURE_MAX = 2.5;
 
 describe("systemd units", () => {
   test("systemd finds nothing wrong with them", async () => {
@@ -50,6 +54,19 @@ describe("systemd units", () => {
     expect(unit("headframe-front.target")).not.toMatch(/^(PartOf|BindsTo|Requires)=/m);
     expect(read("deploy/systemd/needrestart.conf")).toContain("keeper|haproxy|front-managed");
   });
+
+  test.each(unitNames.filter((name) => name.endsWith(".service")))(
+    "%s is locked down, by systemd's own rating",
+    async (name) => {
+      const folder = mkdtempSync(join(tmpdir(), "headframe-units-"));
+      atEnd(() => rmSync(folder, { recursive: true }));
+      const file = join(folder, name.replace("@.", "@1."));
+      writeFileSync(file, unit(name).replaceAll("/usr/bin/node", process.execPath));
+      const { stdout } = await execa("systemd-analyze", ["security", "--offline=true", file], { reject: false });
+      const [, exposure = "10"] = /Overall exposure level for \S+: ([\d.]+)/.exec(stdout) ?? [];
+      expect(Number(exposure)).toBeLessThanOrEqual(EXPOSURE_MAX);
+    },
+  );
 
   test("what they start is in the checkout, and every unit that is wanted exists", () => {
     const texts = unitNames.map(unit).join("\n");
@@ -156,15 +173,40 @@ describe("Kubernetes manifests", () => {
     await expect(unknownKeys({ ...service, spec: { ports: [{ port: "a" }] } })).rejects.toThrow("port");
   });
 
-  test("the configuration in them is accepted, and no rollout or drain takes the front along", () => {
+  test("a placeholder stands where the operator's address belongs, and the check of the configuration refuses it", () => {
     const toml = manifests.find(({ kind }) => kind === "ConfigMap")?.data?.["headframe.toml"] ?? "";
-    expect(configSchema.parse(parse(toml))).toMatchObject({ jobmanager: { network: "main" } });
+    const { error } = configSchema.safeParse(parse(toml));
+    expect(error?.issues.map(({ path }) => path.join("."))).toEqual(["jobmanager.payout.address"]);
+  });
+
+  test("the network policy lets a Prometheus of another namespace reach the port that the pods' annotations name", () => {
+    const text = readdirSync(join(ROOT, "deploy/kubernetes")).map((file) => read("deploy/kubernetes", file));
+    const annotated = new Set(
+      [...text.join("\n").matchAll(/prometheus\.io\/port: "(\d+)"/g)].map(([, port]) => Number(port)),
+    );
+    expect(annotated.size).toBeGreaterThan(0);
+    const rules = (manifests.find(({ kind }) => kind === "NetworkPolicy")?.spec?.ingress ?? []) as readonly {
+      readonly from?: readonly { readonly namespaceSelector?: object }[];
+      readonly ports?: readonly { readonly port: number }[];
+    }[];
+    const open = rules.filter(({ from }) => from === undefined || from.some((it) => it.namespaceSelector));
+    const reachable = open.flatMap(({ ports = [] }) => ports.map(({ port }) => port));
+    for (const port of annotated) expect(reachable).toContain(port);
+  });
+
+  test("the configuration in them, with an address, is accepted, and no rollout or drain takes the front along", () => {
+    const toml = manifests.find(({ kind }) => kind === "ConfigMap")?.data?.["headframe.toml"] ?? "";
+    const filled = toml.replace("REPLACE-WITH-YOUR-ADDRESS", LITECOIN_ADDRESS);
+    expect(configSchema.parse(parse(filled))).toMatchObject({ jobmanager: { network: "main" } });
     const front = (kind: string) => manifests.find((it) => it.kind === kind && it.metadata.name === "front")?.spec;
     expect(front("StatefulSet")).toMatchObject({ updateStrategy: { type: "OnDelete" } });
     expect(front("PodDisruptionBudget")).toMatchObject({ maxUnavailable: 0 });
     expect(front("Service")).toMatchObject({ externalTrafficPolicy: "Local" });
   });
 });
+
+/** Of no key that anybody has: the hash is 20 zero bytes. */
+const LITECOIN_ADDRESS = bech32.encode("ltc", [0, ...bech32.toWords(Buffer.alloc(20))]);
 
 type Model = Record<string, unknown> & { validate(): void };
 

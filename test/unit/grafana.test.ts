@@ -30,7 +30,7 @@ test("every query names metrics that some process has, with labels that they car
       const spec = known.get(name.replace(SUFFIX, ""));
       expect([title, name, spec !== undefined]).toEqual([title, name, true]);
       const carried = ["cluster", "service", "instance", "le", ...(spec?.tags ?? [])];
-      const used = labels.split(",").map((label) => label.split("=")[0] ?? "");
+      const used = labels.split(",").map((label) => label.split(/[=!]/)[0] ?? "");
       const grouped = [...expr.matchAll(/by \(([^)]*)\)/g)].flatMap(([, by = ""]) => by.split(/, */));
       for (const label of [...used, ...grouped]) expect(carried).toContain(label);
     }
