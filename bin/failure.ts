@@ -2,6 +2,7 @@
 //
 //   0 done   1 it failed (try again, or see the message)   2 wrong usage or configuration: nothing was started
 
+import { DURATION_MAX_SECONDS } from "../lib/duration.js";
 import { asError, messageOf } from "../lib/thrown.js";
 
 /** The command line itself is wrong. */
@@ -13,6 +14,13 @@ export class UsageError extends Error {
  * What a person must correct before a start. By name: whoever only prints a usage error need not load what throws the others.
  */
 const WRONG: readonly string[] = ["UsageError", "ConfigError", "MissingSection", "KeyFileError", "IniError"];
+
+/** A number of seconds that somebody gave as `option`. @throws {UsageError} when no timer can wait for it. */
+export function checkSeconds(option: string, seconds: number | undefined, min = 0): void {
+  if (seconds === undefined || (seconds >= min && seconds > 0 && seconds <= DURATION_MAX_SECONDS)) return;
+  const from = min > 0 ? `from ${min}` : "above 0";
+  throw new UsageError(`${option} takes a number of seconds ${from}, at most ${DURATION_MAX_SECONDS}`);
+}
 
 export function exitCodeOf(error: unknown): 1 | 2 {
   if (!(error instanceof Error)) return 1;

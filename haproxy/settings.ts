@@ -2,8 +2,9 @@
 
 import { z } from "zod";
 import { clientAddress } from "../lib/contracts/index.js";
+import { durationMs } from "../lib/duration.js";
 
-const milliseconds = z.number().int().positive().max(86_400_000);
+const milliseconds = durationMs(1, 86_400_000);
 const count = z.number().int().positive();
 const port = z.number().int().min(1).max(65_535);
 const address = z

@@ -40,6 +40,7 @@ export const call: CommandModule<object, Arguments> = {
       .example("headframe call jobmanager status", "which daemons it uses, which job it made last")
       .example("headframe call reporter workers '{\"limit\":5}'", "five workers"),
   handler: async (args) => {
+    if (!(args.timeout > 0)) throw new UsageError("--timeout takes a number of milliseconds above 0");
     const contract = await findContract(args.service, args.contract);
     const request = checkRequest(contract, args.method, args.request);
     const ask = async (client: Client<Contract>) => {

@@ -3,7 +3,7 @@
 import type { CommandModule } from "yargs";
 import { everywhere, type Instance, instanceId, type LogLevel, logLevel as level } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
-import { UsageError } from "../failure.js";
+import { checkSeconds } from "../failure.js";
 import { toJson } from "../json.js";
 import { consultAll, instancesOf, visit } from "../visit.js";
 
@@ -38,7 +38,7 @@ export const logLevel: CommandModule<object, Arguments> = {
       })
       .example("headframe log-level stratum debug --for 60", "a minute of every share's way, at all stratum instances"),
   handler: async (args) => {
-    if (args.for !== undefined && !(args.for > 0)) throw new UsageError("--for takes a number of seconds above 0");
+    checkSeconds("--for", args.for);
     await visit(readConfig(args), async (house) => {
       const all = await instancesOf(house);
       const meant = all.filter(({ id, service }) => args.instance === "all" || [id, service].includes(args.instance));

@@ -5,7 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 import type { CommandModule } from "yargs";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
-import { UsageError } from "../failure.js";
+import { checkSeconds, UsageError } from "../failure.js";
 import { toJson } from "../json.js";
 import { Collector } from "../top/collect.js";
 import { drawTop, drawTopLine } from "../top/draw.js";
@@ -36,7 +36,7 @@ export const top: CommandModule<object, Arguments> = {
       })
       .example("headframe top -n 1", "one look, as one line when it is piped"),
   handler: async (args) => {
-    if (!(args.every >= 0.1)) throw new UsageError("--every takes a number of seconds from 0.1 on");
+    checkSeconds("--every", args.every, 0.1);
     if (args.count !== undefined && !(args.count >= 1)) throw new UsageError("--count takes a number from 1 on");
     await visit(readConfig(args), async (house) => {
       const collector = new Collector(house);

@@ -15,7 +15,7 @@ import { loadConfig } from "../../lib/config/index.js";
 import { errorForLog } from "../../lib/thrown.js";
 import type { Log } from "../../lib/wiring/index.js";
 import { configOptions, configSchema, readConfig } from "../config.js";
-import { UsageError } from "../failure.js";
+import { checkSeconds, UsageError } from "../failure.js";
 import { RUNS } from "../paths.js";
 import { MissingSection } from "../services.js";
 import { type Embedded, prepareEmbedded } from "../up/embedded.js";
@@ -56,7 +56,7 @@ export const up: CommandModule<object, Arguments> = {
       .example("npm start -- --for 60 --summary out.json", "the same, unattended")
       .example("npm start -- --config headframe.toml", "on your own Redis and coin daemons"),
   handler: async (args) => {
-    if (args.for !== undefined && !(args.for > 0)) throw new UsageError("--for takes a number of seconds above 0");
+    checkSeconds("--for", args.for);
     if (args.summary !== undefined && args.config !== undefined) {
       throw new UsageError("--summary counts what the demo miner saw, which runs only without --config");
     }

@@ -1,5 +1,6 @@
 // lib/wiring: the toolkit. This is its only door.
 
+export { DURATION_MAX_MS, DURATION_MAX_SECONDS, durationMs } from "../duration.js";
 export { type Clock, systemClock } from "./clock.js";
 export * from "./contract.js";
 export { AllowedKeys, createKeyFile, KeyFileError, readKeyFile } from "./curve-keys.js";

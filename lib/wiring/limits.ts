@@ -1,5 +1,7 @@
 // Limits: every bound of the wiring by name, with its reason. openNexus takes any of them as options.
 
+import { DURATION_MAX_MS } from "../duration.js";
+
 export interface Limits {
   /** Calls that a client may have under way, waiting ones included. Beyond: OVERLOADED. */
   readonly callsMax: number;
@@ -36,6 +38,17 @@ export interface Limits {
 }
 
 const MIB = 1_048_576;
+
+/** Options win over the defaults. @throws {TypeError} when one of them bounds nothing. */
+export function limitsOf(options: Partial<Limits> = {}): Limits {
+  const limits = { ...defaultLimits, ...options };
+  for (const [name, value] of Object.entries(limits)) {
+    const max = name.endsWith("Ms") ? DURATION_MAX_MS : Number.MAX_SAFE_INTEGER;
+    if (!(Number.isSafeInteger(value) && value >= 0 && value <= max))
+      throw new TypeError(`the limit ${name} is ${String(value)}; expected an integer from 0 to ${max}`);
+  }
+  return limits;
+}
 
 /** The largest frame that is accepted: one message of the largest size behind what a frame may have grown to, also another version's. */
 export const frameBytesMax = ({ messageBytesMax, frameBytes }: Limits): number =>

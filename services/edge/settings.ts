@@ -2,9 +2,10 @@
 
 import { z } from "zod";
 import { LINE_BYTES_MAX } from "../../lib/contracts/index.js";
+import { durationMs } from "../../lib/wiring/index.js";
 
 const count = z.number().int().positive();
-const milliseconds = z.number().int().positive().max(3_600_000);
+const milliseconds = durationMs(1, 3_600_000);
 
 export const settings = z.strictObject({
   backend: z

@@ -1,9 +1,10 @@
 // Settings of the stratum service: what a miner is given and held to, by the listener that took its connection.
 
 import { z } from "zod";
+import { durationMs } from "../../lib/wiring/index.js";
 
 const positive = z.number().positive().finite();
-const milliseconds = z.number().int().positive();
+const milliseconds = durationMs();
 
 const difficulty = z.strictObject({
   start: positive.default(16).describe("Difficulty of a new connection, before any wish of the miner's or vardiff."),
@@ -124,10 +125,7 @@ export const settings = z.strictObject({
     .max(0xffff_ffff)
     .default(0x1fff_e000)
     .describe("Version bits that miners may roll (BIP 310), as a number; each job narrows it further."),
-  staleGraceMs: z
-    .number()
-    .int()
-    .min(0)
+  staleGraceMs: durationMs(0)
     .default(0)
     .describe("How long after a new tip shares for the previous one still count, in ms."),
   timeAheadS: z

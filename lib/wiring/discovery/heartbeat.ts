@@ -13,7 +13,7 @@ import type { Redis } from "ioredis";
 import type { Log } from "../house.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { InstanceChanges, Registration } from "./discovery.js";
-import type { Instance } from "./instance.js";
+import { checkInstance, type Instance } from "./instance.js";
 import { announce, discoveryKeys, type Seen, toHash } from "./record.js";
 import { beat } from "./scripts/beat.js";
 import { leave } from "./scripts/leave.js";
@@ -64,7 +64,7 @@ export class Heartbeat implements Registration {
    * @throws {Error} When the first beat cannot be written.
    */
   static async open(redis: Redis, instance: Instance, options: HeartbeatOptions): Promise<Heartbeat> {
-    const heartbeat = new Heartbeat(redis, instance, options);
+    const heartbeat = new Heartbeat(redis, checkInstance(instance), options);
     await heartbeat.#write();
     heartbeat.#schedule();
     return heartbeat;
@@ -74,10 +74,11 @@ export class Heartbeat implements Registration {
     return this.#instance;
   }
 
-  /** Writes the change at once; when Redis is away the next beat carries it. Never rejects. */
+  /** Writes the change at once; when Redis is away the next beat carries it. @throws {TypeError} when no reader would accept it. */
   async update(changes: InstanceChanges): Promise<void> {
     if (this.#closing) return;
-    this.#instance = { ...this.#instance, ...changes, meta: { ...(changes.meta ?? this.#instance.meta) } };
+    const meta = { ...(changes.meta ?? this.#instance.meta) };
+    this.#instance = checkInstance({ ...this.#instance, ...changes, meta });
     this.#revision += 1;
     await this.beat();
   }

@@ -1,11 +1,13 @@
 // An instance: one process' share of a service, as discovery describes it.
 
 import { z } from "zod";
+import { INSTANCE_ID_MAX, serviceName } from "../contract.js";
+import { explain } from "../rpc/validate.js";
 
 export const instanceId = z
   .string()
   .min(1)
-  .max(64)
+  .max(INSTANCE_ID_MAX)
   .regex(/^[a-z0-9-]+$/)
   .brand<"InstanceId">();
 /** `<service>-<8 random hex digits>`: unique per process start, so a restarted instance is another instance. */
@@ -15,8 +17,15 @@ export type InstanceId = z.output<typeof instanceId>;
 export const instanceState = z.enum(["starting", "ready", "draining"]);
 export type InstanceState = z.output<typeof instanceState>;
 
+/** Fields of a description: what `headframe ps` shows in a line. */
+const META_FIELDS_MAX = 32;
+
+const meta = z
+  .record(z.string().min(1).max(64), z.string().max(256))
+  .refine((fields) => Object.keys(fields).length <= META_FIELDS_MAX, `expected at most ${META_FIELDS_MAX} fields`);
+
 export const instance = z.object({
-  service: z.string().min(1).max(64),
+  service: serviceName,
   id: instanceId,
   host: z.string().min(1).max(255),
   pid: z.coerce.number().int().positive(),
@@ -29,9 +38,21 @@ export const instance = z.object({
   state: instanceState,
   /** CURVE public key (Z85), when peers cross machines. */
   curveKey: z.string().length(40).optional(),
-  meta: z.record(z.string().max(64), z.string().max(256)),
+  meta,
 });
 export type Instance = z.output<typeof instance>;
+
+/**
+ * Whoever describes an instance asks this first: what does not fit the schema is skipped by every reader, and the instance would be
+ * invisible without a word.
+ *
+ * @throws {TypeError} with the field and what is accepted.
+ */
+export function checkInstance(described: Instance): Instance {
+  const read = instance.safeParse(described);
+  if (read.success) return described;
+  throw new TypeError(`${described.id} cannot be described so to discovery: ${explain(read.error)}`);
+}
 
 /** Oldest first; ties broken by id, so that every observer agrees. */
 export function bySeniority(a: Instance, b: Instance): number {

@@ -5,7 +5,7 @@
 // Keeps D1 to D4 of discovery.ts; listeners are told synchronously.
 
 import type { Discovery, InstanceChanges, Registration } from "./discovery.js";
-import type { Instance, InstanceId } from "./instance.js";
+import { checkInstance, type Instance, type InstanceId } from "./instance.js";
 
 type Listener = (instances: readonly Instance[]) => void;
 
@@ -58,13 +58,13 @@ export function memoryDiscovery(directory: Directory = new Directory()): Discove
   const stops = new Set<() => void>();
   return {
     async register(instance: Instance): Promise<Registration> {
+      directory.put(checkInstance(instance));
       mine.add(instance.id);
-      directory.put(instance);
       return {
         async update(changes: InstanceChanges) {
           const current = directory.get(instance.id);
           if (!current) return; // Withdrawn: an update must not bring it back.
-          directory.put({ ...current, ...changes, meta: { ...(changes.meta ?? current.meta) } });
+          directory.put(checkInstance({ ...current, ...changes, meta: { ...(changes.meta ?? current.meta) } }));
         },
         async withdraw() {
           mine.delete(instance.id);

@@ -12,12 +12,14 @@
 
 import type { Redis } from "ioredis";
 import { z } from "zod";
+import { durationMs } from "../../duration.js";
 import { messageOf } from "../../thrown.js";
 import { asking, ears, settled } from "../connect.js";
 import type { Log } from "../house.js";
 import type { Metrics } from "../metrics/metrics.js";
 import { noMetrics } from "../metrics/none.js";
 import { quiet } from "../quiet.js";
+import { clusterName } from "../state/keys.js";
 import type { Discovery, Registration } from "./discovery.js";
 import { Heartbeat, leaveNow } from "./heartbeat.js";
 import type { Instance } from "./instance.js";
@@ -92,10 +94,10 @@ export class Registry implements Discovery {
   #closing: Promise<void> | undefined;
 
   private constructor(options: RegistryOptions) {
-    this.#cluster = options.cluster;
-    this.#everyMs = options.everyMs ?? 1_000;
-    this.#ttlMs = options.ttlMs ?? 5_000;
-    this.#pollMs = options.pollMs ?? 2_000;
+    this.#cluster = clusterName.parse(options.cluster);
+    this.#everyMs = durationMs().parse(options.everyMs ?? 1_000);
+    this.#ttlMs = durationMs().parse(options.ttlMs ?? 5_000);
+    this.#pollMs = durationMs().parse(options.pollMs ?? 2_000);
     this.#log = options.log ?? quiet;
     this.#metrics = options.metrics ?? noMetrics;
     this.#asks = options.redis.duplicate({ ...asking, connectionName: "headframe-discovery" });

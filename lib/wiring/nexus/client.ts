@@ -1,7 +1,8 @@
 // Client: the typed door to a service. It finds the method's rules in the contract, gives the call its deadline, and hands
 // it on: straight to a handler in this process, into a shared flight, or to dispatch.
 
-import { asError } from "../../thrown.js";
+import { DURATION_MAX_MS } from "../../duration.js";
+import { asError, messageOf } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
@@ -41,6 +42,8 @@ export class ServiceClient<C extends Contract> implements Client<C> {
   readonly #coalesce = new Coalesce();
   readonly #subscriptions = new Set<Subscription>();
   readonly #watches = new Set<() => void>();
+  /** Of ready(): each ends one wait. */
+  readonly #waits = new Set<() => void>();
   #closed = false;
 
   constructor(contract: C, parts: ClientParts) {
@@ -77,9 +80,11 @@ export class ServiceClient<C extends Contract> implements Client<C> {
     const what = `${roster.service}.${method.name}`;
     const { signal, coalesce, hedgeMs, timeoutMs = method.spec.timeoutMs } = options;
     if (signal?.aborted) return Promise.reject(new CallFailure("CANCELLED", `${what}: aborted before it was made`));
-    if (!(timeoutMs > 0))
+    const wrong = unusableTime("timeoutMs", timeoutMs) ?? unusableTime("hedgeMs", hedgeMs ?? 0);
+    if (wrong) return Promise.reject(new CallFailure("INVALID_REQUEST", `${what}: ${wrong}`));
+    if (timeoutMs <= 0)
       return Promise.reject(new CallFailure("EXPIRED", `${what}: a budget of ${timeoutMs} ms is none`));
-    const deadlineMs = clock.nowMs() + timeoutMs;
+    const deadlineMs = clock.nowMs() + Math.min(timeoutMs, DURATION_MAX_MS);
     if (coalesce !== undefined) return this.#share(method, request, options, deadlineMs, coalesce);
     const begin = (avoid?: Target): Call => {
       const call = new Call(this.#dispatch, roster.service, method, request, deadlineMs, options);
@@ -164,17 +169,30 @@ export class ServiceClient<C extends Contract> implements Client<C> {
 
   ready(timeoutMs: number, atLeast = 1): Promise<void> {
     const { roster, clock } = this.#parts;
+    const wrong = unusableTime("timeoutMs", timeoutMs);
+    if (wrong) return Promise.reject(new CallFailure("INVALID_REQUEST", `${roster.service}: ${wrong}`));
+    if (this.#closed) return Promise.reject(this.#unusable("ready"));
+    if (roster.callable.length >= atLeast) return Promise.resolve();
     return new Promise((resolve, reject) => {
-      let stopTimer = (): void => {};
-      const stop = this.watch(() => {
-        if (roster.callable.length < atLeast) return;
-        stopTimer();
-        queueMicrotask(() => stop());
-        resolve();
-      });
-      if (roster.callable.length >= atLeast) return;
-      stopTimer = clock.after(timeoutMs, () => {
+      const settle = (): void => {
         stop();
+        stopTimer();
+        this.#waits.delete(closed);
+      };
+      const closed = (): void => {
+        settle();
+        reject(this.#unusable("ready"));
+      };
+      this.#waits.add(closed);
+      const stop = roster.listen({
+        changed: () => {
+          if (roster.callable.length < atLeast) return;
+          settle();
+          resolve();
+        },
+      });
+      const stopTimer = clock.after(timeoutMs, () => {
+        settle();
         const found = roster.callable.length;
         const what = found === 0 ? "no ready instance" : `${found} of ${atLeast} ready instances`;
         const text = `${what} of ${roster.service} within ${timeoutMs} ms; is one running, in the same cluster?`;
@@ -187,11 +205,18 @@ export class ServiceClient<C extends Contract> implements Client<C> {
     if (this.#closed) return;
     this.#closed = true;
     for (const stop of this.#watches) stop();
+    for (const end of this.#waits) end();
     for (const subscription of this.#subscriptions) subscription.close();
     this.#dispatch.close();
     this.#parts.closed();
   }
 }
+
+/** Options come from callers without a compiler, too: what is no number would end in a deadline that never comes. */
+const unusableTime = (name: string, ms: unknown): string | undefined =>
+  typeof ms === "number" && !Number.isNaN(ms)
+    ? undefined
+    : `${name} must be a number of milliseconds, and is ${messageOf(ms)}`;
 
 function cancelOn(signal: AbortSignal, call: Call): void {
   const cancel = () => call.cancel("the caller aborted it");

@@ -11,7 +11,7 @@ import { asError } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Contract, MessageOf, PushName } from "../contract.js";
 import type { Registration } from "../discovery/discovery.js";
-import type { Instance, InstanceId, InstanceState } from "../discovery/instance.js";
+import { checkInstance, type Instance, type InstanceId, type InstanceState } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
@@ -181,7 +181,8 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   describe(meta: Readonly<Record<string, string>>): void {
     // Ours at once, so that a second description builds on this one.
     const all = Object.entries({ ...this.#instance.meta, ...meta });
-    this.#instance = { ...this.#instance, meta: Object.fromEntries(all.filter(([, value]) => value !== "")) };
+    const described = Object.fromEntries(all.filter(([, value]) => value !== ""));
+    this.#instance = checkInstance({ ...this.#instance, meta: described });
     this.#parts.changed();
     this.#registration?.update({ meta: this.#instance.meta }).catch((error: unknown) => {
       this.#parts.log.warn({ err: error, instance: this.id }, "the new description has not reached discovery yet");

@@ -17,7 +17,7 @@ import type { Instance, InstanceId } from "../discovery/instance.js";
 export type PeerId = string & { readonly __brand: "PeerId" };
 
 export interface CallOptions {
-  /** Whole budget in milliseconds, discovery and retries included. Default: the method's own. */
+  /** Whole budget in milliseconds, discovery and retries included; Infinity is 24 days, the longest there is. Default: the method's own. */
   readonly timeoutMs?: number;
   /** Cancels: the caller's promise rejects with CANCELLED at once and the far side's signal is aborted. */
   readonly signal?: AbortSignal;
@@ -107,7 +107,7 @@ export type Implementation<C extends Contract> = {
 };
 
 export interface HostOptions<C extends Contract> {
-  /** Fields beside the address that an operator sees in `ps`; strings only, at most 32 of them, 256 bytes each. */
+  /** Fields beside the address that an operator sees in `ps`; strings only, at most 32 of them, 256 characters each. */
   readonly meta?: Readonly<Record<string, string>>;
   /** What a new subscriber of a push, or one that lost a message, gets first. */
   readonly snapshots?: { readonly [P in PushName<C>]?: () => readonly MessageOf<C, P>[] };
@@ -129,7 +129,11 @@ export interface Hosted<C extends Contract> {
   subscribers(push: PushName<C>): readonly PeerId[];
   /** Makes the instance visible to callers (see HostOptions.announce). */
   announce(): Promise<void>;
-  /** Changes fields of the registration at the next beat (at once when it is cheap); an empty text takes one away. */
+  /**
+   * Changes fields of the registration at the next beat (at once when it is cheap); an empty text takes one away.
+   *
+   * @throws {TypeError} when a field cannot be published (see HostOptions.meta); nothing is changed.
+   */
   describe(meta: Readonly<Record<string, string>>): void;
   /** Announce, finish, leave: discovery says `draining`, calls in flight are finished (at most timeoutMs), new ones get DRAINING. */
   drain(timeoutMs: number): Promise<void>;

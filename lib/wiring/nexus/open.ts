@@ -6,13 +6,13 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { type Clock, systemClock } from "../clock.js";
-import type { Contract } from "../contract.js";
+import { type Contract, checkContract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
-import { type Instance, instanceId } from "../discovery/instance.js";
+import { checkInstance, type Instance, instanceId } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
-import { defaultLimits, type Limits } from "../limits.js";
+import { type Limits, limitsOf } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { Curve } from "../rpc/curve.js";
 import { Flusher } from "../rpc/outbox.js";
@@ -76,7 +76,7 @@ class ProcessNexus implements Nexus {
 
   constructor(options: NexusOptions) {
     this.#options = options;
-    this.#limits = { ...defaultLimits, ...options.limits };
+    this.#limits = limitsOf(options.limits);
     this.#clock = options.clock ?? systemClock;
     this.#wheel = new TimerWheel(this.#clock);
     this.#tally = new Tally(options.metrics, this.#clock);
@@ -89,6 +89,7 @@ class ProcessNexus implements Nexus {
 
   client<C extends Contract>(contract: C): Client<C> {
     this.#mustBeOpen();
+    checkContract(contract);
     const roster = this.#roster(contract.service);
     const unfollow = this.#links.follow(roster);
     const client: ServiceClient<C> = new ServiceClient(contract, {
@@ -113,6 +114,7 @@ class ProcessNexus implements Nexus {
     options: HostOptions<C> = {},
   ): Promise<Hosted<C>> {
     this.#mustBeOpen();
+    checkContract(contract);
     const server = await this.#listening();
     const roster = this.#roster(contract.service);
     const instance = this.#describe(contract, options, server.endpoint);
@@ -190,7 +192,7 @@ class ProcessNexus implements Nexus {
 
   #describe<C extends Contract>(contract: C, options: HostOptions<C>, endpoint: string): Instance {
     const { curve, version } = this.#options;
-    return {
+    return checkInstance({
       service: contract.service,
       id: instanceId.parse(`${contract.service}-${randomBytes(4).toString("hex")}`),
       host: hostname(),
@@ -201,7 +203,7 @@ class ProcessNexus implements Nexus {
       state: options.announce === false ? "starting" : "ready",
       ...(curve ? { curveKey: curve.publicKey } : {}),
       meta: { ...this.#options.meta, ...options.meta },
-    };
+    });
   }
 
   /** What both ends of the wire need. */

@@ -36,6 +36,10 @@ test.each([
   ["a process manager's file that is not there", ["up", "--circus", "/none"], "cannot read /none"],
   ["a flag without its value", ["logs", "--share"], "Not enough arguments following: share"],
   ["a time that is none", ["up", "--for", "-1"], "--for takes a number of seconds"],
+  ["a time that no timer holds", ["up", "--for", "3000000"], "at most 2147483"],
+  ["a level for longer than a timer holds", ["log-level", "all", "debug", "--for", "1e9"], "at most 2147483"],
+  ["looks that no timer waits for", ["top", "--every", "1e9"], "at most 2147483"],
+  ["a time-out that is none", ["call", "reporter", "status", "--timeout", "soon"], "--timeout takes a number"],
   ["a level that is none", ["log-level", "all", "loud"], "debug"],
   ["a number that is none", ["miners", "--limit", "0"], "--limit takes a number"],
 ])("%s is wrong usage and says what is accepted", async (_what, words, expected) => {

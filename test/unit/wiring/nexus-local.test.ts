@@ -2,6 +2,7 @@
 
 import { describe } from "@jest/globals";
 import { callsConform } from "./conformance.js";
+import { doorsConform } from "./conformance-doors.js";
 import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
@@ -10,3 +11,4 @@ describe("W5 in this process: calls", () => callsConform("local"));
 describe("W5 in this process: instances", () => instancesConform("local"));
 describe("W5 in this process: pushes", () => pushesConform("local"));
 describe("W5 in this process: hostile code", () => hostileCodeIsBorne("local"));
+describe("W5 in this process: what is given", () => doorsConform("local"));

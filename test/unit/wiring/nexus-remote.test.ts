@@ -2,6 +2,7 @@
 
 import { describe } from "@jest/globals";
 import { callsConform } from "./conformance.js";
+import { doorsConform } from "./conformance-doors.js";
 import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
@@ -10,3 +11,4 @@ describe("W5 over ZeroMQ: calls", () => callsConform("remote"));
 describe("W5 over ZeroMQ: instances", () => instancesConform("remote"));
 describe("W5 over ZeroMQ: pushes", () => pushesConform("remote"));
 describe("W5 over ZeroMQ: hostile code", () => hostileCodeIsBorne("remote"));
+describe("W5 over ZeroMQ: what is given", () => doorsConform("remote"));
