@@ -7,14 +7,12 @@
 
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
-import leven from "leven";
 import yargs, { type Argv } from "yargs";
+import { nearest } from "../lib/config/nearest.js";
 import { UsageError } from "./failure.js";
 import { ROOT } from "./paths.js";
 
 const WIDTH_MAX = 110;
-/** A flag is suggested when so many letters differ at most. */
-const SLIPS_MAX = 3;
 
 type Add = (all: Argv) => Promise<Argv>;
 
@@ -67,7 +65,8 @@ async function build(words: readonly string[], columns: number): Promise<Argv> {
     });
 }
 
-function ownVersion(): string {
+/** Of the package. */
+export function ownVersion(): string {
   const { version } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { version: string };
   return version;
 }
@@ -78,9 +77,12 @@ export async function runCli(words: readonly string[], columns = process.stdout.
   try {
     await all.parseAsync();
   } catch (error) {
-    const unknown = error instanceof UsageError && /^Unknown arguments?: (.+)$/m.exec(error.message)?.[1];
-    if (!unknown) throw error;
-    throw new UsageError(withSuggestions(error.message, unknown.split(", "), await helpOf(words)));
+    if (!(error instanceof UsageError)) throw error;
+    const unknown = /^Unknown arguments?: (.+)$/m.exec(error.message)?.[1];
+    if (unknown) throw new UsageError(withSuggestions(error.message, unknown.split(", "), await helpOf(words)));
+    if (!error.message.startsWith("Not enough non-option arguments")) throw error;
+    const [usage = ""] = (await helpOf(words)).split("\n");
+    throw new UsageError(`an argument is missing: ${usage}\nSee \`${usage.replace(/ [<[].*/, "")} --help\`.`);
   }
 }
 
@@ -99,8 +101,8 @@ export async function helpOf(words: readonly string[]): Promise<string> {
 export function withSuggestions(message: string, unknown: readonly string[], help: string): string {
   const known = [...new Set([...help.matchAll(/--([a-z][a-z-]*)/g)].flatMap(([, name]) => name ?? []))];
   const hints = unknown.flatMap((name) => {
-    const [best] = known.map((it) => ({ it, off: leven(it, name) })).sort((a, b) => a.off - b.off);
-    return best && best.off <= SLIPS_MAX && best.off < name.length ? [`Did you mean --${best.it}?`] : [];
+    const near = nearest(name, known);
+    return near === undefined ? [] : [`Did you mean --${near}?`];
   });
   const [first = "", ...rest] = message.split("\n");
   return [[first, ...hints].join(" "), ...rest].join("\n");

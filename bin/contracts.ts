@@ -2,9 +2,9 @@
 //
 //   SERVICE [--contract FILE] --> findContract --> the contract, or what there is instead
 
-import leven from "leven";
 import { z } from "zod";
 import { miner } from "../demo/miner/contract.js";
+import { nearest } from "../lib/config/index.js";
 import { dashboard, edge, haproxy, jobmanager, reporter, stratum } from "../lib/contracts/index.js";
 import type { Contract } from "../lib/wiring/index.js";
 import { UsageError } from "./failure.js";
@@ -37,11 +37,11 @@ export async function findContract(service: string, file: string | undefined): P
   const known = new Map([...Object.values(CONTRACTS), ...own].map((contract) => [contract.service, contract]));
   const contract = known.get(service);
   if (contract) return contract;
-  const names = [...known.keys()].sort((a, b) => leven(a, service) - leven(b, service));
+  const near = nearest(service, known.keys());
   const hint =
     file === undefined ? " One of your own needs --contract FILE, the module that exports its contract." : "";
   throw new UsageError(
-    `there is no service ${service} here; did you mean ${names[0]}? There are ${names.sort().join(", ")}.${hint}`,
+    `there is no service ${service}; ${near ? `did you mean ${near}? There are` : "there are"} ${[...known.keys()].sort().join(", ")}.${hint}`,
   );
 }
 

@@ -43,6 +43,9 @@ export function explain(error: unknown): string {
   const copy = asError(error);
   if (process.env.HEADFRAME_DEBUG) return copy.stack ?? copy.message;
   const messages = [messageOf(error, MESSAGE_MAX)];
-  for (let at = copy.cause; at instanceof Error; at = at.cause) messages.push(at.message);
+  for (let at = copy.cause; at instanceof Error; at = at.cause) {
+    // Most messages quote their cause: once is enough.
+    if (!messages.some((message) => message.includes((at as Error).message))) messages.push(at.message);
+  }
   return messages.join("\n  because: ");
 }

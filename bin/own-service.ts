@@ -3,7 +3,8 @@
 //   module { name, open, settings? } --> loadOwn --> [own.NAME] of the configuration, checked by `settings` --> open(house, settings)
 
 import { z } from "zod";
-import { loadConfig } from "../lib/config/index.js";
+import { issueLines, loadConfig } from "../lib/config/index.js";
+import { asError } from "../lib/thrown.js";
 import type { House, OpenService, Running } from "../lib/wiring/index.js";
 import { type ConfigOptions, configSchema, findConfig } from "./config.js";
 import { UsageError } from "./failure.js";
@@ -32,12 +33,22 @@ export async function loadOwn(file: string, options: ConfigOptions): Promise<Own
   const parsed = moduleShape.safeParse(await loadModule(file));
   if (!parsed.success) {
     throw new UsageError(
-      `${file} is no service: it must export name, open and, if it has any, settings\n${z.prettifyError(parsed.error)}`,
+      `${file} is no service: it must export name, open and, if it has any, settings\n${issueLines(parsed.error.issues).join("\n")}`,
     );
   }
   const { name, open, settings } = parsed.data;
   const own = settings && readOwn(name, settings, options);
-  return { name, open: (house) => open(house, own) };
+  return {
+    name,
+    open: async (house) => {
+      try {
+        return await open(house, own);
+      } catch (error) {
+        // Its author needs to know where; errors of ours say what to do instead.
+        throw new Error(`${name}: open() failed\n${asError(error).stack}`, { cause: error });
+      }
+    },
+  };
 }
 
 /** @throws {ConfigError} which names file, key, what was found and what is accepted, as for every other setting. */

@@ -14,15 +14,19 @@ import {
 import type { Config } from "./config.js";
 import { patiently } from "./patience.js";
 
+/** A person waits: a Redis that is just starting is worth less patience than it is to a service. */
+export const REDIS_PATIENCE_MS = 1_000;
+
 export async function visit<T>(config: Config, act: (house: OpenedHouse) => Promise<T>): Promise<T> {
   const level = process.env.HEADFRAME_DEBUG ? "debug" : "silent";
-  const house = await patiently("Redis", openHouse({ ...config.house, log: { level, name: "headframe" } })).catch(
-    (error: unknown) => {
-      throw error instanceof RedisRefused
-        ? new Error(`${error.message}${hint(config)}`, { cause: error.cause })
-        : error;
-    },
-  );
+  const redis = {
+    ...config.house.redis,
+    connectTimeoutMs: Math.min(config.house.redis.connectTimeoutMs, REDIS_PATIENCE_MS),
+  };
+  const settings = { ...config.house, redis, log: { level, name: "headframe" } } as const;
+  const house = await patiently("Redis", openHouse(settings)).catch((error: unknown) => {
+    throw error instanceof RedisRefused ? new Error(`${error.message}${hint(config)}`, { cause: error.cause }) : error;
+  });
   try {
     return await act(house);
   } finally {

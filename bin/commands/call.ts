@@ -2,6 +2,7 @@
 
 import type { CommandModule } from "yargs";
 import { z } from "zod";
+import { issueLines } from "../../lib/config/index.js";
 import { messageOf } from "../../lib/thrown.js";
 import { type Client, type Contract, instanceId } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
@@ -72,9 +73,11 @@ function checkRequest(contract: Contract, name: string, text: string): unknown {
     json = JSON.parse(text);
   } catch (error) {
     const why = messageOf(error);
-    throw new UsageError(`the request is no JSON (${why}); ${name} takes\n${schema()}`);
+    throw new UsageError(`the request is not valid JSON (${why}); ${name} takes\n${schema()}`);
   }
   const parsed = spec.request.safeParse(json);
   if (parsed.success) return parsed.data;
-  throw new UsageError(`the request does not fit:\n${z.prettifyError(parsed.error)}\n${name} takes\n${schema()}`);
+  throw new UsageError(
+    `the request does not fit:\n${issueLines(parsed.error.issues).join("\n")}\n${name} takes\n${schema()}`,
+  );
 }

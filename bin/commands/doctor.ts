@@ -12,7 +12,7 @@ import { askRedis, judgeRedis } from "../doctor/redis.js";
 import { askServices, judgeInstances } from "../doctor/services.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
-import { instancesOf } from "../visit.js";
+import { instancesOf, REDIS_PATIENCE_MS } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -22,9 +22,6 @@ interface Arguments extends ConfigOptions {
 export class Unwell extends Error {
   override readonly name = "Unwell";
 }
-
-/** A doctor need not wait as long as a start does. */
-const REDIS_PATIENCE_MS = 2_000;
 
 export const doctor: CommandModule<object, Arguments> = {
   command: "doctor",

@@ -5,8 +5,8 @@
 // Services in one process call each other directly; everybody else finds them through discovery. A service that is a file is one of
 // your own (bin/own-service.ts).
 
-import leven from "leven";
 import type { CommandModule } from "yargs";
+import { nearest } from "../../lib/config/index.js";
 import { type House, openHouse, type Running } from "../../lib/wiring/index.js";
 import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
@@ -72,9 +72,9 @@ async function find(service: string, config: Config, options: ConfigOptions): Pr
   if (isOwn(service)) return loadOwn(service, options);
   const name = serviceNames.find((known): known is ServiceName => known === service);
   if (name) return { name, open: (house) => SERVICES[name](house, config) };
-  const near = [...serviceNames].sort((a, b) => leven(a, service) - leven(b, service))[0];
+  const near = nearest(service, serviceNames);
   throw new UsageError(
-    `there is no service ${service}; did you mean ${near}? There are ${serviceNames.join(", ")}. A file of your own needs its path: ./${service}.js`,
+    `there is no service ${service}; ${near ? `did you mean ${near}? There are` : "there are"} ${serviceNames.join(", ")}. A file of your own needs its path: ./${service}.js`,
   );
 }
 

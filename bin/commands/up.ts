@@ -53,7 +53,7 @@ export const up: CommandModule<object, Arguments> = {
         },
       })
       .example("npm start", "a pool on a chain of its own, with a demo miner")
-      .example("npm start -- --for 60 --summary out.json", "the same, unattended")
+      .example("npm start -- --for 60 --summary run/out.json", "the same, unattended")
       .example("npm start -- --config headframe.toml", "on your own Redis and coin daemons"),
   handler: async (args) => {
     checkSeconds("--for", args.for);

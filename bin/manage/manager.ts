@@ -8,7 +8,6 @@ import type { Options } from "yargs";
 import { z } from "zod";
 import { CircusCallError, callCircus } from "../../circus/index.js";
 import type { Config } from "../config.js";
-import { UsageError } from "../failure.js";
 
 export const managerOptions = {
   endpoint: {
@@ -106,14 +105,14 @@ export class Manager {
   }
 }
 
-/** @throws {UsageError} when no manager is to be found. */
+/** @throws {Error} when no manager is to be found. */
 export function findManager(given: string | undefined, config: Config): Manager {
   if (given !== undefined) return new Manager(given);
   const { runDirectory } = config;
   const folders = [join(runDirectory, "current", "sockets"), process.env.HEADFRAME_SOCKETS, runDirectory];
   const folder = folders.find((it) => it !== undefined && existsSync(join(it, MANAGER_SOCKET)));
   if (folder === undefined) {
-    throw new UsageError(
+    throw new Error(
       `no process manager runs here: there is no ${MANAGER_SOCKET} in ${folders.filter((it) => it !== undefined).join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
     );
   }

@@ -3,6 +3,7 @@
 
 import { hostname } from "node:os";
 import type { Instance, Registry } from "../../lib/wiring/index.js";
+import { UsageError } from "../failure.js";
 import { swapEdge } from "./keeper.js";
 import type { Manager } from "./manager.js";
 import { Progress, seconds } from "./progress.js";
@@ -31,7 +32,7 @@ export async function retireInstance(id: string, options: RetireOptions): Promis
   const { registry, replace, force, tell } = options;
   const all = await registry.list();
   const instance = all.find((it) => it.id === id);
-  if (!instance) throw new Error(`there is no instance ${id}: see \`headframe ps\``);
+  if (!instance) throw new UsageError(`there is no instance ${id}: see \`headframe ps\``);
   const { host, pid, service } = instance;
   if (host !== hostname()) throw new Error(`${id} runs on ${host}: give the command there`);
   const manager = options.manager();

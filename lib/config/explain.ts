@@ -2,9 +2,10 @@
 //
 //   headframe.toml: jobmanager.daemons[0].timeoutMs: found "soon"; expected number. A call that takes longer ...
 
-import leven from "leven";
 import type { z } from "zod";
 import { isSecretName, MASK, maskSecrets } from "../core/secrets.js";
+import { issueText } from "./issues.js";
+import { nearest } from "./nearest.js";
 import { keysAt, schemaAt } from "./schema.js";
 import type { Origins, Tree } from "./tree.js";
 
@@ -16,8 +17,6 @@ export interface Explained {
 }
 
 const FOUND_CHARACTERS_MAX = 60;
-/** So near must a known key be to be suggested: two slips of the finger. */
-const SUGGEST_DISTANCE_MAX = 2;
 
 type Issue = z.core.$ZodIssue;
 
@@ -44,14 +43,13 @@ function explain(issue: Issue, context: Explained): string[] {
   if (issue.code === "unrecognized_keys") return issue.keys.map((key) => unknownKey(key, issue.path, context));
   const place = where(issue.path, context);
   const found = lookUp(context.tree, issue.path);
-  const accepted = issue.message.replace(/^Invalid input: /, "").replace(/, received .*$/, "");
   const about = schemaAt(context.schema, issue.path)?.description;
-  return [`${place}: found ${show(found, issue.path)}; ${accepted}${about ? `. ${about}` : ""}`];
+  return [`${place}: found ${show(found, issue.path)}; ${issueText(issue)}${about ? `. ${about}` : ""}`];
 }
 
 function unknownKey(key: string, path: readonly PropertyKey[], context: Explained): string {
   const known = keysAt(context.schema, path);
-  const near = known.find((name) => leven(name.toLowerCase(), key.toLowerCase()) <= SUGGEST_DISTANCE_MAX);
+  const near = nearest(key, known);
   const hint = near ? `did you mean ${near}?` : `known here: ${known.join(", ") || "nothing"}`;
   return `${where([...path, key], context)}: unknown key; ${hint}`;
 }

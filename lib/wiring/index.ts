@@ -24,6 +24,7 @@ export { type NexusOptions, openNexus } from "./nexus/open.js";
 export { wiringMetricTable } from "./nexus/tally.js";
 export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house.js";
 export { quiet } from "./quiet.js";
+export { redisFailure } from "./redis-failure.js";
 export { RedisRefused } from "./redis-open.js";
 export { Allotment, type AllotmentOptions } from "./state/allotment.js";
 export {

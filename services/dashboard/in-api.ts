@@ -2,8 +2,7 @@
 
 import { hostname } from "node:os";
 import type { ReporterContract } from "../../lib/contracts/index.js";
-import { messageOf } from "../../lib/thrown.js";
-import { type House, type Instance, type ReplyOf, WiringError } from "../../lib/wiring/index.js";
+import { type House, type Instance, type ReplyOf, redisFailure, WiringError } from "../../lib/wiring/index.js";
 import type { Actions } from "./actions.js";
 import type { Happenings } from "./happenings.js";
 import { type Handlers, HttpProblem } from "./in-http.js";
@@ -122,7 +121,7 @@ async function answered<T>(who: string, doing: Promise<T>): Promise<T> {
     return await doing;
   } catch (error) {
     if (error instanceof WiringError) throw new HttpProblem(503, `${who}: ${error.message}`);
-    if (who === "Redis") throw new HttpProblem(503, `Redis: ${messageOf(error)}`);
+    if (who === "Redis") throw new HttpProblem(503, `Redis: ${redisFailure(error)}`);
     throw error;
   }
 }

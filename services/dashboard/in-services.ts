@@ -26,6 +26,7 @@ import {
   type House,
   type Instance,
   type ReplyOf,
+  redisFailure,
   WiringError,
 } from "../../lib/wiring/index.js";
 import type { Asked, Readings, RedisReading } from "./picture.js";
@@ -216,7 +217,7 @@ async function pingAll({ redis }: House): Promise<RedisReading[]> {
         await connection.ping();
         return { ...common, pingMs: performance.now() - begunMs };
       } catch (error) {
-        return { ...common, error: messageOf(error) };
+        return { ...common, error: redisFailure(error) };
       }
     }),
   );

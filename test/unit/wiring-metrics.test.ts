@@ -3,7 +3,10 @@
 import { createSocket } from "node:dgram";
 import { once } from "node:events";
 import { describe, expect, test } from "@jest/globals";
+import { execa } from "execa";
+import { METRIC_TABLES } from "../../bin/metrics.js";
 import { type MetricTable, openMetrics } from "../../lib/wiring/index.js";
+import { Prometheus } from "../../lib/wiring/metrics/prometheus.js";
 import { Sums } from "../../lib/wiring/metrics/sums.js";
 import { atEnd } from "../kit/cleanup.js";
 import { freePort } from "../kit/ports.js";
@@ -54,6 +57,19 @@ describe("metrics", () => {
       metrics.gauge("x.live", Number.NaN);
       await metrics.close();
     }
+  });
+
+  test("Prometheus' own linter finds nothing wrong with what a process exposes", async () => {
+    const prometheus = new Prometheus({ tags: { cluster: "c" }, tables: Object.values(METRIC_TABLES) });
+    prometheus.count("reporter.shares", 1, { outcome: "recorded" });
+    prometheus.gauge("pool.hashrate", 1, {});
+    prometheus.timing("stratum.share", 3, {});
+    const { exitCode, all } = await execa("promtool", ["check", "metrics"], {
+      input: await prometheus.text(),
+      reject: false,
+      all: true,
+    });
+    expect({ exitCode, all }).toEqual({ exitCode: 0, all: "" });
   });
 
   test("this process' own counters can be read at any time, tags summed up", () => {

@@ -21,6 +21,8 @@ const SERIES_MAX = 10_000;
 /** From a tenth of a millisecond to a minute: answers in one process, and blocks that daemons think about. In seconds. */
 const BUCKETS = [0.0001, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 15, 60];
 const PREFIX = "headframe_";
+/** Gauges of prom-client's whose names end in _total, which promises a counter; the same figures come by type as well. */
+const MISNAMED = ["nodejs_active_resources_total", "nodejs_active_handles_total", "nodejs_active_requests_total"];
 
 export class Prometheus {
   readonly #registry = new Registry();
@@ -35,6 +37,7 @@ export class Prometheus {
     this.#ownLabels = new Set(own.map(([name]) => name));
     this.#registry.setDefaultLabels(Object.fromEntries(own));
     collectDefaultMetrics({ register: this.#registry, prefix: PREFIX });
+    for (const name of MISNAMED) this.#registry.removeSingleMetric(`${PREFIX}${name}`);
   }
 
   count(name: string, by: number, tags: Tags): void {
