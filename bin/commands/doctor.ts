@@ -9,7 +9,7 @@ import { askDaemon, judgeDaemons } from "../doctor/daemons.js";
 import { bad, drawFindings, type Finding, warning } from "../doctor/finding.js";
 import * as machine from "../doctor/machine.js";
 import { askRedis, judgeRedis } from "../doctor/redis.js";
-import { askServices, judgeInstances } from "../doctor/services.js";
+import { askServices, judgeInstances, neededBy } from "../doctor/services.js";
 import { toJson } from "../json.js";
 import { patiently } from "../patience.js";
 import { instancesOf, REDIS_PATIENCE_MS } from "../visit.js";
@@ -55,8 +55,9 @@ async function examine(config: Config): Promise<Finding[]> {
   return [...own, ...(await Promise.all(ports)), ...redis.findings, ...daemons, ...redis.services];
 }
 
-async function examineDaemons({ jobmanager }: Config): Promise<Finding[]> {
+async function examineDaemons({ jobmanager, edge }: Config): Promise<Finding[]> {
   if (!jobmanager) {
+    if (edge.backend !== "stratum") return []; // Not a pool.
     const how = "headframe config init --address ADDRESS    writes one; `npm start` needs none";
     return [warning("daemons", "the configuration has no [jobmanager]: no pool can start on it", how)];
   }
@@ -87,13 +88,13 @@ async function examineHouse(config: Config): Promise<House> {
     return { findings: [bad("redis", error.message, how)], services: [], haproxyRuns: false };
   }
   try {
-    return await examineOpen(house);
+    return await examineOpen(house, config);
   } finally {
     await house.close();
   }
 }
 
-async function examineOpen(house: OpenedHouse): Promise<House> {
+async function examineOpen(house: OpenedHouse, config: Config): Promise<House> {
   const places = new Map([house.redis.discovery, house.redis.state, house.redis.shares].map((it) => [it, it]));
   const roles = (it: unknown) =>
     (["discovery", "state", "shares"] as const).filter((role) => house.redis[role] === it).join(", ");
@@ -106,7 +107,7 @@ async function examineOpen(house: OpenedHouse): Promise<House> {
   const said = instances.length > 0 ? await askServices(house) : [];
   return {
     findings,
-    services: [...judgeInstances(instances, packageVersion), ...said],
+    services: [...judgeInstances(instances, packageVersion, neededBy(config)), ...said],
     haproxyRuns: instances.some(({ service }) => service === "haproxy"),
   };
 }

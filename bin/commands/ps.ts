@@ -12,7 +12,11 @@ import { instancesOf, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
+  readonly wide: boolean;
 }
+
+/** A table with every field is wider than most terminals, and a wrapped line is hard to read. */
+const WIDE_COLUMNS = 160;
 
 export const ps: CommandModule<object, Arguments> = {
   command: "ps",
@@ -20,6 +24,12 @@ export const ps: CommandModule<object, Arguments> = {
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
+      wide: {
+        alias: "w",
+        type: "boolean",
+        default: false,
+        describe: "Also host, endpoint and what each says of itself; the default where there is room, or no terminal",
+      },
       json: {
         type: "boolean",
         default: false,
@@ -31,7 +41,8 @@ export const ps: CommandModule<object, Arguments> = {
       const instances = [...(await instancesOf(house))].sort(byService);
       const loads = await patiently("the instances", new Loads(house).of(instances)); // The house closes its clients.
       const told = instances.map((it) => ({ ...it, senior: isSenior(it, instances), load: loads.get(it.id) ?? null }));
-      process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads));
+      const wide = args.wide || !process.stdout.isTTY || process.stdout.columns >= WIDE_COLUMNS;
+      process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads, wide));
     });
   },
 };
@@ -50,16 +61,18 @@ export function drawInstances(
   instances: readonly Instance[],
   now: number,
   loads: ReadonlyMap<string, number> = new Map(),
+  wide = true,
 ): string {
   if (instances.length === 0)
     return "No instance is running. `npm start` runs a whole pool; `headframe run` single services.\n";
   const table = plainTable(["left", "left", "left", "right", "right", "right"]);
-  table.push(["SERVICE", "INSTANCE", "STATE", "AGE", "CLIENTS", "PID", "HOST", "ENDPOINT", "VERSION", ""]);
+  const where = wide ? ["HOST", "ENDPOINT"] : [];
+  table.push(["SERVICE", "INSTANCE", "STATE", "AGE", "CLIENTS", "PID", ...where, "VERSION", ""]);
   for (const it of instances) {
     const meta = Object.entries(it.meta).map(([key, value]) => `${key}=${value}`);
-    const note = [isSenior(it, instances) ? "senior" : "", ...meta].filter(Boolean).join(" ");
-    const told = [duration(now - it.startedAt), loads.get(it.id) ?? "-", it.pid, it.host, it.endpoint, it.version];
-    table.push([it.service, it.id, it.state, ...told, note]);
+    const note = [isSenior(it, instances) ? "senior" : "", ...(wide ? meta : [])].filter(Boolean).join(" ");
+    const told = [duration(now - it.startedAt), loads.get(it.id) ?? "-", it.pid];
+    table.push([it.service, it.id, it.state, ...told, ...(wide ? [it.host, it.endpoint] : []), it.version, note]);
   }
   return `${table.toString()}\n`;
 }

@@ -43,7 +43,11 @@ export const run: CommandModule<object, Arguments> = {
     const services = await Promise.all(args.service.map((name) => find(name, config, args)));
     const names = services.map(({ name }) => name);
     const settings = { ...config.house, log: { ...config.house.log, name: names.join("+") } };
-    const house = await openHouse(settings, { probe: true, tables: Object.values(METRIC_TABLES) });
+    const version = services.find((service) => service.version !== undefined)?.version;
+    const house = await openHouse(settings, {
+      ...{ probe: true, tables: Object.values(METRIC_TABLES) },
+      ...(version === undefined ? {} : { version }),
+    });
     const running: Running[] = [];
     const signal = nextSignal();
     try {
@@ -64,6 +68,8 @@ export const run: CommandModule<object, Arguments> = {
 
 interface Found {
   readonly name: string;
+  /** Only of a service of one's own. */
+  readonly version?: string | undefined;
   open(house: House): Promise<Running>;
 }
 

@@ -118,11 +118,14 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     onTold: tell,
   });
   try {
-    const addresses = (await pool.config()).haproxy.listeners.map(
-      ({ host, port, tls }) => `stratum+${tls ? "ssl" : "tcp"}://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
+    const { haproxy, edge } = await pool.config();
+    const mining = edge.backend === "stratum";
+    const addresses = haproxy.listeners.map(
+      ({ host, port, tls }) =>
+        `${mining ? "stratum+" : ""}${tls ? (mining ? "ssl" : "tls") : "tcp"}://${host === "0.0.0.0" ? "127.0.0.1" : host}:${port}`,
     );
     show.line(
-      `all up after ${((performance.now() - from) / 1_000).toFixed(1)} s; miners connect to ${addresses.join(", ")}`,
+      `all up after ${((performance.now() - from) / 1_000).toFixed(1)} s; ${mining ? "miners" : "clients"} connect to ${addresses.join(", ")}`,
     );
     const url = await pool.dashboard();
     if (url !== undefined)
@@ -130,6 +133,7 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     const watching = new Watch({
       ...{
         house: await pool.house(),
+        mining,
         demo: embedded !== undefined,
         addresses: [...addresses, ...(url ? [url] : [])],
         runDirectory: run.path,

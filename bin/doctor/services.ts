@@ -4,27 +4,45 @@
 
 import { haproxy, jobmanager, reporter } from "../../lib/contracts/index.js";
 import { type Contract, type House, type Instance, type MethodName, WiringError } from "../../lib/wiring/index.js";
+import type { Config } from "../config.js";
 import { bad, type Finding, good, warning } from "./finding.js";
 
 const ANSWER_MS = 3_000;
 
 /** Without them no miner is served. */
-const NEEDED: Readonly<Record<string, number>> = { jobmanager: 2, stratum: 2, reporter: 2, edge: 1, haproxy: 1 };
+const POOL: Readonly<Record<string, number>> = { jobmanager: 2, stratum: 2, reporter: 2, edge: 1, haproxy: 1 };
+
+/** What an installation needs, by its configuration: a pool, or a service of one's own behind the edge. */
+export function neededBy({ jobmanager, edge }: Pick<Config, "jobmanager" | "edge">): Readonly<Record<string, number>> {
+  return jobmanager || edge.backend === "stratum" ? POOL : { [edge.backend]: 2, edge: 1, haproxy: 1 };
+}
 
 /** Pure. Nothing runs: that is no fault before a start. */
-export function judgeInstances(instances: readonly Instance[], version: string): Finding[] {
+export function judgeInstances(
+  instances: readonly Instance[],
+  version: string,
+  needed: Readonly<Record<string, number>> = POOL,
+): Finding[] {
   if (instances.length === 0) {
     return [warning("services", "none is running", "headframe up --config FILE    (or `npm start`)")];
   }
-  const findings = Object.entries(NEEDED).map(([service, wanted]) => judgeService(service, wanted, instances));
-  const old = instances.filter((it) => it.version !== version);
+  const findings = Object.entries(needed).map(([service, wanted]) => judgeService(service, wanted, instances));
+  // A service of one's own has a version of its own: only two of them side by side are worth a word.
+  const newest = (service: string) => (PARTS.includes(service) ? version : newestOf(service, instances)?.version);
+  const old = instances.filter((it) => it.version !== newest(it.service));
   if (old.length > 0) {
     const services = [...new Set(old.map(({ service }) => service))];
-    const text = `${old.length} instances run another version than this one (${version}): ${services.join(", ")}`;
+    const text = `${old.length} instances run another version than the newest (of headframe: ${version}): ${services.join(", ")}`;
     findings.push(warning("versions", text, services.map((service) => `headframe swap ${service}`).join(" && ")));
-  } else findings.push(good("versions", `all ${instances.length} instances run ${version}`));
+  } else findings.push(good("versions", `all ${instances.length} instances run the newest (of headframe: ${version})`));
   return findings;
 }
+
+/** Services that come with this package. */
+const PARTS: readonly string[] = [...Object.keys(POOL), "dashboard", "miner"];
+
+const newestOf = (service: string, instances: readonly Instance[]): Instance | undefined =>
+  instances.filter((it) => it.service === service).sort((a, b) => b.startedAt - a.startedAt)[0];
 
 function judgeService(service: string, wanted: number, instances: readonly Instance[]): Finding {
   const ready = instances.filter((it) => it.service === service && it.state === "ready");

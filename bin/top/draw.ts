@@ -1,8 +1,8 @@
 // The screen of `headframe top`: a view in, text out. Pure.
 
 import { styleText } from "node:util";
-import sliceAnsi from "slice-ansi";
 import type { WorkerStats } from "../../lib/contracts/index.js";
+import { cut, firstThatFits } from "../draw/fit.js";
 import { sparkline } from "../draw/sparkline.js";
 import { refusals, short } from "../draw/tables.js";
 import { plainTable } from "../table.js";
@@ -13,15 +13,26 @@ type Style = Parameters<typeof styleText>[0];
 type Paint = (style: Style, text: string) => string;
 
 const COURSE_WIDTH = 30;
+const COURSE_WIDTH_NARROW = 12;
+/** From so many columns on there is room for wide courses. */
+const WIDE = 100;
 const WORKER_COURSE_WIDTH = 16;
 const WORKERS_MIN = 3;
+const INSTANCES_NOTED_MAX = 3;
 
+/** At most `rows - 1` lines: where all instances do not fit, they are counted, and those that need attention are listed. */
 export function drawTop(view: TopView, { columns, rows, colours }: ScreenOptions): string {
   const paint: Paint = (style, text) => (colours ? styleText(style, text) : text);
-  const head = [...headline(view, paint), "", ...instances(view, paint), ""];
-  const room = Math.max(WORKERS_MIN, rows - head.length - 3);
+  const title = headline(view, columns < WIDE ? COURSE_WIDTH_NARROW : COURSE_WIDTH, paint);
+  const variants = [
+    [...title, "", ...instances(view, paint), ""],
+    [...title, "", ...instancesInBrief(view, paint), ""],
+  ];
+  // Below: the titles of the columns, the workers, how many there are more, the keys.
+  const head = firstThatFits(variants, { rows, restMin: WORKERS_MIN + 3 });
+  const room = Math.max(1, rows - 1 - head.length - 3);
   const foot = paint("dim", `q quits   s sorts (now by ${view.sort})`);
-  return [...head, ...workers(view, room, paint), foot].map((line) => sliceAnsi(line, 0, columns)).join("\n");
+  return cut([...head, ...workers(view, room, paint), foot], { columns, rows });
 }
 
 /** The same as one line, where there is no screen. */
@@ -41,13 +52,14 @@ export function drawTopLine({ at, pool, job, loads, instances, troubles }: TopVi
   return `${new Date(at).toTimeString().slice(0, 8)}  ${all.join("   ")}`;
 }
 
-function headline({ pool, job, at, daemons, hashrates, sharesPerSecond, troubles }: TopView, paint: Paint): string[] {
+function headline(view: TopView, courseWidth: number, paint: Paint): string[] {
+  const { pool, job, at, daemons, hashrates, sharesPerSecond, troubles } = view;
   const chain = daemons.map(({ name, state, height, reason }) =>
     state === "live"
       ? `${name} ${paint("green", "live")} at ${height ?? "?"}`
       : `${name} ${paint("red", reason ?? state)}`,
   );
-  const course = (values: readonly number[]) => paint("cyan", sparkline(values, COURSE_WIDTH));
+  const course = (values: readonly number[]) => paint("cyan", sparkline(values, courseWidth));
   const rate = pool ? hashrate(pool.hashrate1m) : "...";
   const perSecond = sharesPerSecond.at(-1)?.toFixed(2) ?? "...";
   return [
@@ -55,7 +67,7 @@ function headline({ pool, job, at, daemons, hashrates, sharesPerSecond, troubles
     `  pool    ${rate.padEnd(12)} ${course(hashrates)}   1 h: ${pool ? hashrate(pool.hashrate1h) : "..."}`,
     `  shares  ${`${perSecond} /s`.padEnd(12)} ${course(sharesPerSecond)}   ${shares(pool, paint)}`,
     `  chain   ${chain.join("   ") || "no daemon is known"}`,
-    `  work    ${job ? `job ${job.id} for block ${job.height}, ${duration(at - job.templateAt)} old` : "none"}`,
+    `  work    ${job ? `job ${job.id} for block ${job.height}, ${duration(at - job.templateAt)} old` : "none"}${pool ? `   round ${pool.round}   ${pool.blocks} blocks` : ""}`,
     ...troubles.map((trouble) => `  ${paint("red", `trouble ${trouble}`)}`),
   ];
 }
@@ -64,7 +76,20 @@ function shares(pool: TopView["pool"], paint: Paint): string {
   if (!pool) return "";
   const spooled = pool.spooled > 0 ? paint("yellow", `   ${pool.spooled} in the spool`) : "";
   const bad = refusals(pool.rejected);
-  return `${pool.accepted} accepted   rejected: ${bad || "0"}   round ${pool.round}   ${pool.blocks} blocks${spooled}`;
+  return `${pool.accepted} accepted   rejected: ${bad || "0"}${spooled}`;
+}
+
+/** `11 of 12 ready: 2 stratum, 2 reporter, ...`, and a line for each that is not. */
+function instancesInBrief(view: TopView, paint: Paint): string[] {
+  const { instances: all } = view;
+  const ready = all.filter(({ state }) => state === "ready");
+  const services = [...new Set(all.map(({ service }) => service))].map(
+    (service) => `${ready.filter((it) => it.service === service).length} ${service}`,
+  );
+  const count = paint(ready.length === all.length ? "green" : "yellow", `${ready.length} of ${all.length} ready`);
+  const others = all.filter(({ state }) => state !== "ready").slice(0, INSTANCES_NOTED_MAX);
+  const noted = others.length > 0 ? instances({ ...view, instances: others }, paint) : [];
+  return [`  instances  ${count}: ${services.join(", ")}`, ...noted];
 }
 
 function instances({ instances: all, loads, at }: TopView, paint: Paint): string[] {

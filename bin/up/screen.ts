@@ -3,7 +3,7 @@
 // One glance must answer: is it running, is it earning, is anyone unhappy, what just happened.
 
 import { styleText } from "node:util";
-import sliceAnsi from "slice-ansi";
+import { cut, firstThatFits } from "../draw/fit.js";
 import { plainTable } from "../table.js";
 import type { Mood, View } from "./view.js";
 
@@ -16,18 +16,33 @@ export interface ScreenOptions {
 }
 
 const EVENTS_MIN = 4;
+const BLOCKS_MAX = 5;
+const PROCESSES_NOTED_MAX = 4;
+/** Below the blocks: an empty line, the title of the events, an empty line and the last line. */
+const FRAME_LINES = 4;
 
+/** At most `rows - 1` lines: where all processes do not fit, only those that need attention are listed. */
 export function drawScreen(view: View, options: ScreenOptions): string {
   const paint = (style: Style, text: string) => (options.colours ? styleText(style, text) : text);
-  const head = [...headline(view, paint), "", ...processes(view, paint), "", ...blocks(view, paint)];
-  const room = Math.max(EVENTS_MIN, options.rows - head.length - 5);
+  const head = (rows: readonly string[], blocksMax: number) => [
+    ...headline(view, paint),
+    "",
+    ...rows,
+    ...(view.mining ? ["", ...blocks(view, blocksMax, paint)] : []),
+  ];
+  const variants = [
+    head(processes(view, paint), BLOCKS_MAX),
+    head(processesInBrief(view, paint), BLOCKS_MAX),
+    head(processesInBrief(view, paint), 2),
+    [...headline(view, paint), "", ...processesInBrief(view, paint)],
+  ];
+  const top = firstThatFits(variants, { rows: options.rows, restMin: FRAME_LINES + EVENTS_MIN });
+  const room = Math.max(1, options.rows - 1 - top.length - FRAME_LINES);
   const events = view.events
     .slice(-room)
     .map((event) => `  ${clock(event.at)}  ${mood(event.mood, event.text, paint)}`);
   const foot = paint("dim", `Ctrl-C stops everything. Logs: ${view.runDirectory}/logs`);
-  return [...head, "", paint("bold", "What goes on"), ...events, "", foot]
-    .map((line) => sliceAnsi(line, 0, options.columns))
-    .join("\n");
+  return cut([...top, "", paint("bold", "Recent events"), ...events, "", foot], options);
 }
 
 type Paint = (style: Style, text: string) => string;
@@ -40,33 +55,49 @@ function headline(view: View, paint: Paint): string[] {
   });
   const dropped =
     clients.disconnects === 0 ? paint("green", "0 disconnects") : paint("red", `${clients.disconnects} disconnects`);
-  return [
-    `${paint(["bold", "cyan"], "Headframe")}  up ${duration(view.elapsedMs)}   ${view.addresses.join("  ")}`,
-    "",
+  const mining = [
     `  chain    ${daemons.join("   ") || "waiting for a daemon"}`,
     `  work     ${job ? `job ${job.id} for block ${job.height}, ${duration(view.now - job.templateAt)} old` : "none yet"}`,
     `  pool     ${pool ? `${hashrate(pool.hashrate1m)}   ${pool.workersActive} workers   round ${pool.round}   ${paint("yellow", `${pool.blocks} blocks`)}` : "..."}`,
     `  shares   ${pool ? `${pool.accepted} accepted   ${pool.recorded} recorded   ${pool.rejected} rejected` : "..."}`,
+  ];
+  return [
+    `${paint(["bold", "cyan"], "Headframe")}  up ${duration(view.elapsedMs)}   ${view.addresses.join("  ")}`,
+    "",
+    ...(view.mining ? mining : []),
     `  clients  ${clients.connections} connected   ${dropped}`,
   ];
 }
 
 function processes(view: View, paint: Paint): string[] {
+  return drawProcesses(view.processes, paint);
+}
+
+const isWell = ({ state }: View["processes"][number]): boolean => state === "active" || state === "ready";
+
+/** A count, and the processes that are not ready or were restarted. */
+function processesInBrief({ processes: all }: View, paint: Paint): string[] {
+  const noted = all.filter((row) => !isWell(row) || row.restarts > 0).slice(0, PROCESSES_NOTED_MAX);
+  const ready = all.filter(isWell).length;
+  const count = `  processes  ${paint(ready === all.length ? "green" : "yellow", `${ready} of ${all.length} ready`)}`;
+  return [count, ...(noted.length > 0 ? drawProcesses(noted, paint) : [])];
+}
+
+function drawProcesses(rows: View["processes"], paint: Paint): string[] {
   const table = plainTable(["left", "right", "left", "right", "right"]);
   table.push(["  process", "pid", "state", "age", "restarts", ""].map((title) => paint("dim", title)));
-  for (const row of view.processes) {
-    const state =
-      row.state === "active" || row.state === "ready" ? paint("green", row.state) : paint("yellow", row.state);
+  for (const row of rows) {
+    const state = isWell(row) ? paint("green", row.state) : paint("yellow", row.state);
     const restarts = row.restarts === 0 ? "0" : paint("yellow", String(row.restarts));
     table.push([`  ${row.name}`, String(row.pid ?? "-"), state, duration(row.ageMs), restarts, row.note]);
   }
   return table.toString().split("\n");
 }
 
-function blocks(view: View, paint: Paint): string[] {
+function blocks(view: View, most: number, paint: Paint): string[] {
   if (view.blocks.length === 0) return [paint("bold", "Blocks"), "  none yet"];
   const table = plainTable();
-  for (const block of view.blocks.slice(0, 5)) {
+  for (const block of view.blocks.slice(0, most)) {
     const age = `${duration(view.now - block.foundAt)} ago`;
     table.push([`  ${block.height}`, `${block.hash.slice(0, 20)}...`, block.worker, block.status, age]);
   }

@@ -7,6 +7,8 @@ export interface View {
   /** Where a miner may connect, `stratum+tcp://127.0.0.1:3333`, and a browser, `http://127.0.0.1:3380/`. */
   readonly addresses: readonly string[];
   readonly runDirectory: string;
+  /** False: a service of one's own behind the edge; nothing is mined. */
+  readonly mining: boolean;
   readonly daemons: readonly { name: string; state: string; height?: number; tipSource?: string; reason?: string }[];
   readonly job?: { readonly id: string; readonly height: number; readonly templateAt: number } | undefined;
   readonly pool?:

@@ -23,6 +23,8 @@ interface Known {
 
 export interface WatchOptions {
   readonly house: House;
+  /** False: nothing is mined, so nobody is asked for work, shares and blocks. */
+  readonly mining: boolean;
   /** Also ask the demo miner. */
   readonly demo: boolean;
   readonly addresses: readonly string[];
@@ -57,12 +59,12 @@ export class Watch {
   }
 
   view(): View {
-    const { addresses, runDirectory } = this.#options;
+    const { addresses, runDirectory, mining } = this.#options;
     const { connections, disconnects, ...known } = this.#known;
     const now = Date.now();
     return {
       ...known,
-      ...{ now, elapsedMs: now - this.#startedAt, addresses, runDirectory },
+      ...{ now, elapsedMs: now - this.#startedAt, addresses, runDirectory, mining },
       clients: { connections, disconnects },
       processes: this.#options.processes(),
       events: this.#events,
@@ -115,7 +117,8 @@ export class Watch {
   }
 
   async #poll(): Promise<void> {
-    await Promise.all([this.#pollJobs(), this.#pollShares(), this.#pollClients()].map((poll) => this.#quietly(poll)));
+    const polls = [this.#pollClients(), ...(this.#options.mining ? [this.#pollJobs(), this.#pollShares()] : [])];
+    await Promise.all(polls.map((poll) => this.#quietly(poll)));
   }
 
   /** A service that is just being restarted does not answer; the screen keeps what it last knew. */

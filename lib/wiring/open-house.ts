@@ -25,6 +25,8 @@ import { packageVersion } from "./version.js";
 export interface OpenHouseOptions {
   /** What the services in it measure: needed with `strict`, and Prometheus' help texts and labels are made from them. */
   readonly tables?: readonly MetricTable[];
+  /** Of the code that is hosted, as discovery shows it, at most 64 characters. Default: this package's. */
+  readonly version?: string;
   /** Tests: an undeclared metric throws. Default false. */
   readonly strict?: boolean;
   /** Answer /healthz, /readyz and /metrics as settings.probe says (probe.ts); for processes that stay. Default false. */
@@ -73,7 +75,7 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
   const common = new CommonMethods(log);
   const nexus = await openNexus({
-    ...{ discovery, version: packageVersion, bind: host, log, metrics, common: common.all() },
+    ...{ discovery, version: options.version ?? packageVersion, bind: host, log, metrics, common: common.all() },
     ...(curve && { curve }),
     ...(probe && { meta: { http: probe.url } }),
   });

@@ -85,6 +85,19 @@ test("ps names the senior, who is the eldest that is ready, and each one's clien
   expect(drawn).toMatch(/stratum-c +ready .* - /);
 });
 
+test("ps fits 80 columns, a line an instance; --wide also has host, endpoint and what each says of itself", () => {
+  const one = instance.parse({
+    ...{ service: "jobmanager", id: "jobmanager-1a2b3c4d", host: "a-host-with-a-long-name", pid: 123_456 },
+    ...{ endpoint: "tcp://127.0.0.1:40123", version: "0.1.0", state: "starting", startedAt: NOW - 7_200_000 },
+    meta: { http: "http://127.0.0.1:40124" },
+  });
+  const narrow = drawInstances([one], NOW, new Map(), false);
+  for (const line of narrow.split("\n")) expect(line.trimEnd().length).toBeLessThanOrEqual(80);
+  expect(narrow).toMatch(/jobmanager-1a2b3c4d +starting +2h 0m +- +123456 +0\.1\.0/);
+  const wide = drawInstances([one], NOW);
+  for (const part of [one.host, one.endpoint, "http=http://127.0.0.1:40124"]) expect(wide).toContain(part);
+});
+
 const worker = (name: string, hashrate1m: number, more: object = {}) =>
   workerStats.parse({
     ...{ worker: name, hashrate1m, hashrate5m: 1, hashrate1h: 1, accepted: 1, rejected: 0, difficultySum: 1 },
@@ -134,6 +147,20 @@ describe("top", () => {
     expect(lines.length).toBeLessThanOrEqual(24);
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(60);
     expect(lines.join("\n")).toMatch(/\.\.\. \d+ more/);
+  });
+
+  test("80 x 24 keeps the headline, the figures and the instances that need attention", () => {
+    const many = Array.from({ length: 12 }, (_, i) => anInstance(`stratum-${i}`, i === 4 ? "starting" : "ready", NOW));
+    const workers = Array.from({ length: 50 }, (_, i) => worker(`w${i}`, i));
+    const shown = { ...view, workers, instances: many };
+    const lines = drawTop(shown, { columns: 80, rows: 24, colours: false }).split("\n");
+    expect(lines.length).toBeLessThan(24);
+    expect(lines[0]).toMatch(/^Headframe/);
+    const text = lines.join("\n");
+    for (const part of ["1 h: 5.00 H/s", "rejected: 2 stale", "1 blocks", "11 of 12 ready: 11 stratum", "q quits"])
+      expect(text).toContain(part);
+    expect(text).toMatch(/stratum-4 +starting/);
+    expect(text).toMatch(/w49 .*\n/);
   });
 
   test("is one line where there is no screen", () => {

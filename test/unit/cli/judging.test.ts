@@ -9,7 +9,7 @@ import { configSchema } from "../../../bin/config.js";
 import { judgeDaemons } from "../../../bin/doctor/daemons.js";
 import { judgeFiles, judgeNode } from "../../../bin/doctor/machine.js";
 import { judgeRedis, parseInfo, type RedisFacts } from "../../../bin/doctor/redis.js";
-import { judgeInstances } from "../../../bin/doctor/services.js";
+import { judgeInstances, neededBy } from "../../../bin/doctor/services.js";
 import { drawEntry } from "../../../bin/logs/draw.js";
 import { parseEntry, type Wanted } from "../../../bin/logs/entry.js";
 import { maskSecrets } from "../../../lib/core/secrets.js";
@@ -91,6 +91,23 @@ describe("doctor", () => {
     );
     expect(judgeInstances(whole, "2")).toContainEqual(
       expect.objectContaining({ what: "versions", mend: expect.stringContaining("headframe swap stratum") }),
+    );
+  });
+
+  test("a service of one's own is no broken pool: what it needs follows from what the edge serves, and its version is its own", () => {
+    const { edge, jobmanager } = configSchema.parse({ edge: { backend: "talk" } });
+    const needed = neededBy({ edge, jobmanager });
+    expect(needed).toEqual({ talk: 2, edge: 1, haproxy: 1 });
+    const of = (service: string, id: string, version: string, startedAt = 1) =>
+      instance.parse({
+        ...{ service, id, version, startedAt, host: "h", pid: 1, endpoint: "tcp://h:1", state: "ready", meta: {} },
+      });
+    const own = [of("talk", "talk-a", "7.0.0"), of("edge", "edge-a", "1"), of("haproxy", "haproxy-a", "1")];
+    const both = [...own, of("talk", "talk-b", "7.0.0")];
+    expect(judgeInstances(both, "1", needed).every(({ verdict }) => verdict === "good")).toBe(true);
+    const mixed = [...own, of("talk", "talk-b", "7.1.0", 2)];
+    expect(judgeInstances(mixed, "1", needed)).toContainEqual(
+      expect.objectContaining({ verdict: "warning", what: "versions", mend: "headframe swap talk" }),
     );
   });
 });

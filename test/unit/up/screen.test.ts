@@ -8,6 +8,7 @@ import type { View } from "../../../bin/up/view.js";
 const NOW = 1_700_000_000_000;
 const view: View = {
   now: NOW,
+  mining: true,
   elapsedMs: 65_000,
   addresses: ["stratum+tcp://127.0.0.1:3333"],
   runDirectory: "run/x",
@@ -43,6 +44,28 @@ test("it fits the terminal, and what does not fit is the oldest events", () => {
   for (const line of lines) expect(line.length).toBeLessThanOrEqual(50);
   expect(lines.join("\n")).toContain("event 199");
   expect(lines.join("\n")).not.toContain("event 100");
+});
+
+test("80 x 24 shows the whole headline, the processes in number, those that need attention, and what happened last", () => {
+  const whole = Array.from({ length: 15 }, (_, i) => ({
+    ...{ name: `stratum ${i}`, pid: i, ageMs: 1, note: "" },
+    ...(i === 7 ? { state: "starting", restarts: 3 } : { state: "ready", restarts: 0 }),
+  }));
+  const options = { columns: 80, rows: 24, colours: false };
+  const lines = drawScreen({ ...view, processes: whole }, options).split("\n");
+  expect(lines.length).toBeLessThan(24);
+  expect(lines[0]).toMatch(/^Headframe {2}up .* stratum\+tcp:/);
+  const text = lines.join("\n");
+  for (const part of ["chain ", "work ", "pool ", "shares ", "1 disconnects", "14 of 15 ready", "event 199"])
+    expect(text).toContain(part);
+  expect(text).toMatch(/stratum 7 +7 +starting +0s +3/);
+  expect(lines.at(-1)).toContain("Ctrl-C");
+});
+
+test("a house that mines nothing is not shown as a pool that is broken", () => {
+  const text = drawScreen({ ...view, mining: false }, { columns: 80, rows: 40, colours: false });
+  for (const word of ["chain", "work ", "shares", "Blocks"]) expect(text).not.toContain(word);
+  expect(text).toContain("4 connected");
 });
 
 test("colours change nothing but the colour", () => {
