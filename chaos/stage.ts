@@ -16,6 +16,7 @@ import { createRunDirectory, type RunDirectory } from "../bin/up/run-directory.j
 import { CIRCUS_INI } from "../circus/index.js";
 import { freePorts } from "../demo/ports.js";
 import type { KeeperLine } from "../lib/contracts/index.js";
+import { openLogFile } from "../lib/log/index.js";
 import { errorForLog } from "../lib/thrown.js";
 import { type Instance, Registry } from "../lib/wiring/index.js";
 import { configuration, type Sizes } from "./configuration.js";
@@ -143,7 +144,7 @@ export class Stage {
     const circusFile = far && (await spreadIni(far, run.path));
     const log = pino(
       { name: "chaos", level: "debug", serializers: { err: errorForLog } },
-      pino.destination(join(run.logs, "pool.log")),
+      openLogFile(join(run.logs, "pool.log")),
     );
     const pool = keep(
       await Pool.open({

@@ -12,6 +12,7 @@
 //       does so no more.
 
 import type { Logger } from "pino";
+import { type StandardFd, standardLines } from "../lib/log/index.js";
 import { commandWords } from "./command.js";
 import { Courtesy } from "./courtesy.js";
 import { CircusError, reasonOf } from "./errors.js";
@@ -170,14 +171,14 @@ export class Crew {
       wid,
       sockets: sockets.map((socket) => socket.fd),
       closeStdin: config.close_child_stdin,
-      stdout: config.close_child_stdout ? undefined : this.#sink(config.stdout_stream, process.stdout),
-      stderr: config.close_child_stderr ? undefined : this.#sink(config.stderr_stream, process.stderr),
+      stdout: config.close_child_stdout ? undefined : this.#sink(config.stdout_stream, 1),
+      stderr: config.close_child_stderr ? undefined : this.#sink(config.stderr_stream, 2),
     };
   }
 
-  #sink(stream: StreamConfig | undefined, own: NodeJS.WriteStream): LogSink {
+  #sink(stream: StreamConfig | undefined, own: StandardFd): LogSink {
     if (stream !== undefined) return this.shared.logs.sink(stream);
-    return this.shared.output === "inherit" ? (line) => void own.write(line) : () => undefined;
+    return this.shared.output === "inherit" ? (line) => standardLines(own).write(line) : () => undefined;
   }
 
   async #prove({ name, ready, ready_timeout, warmup_delay }: WatcherConfig, child: Child): Promise<void> {

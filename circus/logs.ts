@@ -3,15 +3,12 @@
 //   child's stdout -> LineSplitter -> LogSink (a file, shared by all processes of all watchers that name it)
 //
 //   L1. A line is never torn by a rotation, nor mixed with another process's line.
-//   L2. Before a file would reach max_bytes it becomes FILE.1, FILE.1 becomes FILE.2, up to backup_count; with backup_count 0
-//       it just goes on growing, as in Circus.
+//   L2. Files rotate at max_bytes, and may be rotated by others (lib/log/file.ts).
 //   L3. With time_format each line begins `TIME [PID] | `.
-//   L4. A full disk costs log lines, never a process: the failure is reported once, until writing works again.
-//
-// Lines are written synchronously: they are few, and what a process said right before it died must be there.
+//   L4. A full disk costs log lines, never a process: the failure is reported once, and the file says how many were lost.
 
-import { closeSync, existsSync, fstatSync, mkdirSync, openSync, renameSync, writeSync } from "node:fs";
 import path from "node:path";
+import { LineWriter, LogFile, standardLines } from "../lib/log/index.js";
 import { formatTime } from "./timestamp.js";
 import type { StreamConfig } from "./watcher-config.js";
 
@@ -54,78 +51,41 @@ export interface LogFiles {
 
 /** @param onProblem Told once when writing begins to fail (L4). */
 export function openLogFiles(onProblem: (file: string, error: unknown) => void): LogFiles {
-  const files = new Map<string, LogFile>();
-  const fileSink = (config: StreamConfig, filename: string): LogSink => {
-    const file = files.get(filename) ?? new LogFile(filename, config, (error) => onProblem(filename, error));
-    files.set(filename, file);
-    return (line, pid) => file.write(stamped(line, pid, config.time_format));
+  const files = new Map<string, { readonly file: LogFile; readonly lines: LineWriter }>();
+  const open = (config: StreamConfig, filename: string): LineWriter => {
+    const known = files.get(filename);
+    if (known !== undefined) return known.lines;
+    const told = (error: unknown): void => onProblem(filename, error);
+    const file = new LogFile(filename, config, told);
+    const lines = new LineWriter(file, { lost, onProblem: told });
+    files.set(filename, { file, lines });
+    return lines;
   };
   return {
-    sink: (config) =>
-      config.class === "FileStream" && config.filename !== undefined
-        ? fileSink(config, path.resolve(config.filename))
-        : (line, pid) => void process.stdout.write(stamped(line, pid, config.time_format)),
+    sink: (config) => {
+      const { class: kind, filename, time_format } = config;
+      const toFile = kind === "FileStream" && filename !== undefined;
+      const lines = toFile ? open(config, path.resolve(filename)) : standardLines(1);
+      return (line, pid) => lines.write(stamped(line, pid, time_format));
+    },
     close: () => {
-      for (const file of files.values()) file.close();
+      for (const { file, lines } of files.values()) {
+        lines.end();
+        file.close();
+      }
+      files.clear();
     },
   };
+}
+
+/** Among lines of any form. */
+function lost(lines: number, why: string): string {
+  return `${new Date().toISOString()} ${lines} lines were lost here: ${why}\n`;
 }
 
 function stamped(line: Buffer, pid: number, format: string | undefined): Buffer {
   if (format === undefined) return line;
   return Buffer.concat([Buffer.from(`${formatTime(format, new Date())} [${pid}] | `), line]);
-}
-
-class LogFile {
-  #fd: number | undefined;
-  #bytes = 0;
-  #failing = false;
-
-  constructor(
-    private readonly filename: string,
-    private readonly limits: { readonly max_bytes: number; readonly backup_count: number },
-    private readonly onProblem: (error: unknown) => void,
-  ) {}
-
-  write(line: Buffer): void {
-    try {
-      if (this.#full(line.length)) this.#rotate();
-      this.#fd ??= this.#open();
-      writeSync(this.#fd, line);
-      this.#bytes += line.length;
-      this.#failing = false;
-    } catch (error) {
-      if (!this.#failing) this.onProblem(error); // L4
-      this.#failing = true;
-    }
-  }
-
-  close(): void {
-    if (this.#fd !== undefined) closeSync(this.#fd);
-    this.#fd = undefined;
-  }
-
-  #open(): number {
-    mkdirSync(path.dirname(this.filename), { recursive: true });
-    const fd = openSync(this.filename, "a");
-    this.#bytes = fstatSync(fd).size;
-    return fd;
-  }
-
-  #full(more: number): boolean {
-    const { max_bytes, backup_count } = this.limits;
-    this.#fd ??= this.#open();
-    return max_bytes > 0 && backup_count > 0 && this.#bytes > 0 && this.#bytes + more >= max_bytes;
-  }
-
-  #rotate(): void {
-    this.close();
-    for (let i = this.limits.backup_count - 1; i > 0; i--) {
-      const from = `${this.filename}.${i}`;
-      if (existsSync(from)) renameSync(from, `${this.filename}.${i + 1}`);
-    }
-    renameSync(this.filename, `${this.filename}.1`);
-  }
 }
 
 /** The last lines that a process said, for the report of its failure. */

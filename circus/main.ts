@@ -7,6 +7,7 @@
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { pino } from "pino";
+import { standardLines } from "../lib/log/index.js";
 import { errorForLog } from "../lib/thrown.js";
 import { Arbiter } from "./arbiter.js";
 import { type ArbiterConfig, buildConfig } from "./config.js";
@@ -45,11 +46,8 @@ function load(file: string): { config: ArbiterConfig; env: Env } {
 
 async function run({ config, env }: ReturnType<typeof load>): Promise<void> {
   const witness = config.witness === undefined ? undefined : await loadWitness(config.witness, env);
-  const log = pino({
-    name: "circus",
-    level: process.env.LOG_LEVEL ?? "info",
-    serializers: { err: errorForLog },
-  });
+  const level = process.env.LOG_LEVEL ?? "info";
+  const log = pino({ name: "circus", level, serializers: { err: errorForLog } }, standardLines(1));
   const asked = new AbortController();
   let closed: Promise<void> | undefined;
   let close: (() => Promise<void>) | undefined;
@@ -58,7 +56,13 @@ async function run({ config, env }: ReturnType<typeof load>): Promise<void> {
     asked.abort();
     void close?.();
   };
-  process.on("SIGTERM", stop).on("SIGINT", stop);
+  // On a terminal it means that the terminal is closed. Elsewhere somebody takes us for a daemon that opens its logs again by it.
+  const hungUp = (signal: NodeJS.Signals): void => {
+    if (process.stdin.isTTY || process.stdout.isTTY) stop(signal);
+    else
+      log.info("SIGHUP: goes on; log files that were moved are noticed without it, `reload` restarts what is watched");
+  };
+  process.on("SIGTERM", stop).on("SIGINT", stop).on("SIGHUP", hungUp);
   const onOpen = (arbiter: Arbiter): void => {
     closed = new Promise((resolve) => arbiter.once("closed", resolve));
     close = () => arbiter.close();
@@ -72,20 +76,20 @@ async function run({ config, env }: ReturnType<typeof load>): Promise<void> {
     if (!asked.signal.aborted) throw error;
   } finally {
     await witness?.close();
-    process.off("SIGTERM", stop).off("SIGINT", stop);
+    process.off("SIGTERM", stop).off("SIGINT", stop).off("SIGHUP", hungUp);
   }
 }
 
 async function main(file: string | undefined): Promise<number> {
   if (file === undefined || file.startsWith("-")) {
-    process.stderr.write(USAGE);
+    standardLines(2).write(USAGE);
     return file === "--help" || file === "-h" ? 0 : 2;
   }
   try {
     await run(load(file));
     return 0;
   } catch (error) {
-    process.stderr.write(`${reasonOf(error)}\n`);
+    standardLines(2).write(`${reasonOf(error)}\n`);
     return error instanceof IniError || (error instanceof CircusError && error.code === "BAD_OPTION") ? 2 : 1;
   }
 }

@@ -12,6 +12,7 @@ import { pino } from "pino";
 import type { CommandModule } from "yargs";
 import { readIni } from "../../circus/index.js";
 import { loadConfig } from "../../lib/config/index.js";
+import { openLogFile } from "../../lib/log/index.js";
 import { errorForLog } from "../../lib/thrown.js";
 import type { Log } from "../../lib/wiring/index.js";
 import { configOptions, configSchema, readConfig } from "../config.js";
@@ -62,14 +63,14 @@ export const up: CommandModule<object, Arguments> = {
     }
     const asked = new AbortController();
     const stop = () => asked.abort();
-    process.on("SIGINT", stop).on("SIGTERM", stop);
-    const show = openShow(process.stdout);
+    process.on("SIGINT", stop).on("SIGTERM", stop).on("SIGHUP", stop); // The last one: the terminal is closed.
+    const show = openShow();
     // Read before anything starts, so that a mistake costs no more than its message.
     const root = checkedRunDirectory(args);
     const run = await createRunDirectory(root, (text) => show.line(text));
     const log = pino(
       { name: "up", level: "debug", serializers: { err: errorForLog } },
-      pino.destination(join(run.logs, "up.log")),
+      openLogFile(join(run.logs, "up.log")),
     );
     try {
       await runPool({ args, run, log, show: logged(show, log), asked: asked.signal });
@@ -79,7 +80,7 @@ export const up: CommandModule<object, Arguments> = {
     } finally {
       await run.clear();
       show.line(`stopped; the logs are in ${run.logs}`);
-      process.off("SIGINT", stop).off("SIGTERM", stop);
+      process.off("SIGINT", stop).off("SIGTERM", stop).off("SIGHUP", stop);
     }
   },
 };

@@ -1,6 +1,7 @@
 // Show: the live screen on a terminal, plain lines anywhere else.
 
 import { createLogUpdate } from "log-update";
+import { standardLines } from "../../lib/log/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import { drawScreen } from "./screen.js";
 import type { Mood, View } from "./view.js";
@@ -27,19 +28,24 @@ export function logged(show: Show, log: Log): Show {
   };
 }
 
-export function openShow(stream: NodeJS.WriteStream): Show {
-  const update = createLogUpdate(stream, { showCursor: false });
+export function openShow(): Show {
+  const { stdout } = process;
+  const lines = standardLines(1);
+  const terminal = Object.create(stdout, {
+    write: { value: (text: string) => lines.write(text) },
+  }) as NodeJS.WriteStream;
+  const update = createLogUpdate(terminal, { showCursor: false });
   let timer: NodeJS.Timeout | undefined;
-  const write = (text: string) => stream.write(`${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
   return {
     line: (text) => {
-      if (!timer) write(text);
+      if (!timer) lines.write(`${new Date().toTimeString().slice(0, 8)}  ${text}\n`);
     },
     start: (view) => {
-      if (!stream.isTTY) return;
+      if (!stdout.isTTY) return;
       const draw = () => {
-        const { columns, rows } = stream;
-        update(drawScreen(view(), { columns, rows, colours: stream.hasColors() }));
+        if (!lines.flush()) return; // The terminal stands still (Ctrl-S), or is gone: it gets the newest picture when it is back.
+        const { columns, rows } = stdout;
+        update(drawScreen(view(), { columns, rows, colours: stdout.hasColors() }));
       };
       timer = setInterval(draw, DRAW_MS);
       draw();

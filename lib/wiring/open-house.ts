@@ -3,6 +3,7 @@
 //   metrics, log -> redis (probed: refused with a reason) -> probe (HTTP, if asked for) -> discovery -> nexus
 
 import { pino } from "pino";
+import { standardLines } from "../log/index.js";
 import { errorForLog } from "../thrown.js";
 import { openCurve } from "./curve-keys.js";
 import type { Instance } from "./discovery/instance.js";
@@ -112,9 +113,9 @@ function unready(hosted: readonly Instance[]): string[] {
   return hosted.filter(({ state }) => state !== "ready").map(({ id, state }) => `${id} is ${state}`);
 }
 
-/** JSON lines on stderr: stdout belongs to what a command prints. Synchronous, so that a crash loses nothing. */
+/** JSON lines on stderr: stdout belongs to what a command prints. What was logged before a crash is there (lib/log). */
 function openLog({ log, cluster }: HouseSettings): Log {
   const base = { pid: process.pid, cluster };
   const name = log.name === undefined ? {} : { name: log.name };
-  return pino({ level: log.level, base, ...name, serializers: { err: errorForLog } }, pino.destination(2));
+  return pino({ level: log.level, base, ...name, serializers: { err: errorForLog } }, standardLines(2));
 }

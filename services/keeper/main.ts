@@ -24,6 +24,7 @@ import type {
   KeeperDoorsVariable,
   KeeperEvent,
 } from "../../lib/contracts/index.js";
+import { standardLines } from "../../lib/log/index.js";
 import { type OpenDoor, openDoor, placeOf, takeDoor } from "./in-clients.js";
 import { readFlags } from "./in-flags.js";
 import { Predecessor, readSuccession } from "./in-predecessor.js";
@@ -43,12 +44,11 @@ const STOP_LOOK_MS = 20;
 const LEAVE_MS = 2_000;
 
 const log = (event: KeeperEvent, fields = {}) =>
-  process.stdout.write(
+  standardLines(1).write(
     `${JSON.stringify({ time: Date.now(), name: "keeper", pid: process.pid, msg: event, ...fields })}\n`,
   );
 
 async function main(): Promise<void> {
-  process.stdout.on("error", () => {}); // Whoever read our log is gone: no reason to lose the clients.
   const { doors, limits, silenceMs, command } = readFlags();
   const succession = readSuccession();
   const open: OpenDoor[] = [];
@@ -168,11 +168,11 @@ function leave(running: ReadonlySet<number>): void {
 }
 
 function fail(why: string): never {
-  process.stderr.write(`keeper: ${why}\n`);
+  standardLines(2).write(`keeper: ${why}\n`);
   process.exit(1);
 }
 
 main().catch((error: Error) => {
-  process.stderr.write(`keeper: ${error.message}\n`);
+  standardLines(2).write(`keeper: ${error.message}\n`);
   process.exit(2);
 });
