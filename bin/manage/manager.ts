@@ -20,6 +20,8 @@ export const managerOptions = {
 export const MANAGER_SOCKET = "circus.sock";
 
 const pids = z.object({ pids: z.array(z.number().int()) });
+const count = z.object({ numprocesses: z.number().int() });
+const state = z.object({ status: z.string() });
 const watchers = z.object({ watchers: z.array(z.string()) });
 const lines = z.object({ lines: z.record(z.string(), z.array(z.string())) });
 const options = z.object({
@@ -40,6 +42,13 @@ export class Manager {
 
   async watchers(): Promise<readonly string[]> {
     return watchers.parse(await callCircus(this.endpoint, "list")).watchers;
+  }
+
+  /** How many processes a watcher is meant to have; 0: it is stopped. */
+  async expected(watcher: string): Promise<number> {
+    const { status } = state.parse(await callCircus(this.endpoint, "status", { name: watcher }));
+    if (status === "stopped") return 0;
+    return count.parse(await callCircus(this.endpoint, "numprocesses", { name: watcher })).numprocesses;
   }
 
   /** Processes of a watcher, those that are stopping included. @throws {CircusCallError} when there is no such watcher. */

@@ -30,6 +30,11 @@ export function operatorOf(house: House, config: Config): Operator {
   };
   return {
     processes: async () => processesOf(manager()),
+    expected: async () => {
+      const own = manager();
+      const names = await own.watchers();
+      return new Map(await Promise.all(names.map(async (name) => [name, await own.expected(name)] as const)));
+    },
     listen: (onEvent) => listen(manager, onEvent, house),
     swap: (service, tell) =>
       withRegistry(house, async (registry) => {

@@ -5,6 +5,7 @@ export { type Clock, systemClock } from "./clock.js";
 export * from "./contract.js";
 export { AllowedKeys, createKeyFile, KeyFileError, readKeyFile } from "./curve-keys.js";
 export type * from "./discovery/discovery.js";
+export { type Departure, departureOf } from "./discovery/heartbeat.js";
 export * from "./discovery/instance.js";
 export * from "./discovery/memory.js";
 export { discoveryMetrics } from "./discovery/metrics.js";

@@ -23,18 +23,22 @@ import { messageOf } from "../../lib/thrown.js";
 import {
   type Client,
   type Contract,
+  departureOf,
   type House,
   type Instance,
   type ReplyOf,
   redisFailure,
   WiringError,
 } from "../../lib/wiring/index.js";
-import type { Asked, Readings, RedisReading } from "./picture.js";
-import type { ManagedProcess, Operator } from "./ports.js";
+import { Missing } from "./missing.js";
+import type { Asked, Managed, Readings, RedisReading } from "./picture.js";
+import type { Operator } from "./ports.js";
 
 const ASK_MS = 1_000;
 const FRESH_MS = 500;
 const BLOCKS_SHOWN = 20;
+/** How many processes there should be changes seldom, and takes a question a watcher. */
+const EXPECTED_FRESH_MS = 5_000;
 
 export interface Look {
   readonly readings: Readings;
@@ -49,7 +53,8 @@ export interface Look {
 export interface ServicesOptions {
   readonly house: House;
   readonly operator: Operator | undefined;
-  onInstance(instance: Instance, what: "joined" | "left"): void;
+  /** vanished: it left discovery without saying so. */
+  onInstance(instance: Instance, what: "joined" | "left" | "vanished"): void;
   onLook(tookMs: number): void;
 }
 
@@ -57,6 +62,8 @@ export class Services {
   readonly clients;
   readonly #options: ServicesOptions;
   readonly #known = new Map<string, Instance>();
+  readonly #missing = new Missing(Date.now);
+  #expected: { readonly counts: ReadonlyMap<string, number>; readonly atMs: number } | undefined;
   readonly #unwatch: (() => void)[] = [];
   #last: { readonly look: Look; readonly atMs: number } | undefined;
   #looking: Promise<Look> | undefined;
@@ -128,7 +135,8 @@ export class Services {
       this.#processes(),
       this.#figures(),
     ]);
-    const readings = { jobmanagers, stratums, edges, reporters, haproxies, redis, ...managed };
+    const missing = this.#missing.list();
+    const readings = { jobmanagers, stratums, edges, reporters, haproxies, redis, missing, ...managed };
     const look = {
       readings: { ...readings, now: Date.now(), host: hostname() },
       ...figures,
@@ -139,14 +147,23 @@ export class Services {
     return look;
   }
 
-  async #processes(): Promise<{ processes: readonly ManagedProcess[] | undefined; manager?: string }> {
+  async #processes(): Promise<Managed> {
     const { operator } = this.#options;
-    if (!operator) return { processes: undefined, manager: "this dashboard was opened without a process manager" };
+    const none = { processes: undefined, expected: new Map<string, number>() };
+    if (!operator) return { ...none, manager: "this dashboard was opened without a process manager" };
     try {
-      return { processes: await operator.processes() };
+      const [processes, expected] = await Promise.all([operator.processes(), this.#expectedBy(operator)]);
+      return { processes, expected };
     } catch (error) {
-      return { processes: undefined, manager: messageOf(error) };
+      return { ...none, manager: messageOf(error) };
     }
+  }
+
+  async #expectedBy(operator: Operator): Promise<ReadonlyMap<string, number>> {
+    const now = performance.now();
+    if (!this.#expected || now - this.#expected.atMs > EXPECTED_FRESH_MS)
+      this.#expected = { counts: await operator.expected(), atMs: now };
+    return this.#expected.counts;
   }
 
   async #figures(): Promise<Pick<Look, "pool" | "blocks" | "stale">> {
@@ -171,19 +188,35 @@ export class Services {
     const stop = client.watch((instances) => {
       const now = new Set(instances.map(({ id }) => id as string));
       for (const it of instances) {
-        if (!mine.has(it.id) && !first) this.#options.onInstance(it, "joined");
+        if (!mine.has(it.id) && !first) {
+          this.#missing.joined(it);
+          this.#options.onInstance(it, "joined");
+        }
         this.#known.set(it.id, it);
       }
       for (const id of mine) {
         const gone = this.#known.get(id);
         if (now.has(id) || !gone) continue;
         this.#known.delete(id);
-        this.#options.onInstance(gone, "left");
+        void this.#gone(gone);
       }
       mine = now;
       first = false;
     });
     this.#unwatch.push(stop);
+  }
+
+  /** Never rejects. An instance that says that it leaves is not missed. */
+  async #gone(instance: Instance): Promise<void> {
+    const { redis, cluster } = this.#options.house;
+    const why = await departureOf(redis.discovery, cluster, instance.id).catch(() => undefined);
+    const left = why === "left" || (why === undefined && instance.state === "draining");
+    // Meanwhile another one may have joined: it takes the place of one that is missing already.
+    const isReplaced = [...this.#known.values()].some(
+      (it) => it.service === instance.service && it.host === instance.host && it.startedAt > instance.startedAt,
+    );
+    if (!left && !(why === "died" && isReplaced)) this.#missing.add(instance);
+    this.#options.onInstance(instance, left ? "left" : "vanished");
   }
 }
 

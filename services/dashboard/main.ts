@@ -60,8 +60,11 @@ export async function open(
   const services = new Services({
     ...{ house, operator, onLook: (ms) => metrics.timing("dashboard.look", ms) },
     onInstance: (it, what) => {
+      if (what === "vanished")
+        happenings.add("instance", "bad", `${it.id} on ${it.host} vanished: its heartbeats stopped`);
       // The process manager tells more of this host's own.
-      if (it.host !== hostname() || !operator) happenings.add("instance", "plain", `${it.id} on ${it.host} ${what}`);
+      else if (it.host !== hostname() || !operator)
+        happenings.add("instance", "plain", `${it.id} on ${it.host} ${what}`);
     },
   });
   const broadcast = new Broadcast({ services, live, log });

@@ -5,6 +5,7 @@
 //
 //   V1. A node is `bad` only when it does not do its work; on its way in or out, or standing in for something, it is `warn`.
 //   V2. What nobody could be asked about is not drawn: no guesses.
+//   V3. What should be there and is not is drawn in red, until it is back, replaced, or not expected any more.
 
 import type {
   DaemonStatus,
@@ -15,7 +16,8 @@ import type {
   StratumContract,
 } from "../../lib/contracts/index.js";
 import { bySeniority, type Contract, type Instance, type MethodName, type ReplyOf } from "../../lib/wiring/index.js";
-import { type Health, type HouseView, type Link, type Node, SWAPPABLE } from "./model.js";
+import type { MissingInstance } from "./missing.js";
+import { type Health, type HouseView, type Link, type Node, nodeKind, SWAPPABLE } from "./model.js";
 import type { ManagedProcess } from "./ports.js";
 
 /** An instance and its answer to `status`, or why there is none. */
@@ -33,7 +35,16 @@ export interface RedisReading {
   readonly error?: string;
 }
 
-export interface Readings {
+/** What the process manager of this host says. */
+export interface Managed {
+  /** Undefined: no process manager answers; `manager` says why. */
+  readonly processes: readonly ManagedProcess[] | undefined;
+  readonly manager?: string;
+  /** By watcher: how many processes there should be. */
+  readonly expected: ReadonlyMap<string, number>;
+}
+
+export interface Readings extends Managed {
   readonly now: number;
   readonly jobmanagers: readonly Asked<JobmanagerContract>[];
   readonly stratums: readonly Asked<StratumContract>[];
@@ -41,9 +52,7 @@ export interface Readings {
   readonly reporters: readonly Asked<ReporterContract>[];
   readonly haproxies: readonly Asked<HaproxyContract>[];
   readonly redis: readonly RedisReading[];
-  /** Undefined: no process manager answers; `manager` says why. */
-  readonly processes: readonly ManagedProcess[] | undefined;
-  readonly manager?: string;
+  readonly missing: readonly MissingInstance[];
   /** This host's name: only its processes can be managed. */
   readonly host: string;
 }
@@ -61,7 +70,9 @@ export function draw(readings: Readings): HouseView {
     ...instanceNodes(readings.jobmanagers, ({ status }) => jobFacts(status)),
     ...daemonNodes(readings.jobmanagers),
     ...readings.redis.map(redisNode),
+    ...readings.missing.map(missingNode),
   ];
+  nodes.push(...absentNodes(readings, nodes));
   const watchers = new Set(processes?.map(({ watcher }) => watcher));
   return {
     nodes: nodes.map((it) => withProcess(it, readings)),
@@ -70,6 +81,69 @@ export function draw(readings: Readings): HouseView {
     ...(manager === undefined ? {} : { manager }),
     connections,
   };
+}
+
+/** V3: it vanished from discovery. */
+function missingNode({ instance, sinceMs }: MissingInstance): Node {
+  const { id, service, pid, host, version } = instance;
+  const kind = nodeKind.safeParse(service).data ?? "other";
+  const since = new Date(sinceMs).toISOString().slice(11, 19);
+  return {
+    ...{ id, name: id, kind, health: "bad", state: "missing", pid, host, version },
+    note: `its heartbeats stopped (noticed at ${since} UTC): killed, hanging, or cut off from Redis`,
+  };
+}
+
+/** The watchers whose processes, or whose children, are drawn; by the kind of node. */
+const DRAWN: Readonly<Record<string, Node["kind"]>> = {
+  jobmanager: "jobmanager",
+  stratum: "stratum",
+  reporter: "reporter",
+  keeper: "keeper",
+  haproxy: "haproxy",
+};
+/** A process is given so long to stand in discovery. */
+const STARTS_MS = 15_000;
+
+/** V3: what the process manager is meant to run, and nobody else has named. */
+function absentNodes(readings: Readings, drawn: readonly Node[]): Node[] {
+  const { processes = [], expected, now, host, edges } = readings;
+  const absent: Node[] = [];
+  for (const [watcher, kind] of Object.entries(DRAWN)) {
+    const running = processes.filter((it) => it.watcher === watcher);
+    const own = drawn.filter((it) => it.kind === kind && (it.host === undefined || it.host === host));
+    for (const { pid, startedAt } of running) {
+      if (own.some((it) => it.pid === pid) || (kind === "haproxy" && own.some(({ state }) => state !== "missing")))
+        continue;
+      const starting = now - startedAt < STARTS_MS;
+      const why =
+        kind === "haproxy"
+          ? "it runs; its controller, which knows more, does not"
+          : `process ${pid} runs, and discovery does not list it: it hangs, or Redis is out of its reach`;
+      absent.push({
+        ...{ id: `${kind}:${pid}`, name: kind, kind, pid, host, startedAt },
+        ...(starting
+          ? { health: "warn", state: "starting" }
+          : {
+              health: kind === "haproxy" ? "warn" : "bad",
+              state: kind === "haproxy" ? "running" : "silent",
+              note: why,
+            }),
+      });
+    }
+    const known = Math.max(running.length, own.filter(({ state }) => state === "missing").length);
+    for (let i = known; i < (expected.get(watcher) ?? 0); i++) {
+      const note = `${running.length} of ${expected.get(watcher)} processes run: see \`headframe logs --service ${watcher}\``;
+      absent.push({ id: `absent:${watcher}:${i}`, name: kind, kind, health: "bad", state: "missing", host, note });
+    }
+  }
+  const isServed = edges.some(({ instance }) => instance.host === host && instance.state === "ready");
+  const isDrawn = drawn.some((it) => it.kind === "edge" && it.health === "bad");
+  if ((expected.get("keeper") ?? 0) > 0 && !isServed && !isDrawn) {
+    const note = "no edge of this host is ready: clients are held, and nobody answers them";
+    absent.push({ id: "absent:edge", name: "edge", kind: "edge", health: "bad", state: "missing", host, note });
+  }
+  return absent;
 }
 
 type Facts = Partial<Pick<Node, "health" | "state" | "note" | "load">>;

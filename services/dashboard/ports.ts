@@ -32,6 +32,8 @@ export interface ProcessEvent {
 export interface Operator {
   /** @throws {Error} when no manager answers; the message says where it was looked for. */
   processes(): Promise<readonly ManagedProcess[]>;
+  /** How many processes each watcher is meant to have. @throws as above. */
+  expected(): Promise<ReadonlyMap<string, number>>;
   /** Until the returned function is called. */
   listen(onEvent: (event: ProcessEvent) => void): () => void;
   /** @throws {Error} which says why the old instances stay. */

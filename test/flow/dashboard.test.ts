@@ -21,6 +21,7 @@ let pool: TestPool;
 let browser: Browser;
 let url: string;
 let token: string;
+let registry: Registry;
 
 beforeAll(async () => {
   const redis = await startRedis({ keep: "file" });
@@ -30,6 +31,8 @@ beforeAll(async () => {
   ]);
   [pool, browser] = [started, chromium];
   url = (await pool.dashboard()) ?? "";
+  registry = Registry.open({ redis: pool.house.redis.discovery, cluster: pool.house.cluster });
+  atEnd(() => registry.close(), "file");
   token = (await readFile(join(pool.run, "dashboard.token"), "utf8")).trim();
 }, 120_000);
 
@@ -118,16 +121,61 @@ test(
   "an instance is drained through its node, and its successor takes its place in the picture",
   async () => {
     const { page } = await open();
-    const registry = Registry.open({ redis: pool.house.redis.discovery, cluster: pool.house.cluster });
-    atEnd(() => registry.close());
     const [old] = await registry.list("reporter");
     await page.evaluate(`sessionStorage.setItem("headframe.token", ${JSON.stringify(token)})`);
     await page.locator(`[data-node="${old?.id}"]`).click();
     await page.getByRole("dialog").getByRole("button", { name: "Drain" }).click();
-    await page.locator('[data-state="done"]').waitFor({ timeout: 40_000 });
+    await page
+      .locator('[data-state="done"]')
+      .waitFor({ timeout: 40_000 })
+      .catch(async (error: unknown) => {
+        const shown = await page.getByRole("dialog").textContent();
+        throw new Error(`the page says: ${shown}`, { cause: error });
+      });
     await until("the old one has left the picture", 5_000, async () => {
       return (
         (await page.locator(`[data-node="${old?.id}"]`).count()) === 0 && (await nodes(page, "reporter").count()) === 2
+      );
+    });
+  },
+  TEST_MS,
+);
+
+test(
+  "both jobmanagers stand still: each is drawn in red, also when discovery has dropped them, until it goes on",
+  async () => {
+    const { page } = await open();
+    const pids = pool.pids("jobmanager");
+    for (const pid of pids) process.kill(pid, "SIGSTOP");
+    try {
+      const missing = page.locator('[data-kind="jobmanager"].bad');
+      await until("both are red", 10_000, async () => (await missing.count()) === 2);
+      await until("discovery has dropped them, and they are still red", 15_000, async () => {
+        const instances = await registry.list("jobmanager");
+        return instances.length === 0 && (await missing.count()) === 2;
+      });
+      expect(await page.locator("#house-summary").textContent()).toMatch(/in trouble/);
+    } finally {
+      for (const pid of pids) process.kill(pid, "SIGCONT");
+    }
+    await until("all is well", 20_000, async () => (await page.locator(".node.bad").count()) === 0);
+  },
+  TEST_MS,
+);
+
+test(
+  "an edge killed -9 is an event, and its successor takes its place in the picture",
+  async () => {
+    const { page } = await open();
+    const edges = await registry.list("edge");
+    const serving = edges.find(({ state }) => state === "ready");
+    process.kill(serving?.pid ?? 0, "SIGKILL");
+    await page.getByText(`${serving?.id} on ${serving?.host} vanished`).first().waitFor({ timeout: 10_000 });
+    await until("a successor serves, and nothing is in trouble", 20_000, async () => {
+      const now = await registry.list("edge");
+      return (
+        now.some(({ state, id }) => state === "ready" && id !== serving?.id) &&
+        (await page.locator(".node.bad").count()) === 0
       );
     });
   },

@@ -198,13 +198,22 @@ export class Heartbeat implements Registration {
   }
 }
 
+/** left: it said so itself. died: its process manager saw its end. */
+export type Departure = "left" | "died";
+
+/** Why an instance is not listed any more; undefined: nobody said anything, it expired. Known for GRAVE_MS. */
+export async function departureOf(redis: Redis, cluster: string, id: string): Promise<Departure | undefined> {
+  const why = await redis.get(discoveryKeys.grave(cluster, id));
+  return why === "left" || why === "died" ? why : undefined;
+}
+
 /** Removes one instance and tells everyone. @returns whether it was registered. */
 export async function leaveNow(
   redis: Redis,
   cluster: string,
   service: string,
   id: Instance["id"],
-  why: "left" | "died",
+  why: Departure,
 ): Promise<boolean> {
   const keys = [
     discoveryKeys.instance(cluster, service, id),
@@ -214,5 +223,5 @@ export async function leaveNow(
     discoveryKeys.news(cluster, service),
   ];
   const announcement = announce({ kind: "gone", service, id, why });
-  return (await leave.run(redis, keys, [id, discoveryKeys.channel(cluster), announcement, GRAVE_MS])) === 1;
+  return (await leave.run(redis, keys, [id, discoveryKeys.channel(cluster), announcement, GRAVE_MS, why])) === 1;
 }

@@ -24,6 +24,7 @@ const swapped: string[] = [];
 /** STAND-IN for a process manager: says that it did it. */
 const operator: Operator = {
   processes: async () => [{ watcher: "reporter", pid: process.pid, startedAt: Date.now(), memoryBytes: 1, cpu: 0 }],
+  expected: async () => new Map([["reporter", 1]]),
   listen: () => () => {},
   swap: async (service, tell) => {
     tell("a new one is ready");

@@ -4,6 +4,7 @@ import { describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Instance } from "../../../lib/wiring/index.js";
 import { Happenings } from "../../../services/dashboard/happenings.js";
+import { Missing } from "../../../services/dashboard/missing.js";
 import { HAPPENINGS_KEPT } from "../../../services/dashboard/model.js";
 import { draw, type Readings } from "../../../services/dashboard/picture.js";
 import { columns, RINGS, type Sample, slotOf } from "../../../services/dashboard/series.js";
@@ -43,7 +44,7 @@ const instance = (service: string, id: string, more: Partial<Instance> = {}): In
 
 const nothing: Readings = {
   ...{ now: NOW, host: "here", jobmanagers: [], stratums: [], edges: [], reporters: [], haproxies: [], redis: [] },
-  processes: undefined,
+  ...{ processes: undefined, missing: [], expected: new Map() },
 };
 
 describe("the picture", () => {
@@ -84,6 +85,72 @@ describe("the picture", () => {
     expect(nodes.find(({ name }) => name === "far")?.health).toBe("bad");
     expect(links).toContainEqual({ from: "jobmanager-a", to: "daemon:near", health: "good" });
     expect(links).toContainEqual({ from: "jobmanager-b", to: "daemon:near", health: "bad" });
+  });
+});
+
+describe("what should be there", () => {
+  const process = (watcher: string, pid: number, startedAt = NOW - 60_000) => ({ watcher, pid, startedAt });
+  const bad = (readings: Partial<Readings>) =>
+    draw({ ...nothing, ...readings })
+      .nodes.filter(({ health }) => health === "bad")
+      .map(({ kind, state }) => `${kind} ${state}`);
+
+  test.each(["jobmanager", "stratum", "reporter", "haproxy", "keeper"])(
+    "a %s that its manager is meant to run and does not is drawn in red",
+    (watcher) => {
+      expect(
+        bad({
+          processes: [],
+          expected: new Map([[watcher, 2]]),
+          edges: [
+            {
+              instance: instance("edge", "edge-a"),
+              status: { connections: 0, unacknowledgedLines: 0, epoch: 1, backends: [] } as never,
+            },
+          ],
+        }),
+      ).toEqual([`${watcher} missing`, `${watcher} missing`]);
+    },
+  );
+
+  test("a process that runs and that discovery does not list is drawn: while it may start as starting, then in red", () => {
+    const expected = new Map([["stratum", 1]]);
+    expect(bad({ processes: [process("stratum", 7)], expected })).toEqual(["stratum silent"]);
+    const { nodes } = draw({ ...nothing, processes: [process("stratum", 7, NOW - 1_000)], expected });
+    expect(nodes.find(({ kind }) => kind === "stratum")).toMatchObject({ health: "warn", state: "starting" });
+    const listed = { instance: instance("stratum", "stratum-a", { pid: 7 }), status: { connections: 0, counters: {} } };
+    expect(bad({ processes: [process("stratum", 7)], expected, stratums: [listed] })).toEqual([]);
+  });
+
+  test("a keeper without an edge that is ready is said in red, whatever stands by", () => {
+    const standby = { instance: instance("edge", "edge-b", { state: "starting" }) };
+    const readings = { processes: [process("keeper", 3)], expected: new Map([["keeper", 1]]), edges: [standby] };
+    expect(bad(readings)).toEqual(["edge missing"]);
+  });
+
+  test("an HAProxy whose controller is away is drawn all the same", () => {
+    const { nodes } = draw({ ...nothing, processes: [process("haproxy", 5)], expected: new Map([["haproxy", 1]]) });
+    expect(nodes.find(({ kind }) => kind === "haproxy")).toMatchObject({ health: "warn", state: "running", pid: 5 });
+  });
+
+  test("an instance that vanished stays in red until it is back or replaced, for a day at most, and 64 at most", () => {
+    let now = NOW;
+    const missing = new Missing(() => now);
+    const gone = instance("reporter", "reporter-a");
+    missing.add(gone);
+    expect(bad({ missing: missing.list() })).toEqual(["reporter missing"]);
+    missing.joined(instance("stratum", "stratum-a"));
+    missing.joined(instance("reporter", "reporter-b", { host: "elsewhere" }));
+    expect(missing.list()).toHaveLength(1);
+    missing.joined(instance("reporter", "reporter-c"));
+    expect(missing.list()).toEqual([]);
+    missing.add(gone);
+    missing.joined(gone);
+    expect(missing.list()).toEqual([]);
+    for (let i = 0; i < 70; i++) missing.add(instance("edge", `edge-${i}`));
+    expect(missing.list()).toHaveLength(64);
+    now += 24 * 3_600_000 + 1;
+    expect(missing.list()).toEqual([]);
   });
 });
 
