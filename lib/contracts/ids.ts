@@ -2,8 +2,16 @@
 
 import { z } from "zod";
 
-/** HAProxy's unique id of a client connection (a uuid), or the edge's own where HAProxy is not in front. Key of its state. */
-export const connectionId = z.string().min(1).max(64).brand<"ConnectionId">();
+/**
+ * HAProxy's unique id of a client connection (a uuid), or the edge's own where HAProxy is not in front. Key of its
+ * state; printable ASCII, so that its characters are its bytes in a record.
+ */
+export const connectionId = z
+  .string()
+  .min(1)
+  .max(64)
+  .regex(/^[\x21-\x7e]+$/)
+  .brand<"ConnectionId">();
 export type ConnectionId = z.output<typeof connectionId>;
 
 /** Given to the miner in `mining.notify`; at most 16 hex digits, unique over all jobmanagers. */

@@ -1,7 +1,8 @@
 // Local: a service hosted in this process as its callers here see it. A direct call, with the semantics of a remote one:
 // deadlines, cancellation, draining, failures and their `sent`, numbered pushes that never arrive within the push() itself.
 //
-// Nothing is validated and nothing is copied: the compiler has checked the types, and messages are values.
+// Where the contract's schema is one whose values arrive as they were sent (Codec.exact), nothing is validated and nothing is copied: the
+// compiler has checked the types, and messages are values. Otherwise a value is carried as if to another process.
 
 import type { Clock } from "../clock.js";
 import type { PushSpec } from "../contract.js";
@@ -9,6 +10,7 @@ import type { Instance } from "../discovery/instance.js";
 import { Breaker } from "../guard/breaker.js";
 import type { Outgoing, Subscriber } from "./audience.js";
 import { Call } from "./call.js";
+import { carried } from "./carried.js";
 import { Context } from "./context.js";
 import type { Dispatch } from "./dispatch.js";
 import { CallFailure, handlerFailure } from "./failure.js";
@@ -34,7 +36,8 @@ export class LocalTarget implements Target {
   }
 
   /** A call without options. One that is answered at once costs its handler, a context and a promise. */
-  direct(dispatch: Dispatch, service: string, method: NamedMethod, request: unknown): Promise<unknown> {
+  direct(dispatch: Dispatch, service: string, method: NamedMethod, request: unknown): Promise<unknown> | undefined {
+    if (!method.request.exact || !method.reply.exact) return undefined;
     const context = new Context(this.peer, this.clock.nowMs() + method.spec.timeoutMs);
     let result: unknown;
     try {
@@ -58,16 +61,33 @@ export class LocalTarget implements Target {
 
   begin(call: Call): void {
     const context = new Context(this.peer, call.deadlineMs);
+    const request = carried(call.method.request, call.request);
+    if (!request.ok) {
+      call.fail(new CallFailure("INVALID_REQUEST", `${call}: the request does not fit the contract: ${request.why}`));
+      return;
+    }
     call.sent = true;
     let result: unknown;
     try {
-      result = this.hosted.invoke(call.method.name, call.request, context);
+      result = this.hosted.invoke(call.method.name, request.value, context);
     } catch (thrown) {
       call.fail(handlerFailure(thrown));
       return;
     }
     if (isPromise(result)) this.#follow(call, context, result);
-    else call.succeed(result);
+    else this.#succeed(call, result);
+  }
+
+  #succeed(call: Call, result: unknown): void {
+    const reply = carried(call.method.reply, result);
+    if (reply.ok) call.succeed(reply.value);
+    else
+      call.fail(
+        new CallFailure(
+          reply.encoded ? "INVALID_REPLY" : "REMOTE",
+          `${call}: the reply of ${this.instance.id} does not fit the contract: ${reply.why}`,
+        ),
+      );
   }
 
   #follow(call: Call, context: Context, result: Promise<unknown>): void {
@@ -76,7 +96,7 @@ export class LocalTarget implements Target {
     result.then(
       (reply) => {
         this.hosted.finished();
-        if (this.#calls.delete(call)) call.succeed(reply);
+        if (this.#calls.delete(call)) this.#succeed(call, reply);
       },
       (thrown: unknown) => {
         this.hosted.finished();
@@ -114,6 +134,9 @@ export class LocalTarget implements Target {
   }
 }
 
+/** In the place of a message that its own contract refuses. */
+const NOT_READABLE = Symbol("not readable");
+
 /** A stream within the process. Delivered on the event loop's next turn, so it empties itself and needs no bound. */
 class LocalStream implements Subscriber {
   #sink: PushSink | undefined;
@@ -131,14 +154,19 @@ class LocalStream implements Subscriber {
   }
 
   push(outgoing: Outgoing): boolean {
+    const read = carried(outgoing.codec, outgoing.message);
+    if (!read.ok && !read.encoded) throw new TypeError(read.why);
     this.#sequence += 1;
-    this.#queue.push({ message: outgoing.message, sequence: this.#sequence });
+    this.#queue.push({ message: read.ok ? read.value : NOT_READABLE, sequence: this.#sequence });
     this.#schedule();
     return true;
   }
 
   snapshot(take: () => readonly Outgoing[]): void {
-    for (const { message } of take()) this.#queue.push({ message, sequence: 0 });
+    for (const { codec, message } of take()) {
+      const read = carried(codec, message);
+      if (read.ok) this.#queue.push({ message: read.value, sequence: 0 });
+    }
     this.#schedule();
   }
 
@@ -161,6 +189,9 @@ class LocalStream implements Subscriber {
     }
     const queue = this.#queue;
     this.#queue = [];
-    for (const { message, sequence } of queue) this.#sink?.message(message, sequence);
+    for (const { message, sequence } of queue) {
+      if (message === NOT_READABLE) this.#sink?.gap(sequence, sequence + 1);
+      else this.#sink?.message(message, sequence);
+    }
   }
 }

@@ -8,7 +8,8 @@
 //   N2. Requests from one caller to one instance are begun in the order in which they were made.
 //   N3. Pushes of one instance arrive in order, once; a hole is announced (`onGap`) and mended by a snapshot.
 //
-// Messages are values: neither side changes one after handing it over (a local call does not copy).
+// Messages are values: neither side changes one after handing it over (a local call copies only what its schema may change on the way). In a
+// text, half of a surrogate pair becomes U+FFFD in another process; a record's key `__proto__` becomes `__proto_`.
 
 import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
 import type { Instance, InstanceId } from "../discovery/instance.js";

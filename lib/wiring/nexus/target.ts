@@ -16,7 +16,7 @@ export interface Target {
   outstanding: number;
   readonly breaker: Breaker;
   /** In this process: a call without options, answered without a Call when its handler answers at once. */
-  direct?(dispatch: Dispatch, service: string, method: NamedMethod, request: unknown): Promise<unknown>;
+  direct?(dispatch: Dispatch, service: string, method: NamedMethod, request: unknown): Promise<unknown> | undefined;
   /** Begins an attempt. It ends, now or later, in exactly one of call.succeed, call.fail, or our abandon(). */
   begin(call: Call): void;
   /** Nobody waits for the call any more: drop it if it is queued, tell the far side if it went out. */

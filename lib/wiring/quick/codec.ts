@@ -8,7 +8,7 @@
 
 import type { z } from "zod";
 import { decodePayload } from "../rpc/payload.js";
-import { type Plan, planOf } from "./plan.js";
+import { knownWholly, type Plan, planOf } from "./plan.js";
 import { type QuickRead, readerOf, UNSURE } from "./reader.js";
 import { type QuickWrite, UNSHAPED, writerOf } from "./writer.js";
 
@@ -30,6 +30,7 @@ export class Codec {
   #plan: Plan | undefined;
   #read: QuickRead | undefined;
   #write: QuickWrite | undefined;
+  #exact: boolean | undefined;
 
   constructor(readonly schema: z.ZodType) {}
 
@@ -43,6 +44,15 @@ export class Codec {
   get write(): QuickWrite {
     this.#write ??= careful(writerOf(this.#planned()) ?? unshaped);
     return this.#write;
+  }
+
+  /**
+   * True: a value of the schema's type arrives as it was sent. False: parts of the schema (any, map, transform, date ...) are known to
+   * nobody but itself, and what arrives may be another value, or none.
+   */
+  get exact(): boolean {
+    this.#exact ??= knownWholly(this.#planned(), false);
+    return this.#exact;
   }
 
   #planned(): Plan {

@@ -18,6 +18,8 @@ export interface Field {
   readonly name: string;
   readonly plan: Plan;
   readonly optional: boolean;
+  /** The schema fills it in when it is absent. */
+  readonly preset: boolean;
 }
 
 export interface Option {
@@ -76,7 +78,9 @@ function known(schema: z.ZodType): Plan | undefined {
     case "enum":
       return wordsPlan(def, Object.values((def.entries ?? {}) as object));
     case "custom":
-      return plain(def) ? { kind: "bytes", test: def.fn as (value: unknown) => unknown } : undefined;
+      return plain(def) && !ofOtherClass(schema)
+        ? { kind: "bytes", test: def.fn as (value: unknown) => unknown }
+        : undefined;
     case "array":
       return arrayPlan(def);
     case "object":
@@ -90,6 +94,12 @@ function known(schema: z.ZodType): Plan | undefined {
     default:
       return undefined;
   }
+}
+
+/** z.instanceof() of something else than bytes. */
+function ofOtherClass(schema: z.ZodType): boolean {
+  const { Class } = schema._zod.bag as { readonly Class?: { readonly name?: unknown } };
+  return Class !== undefined && Class.name !== "Uint8Array" && Class.name !== "Buffer";
 }
 
 /** No checks and nothing changed on the way. */
@@ -159,7 +169,12 @@ function fieldsOf(shape: Readonly<Record<string, z.ZodType>>): Field[] | undefin
   return entries.map(([name, schema]) => {
     const def = defOf(schema);
     const optional = def.type === "optional" && plain(def);
-    return { name, optional, plan: planOf(optional ? (def.innerType as z.ZodType) : schema) };
+    return {
+      name,
+      optional,
+      preset: def.type === "default",
+      plan: planOf(optional ? (def.innerType as z.ZodType) : schema),
+    };
   });
 }
 
@@ -175,6 +190,31 @@ function choicePlan(def: Def): Plan | undefined {
     for (const word of first.plan.words) options.push({ word, fields });
   }
   return { kind: "choice", by, options };
+}
+
+/**
+ * Whether all of it is known: half a value is of no use to a writer.
+ *
+ * @param presets Count fields that the schema fills in as known.
+ */
+export function knownWholly(plan: Plan, presets: boolean): boolean {
+  const known = (inner: Plan) => knownWholly(inner, presets);
+  const allKnown = (fields: readonly Field[]) =>
+    fields.every((field) => (presets || !field.preset) && known(field.plan));
+  switch (plan.kind) {
+    case "other":
+      return false;
+    case "array":
+      return known(plan.element);
+    case "nullable":
+      return known(plan.inner);
+    case "object":
+      return allKnown(plan.fields);
+    case "choice":
+      return plan.options.every(({ fields }) => allKnown(fields));
+    default:
+      return true;
+  }
 }
 
 const short = (text: string): boolean => text.length > 0 && Buffer.byteLength(text) <= NAME_MAX;

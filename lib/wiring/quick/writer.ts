@@ -6,7 +6,7 @@
 //   W3. It never writes beyond its room.
 
 import { Code, packedWord } from "./code.js";
-import type { Field, Plan } from "./plan.js";
+import { type Field, knownWholly, type Plan } from "./plan.js";
 
 /** The value is not what the contract says, or holds what only the library can encode. */
 export const UNSHAPED = -1;
@@ -25,31 +25,13 @@ const LOOP_MAX = 24;
 
 /** @returns undefined: the library must do it. */
 export function writerOf(plan: Plan): QuickWrite | undefined {
-  if (!writable(plan)) return undefined;
+  if (!knownWholly(plan, true)) return undefined;
   const code = new Code();
   const writing = new Writing(code);
   code.line("let n = 0;", `if (p + ${HEAD_BYTES} > end) ${NO_ROOM}`);
   writing.value(plan, "v");
   code.line("return p;");
   return code.build<QuickWrite>(["v", "b", "p", "end"]);
-}
-
-/** Whether all of it is known: half a value is of no use. */
-function writable(plan: Plan): boolean {
-  switch (plan.kind) {
-    case "other":
-      return false;
-    case "array":
-      return writable(plan.element);
-    case "nullable":
-      return writable(plan.inner);
-    case "object":
-      return plan.fields.every((field) => writable(field.plan));
-    case "choice":
-      return plan.options.every(({ fields }) => fields.every((field) => writable(field.plan)));
-    default:
-      return true;
-  }
 }
 
 class Writing {

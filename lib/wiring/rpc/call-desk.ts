@@ -9,6 +9,7 @@
 //   A2. A call that was put into a frame may have run; one that waits has not.
 //   A3. A reply is validated once, here, against the caller's contract.
 
+import { messageOf } from "../../thrown.js";
 import type { Clock } from "../clock.js";
 import type { Limits } from "../limits.js";
 import type { Call } from "../nexus/call.js";
@@ -68,7 +69,8 @@ export class CallDesk {
     try {
       payload = encodePayload(call.request);
     } catch (error) {
-      call.fail(new CallFailure("INVALID_REQUEST", `${call}: the request cannot be encoded`, { cause: error }));
+      const why = `${call}: the request does not fit the contract: ${messageOf(error)}`;
+      call.fail(new CallFailure("INVALID_REQUEST", why, { cause: error }));
       return;
     }
     if (payload.length > limits.messageBytesMax) {

@@ -38,7 +38,7 @@ export class RemoteSubscriber implements Subscriber {
     this.#next += 1;
     if (this.#holed) return false;
     if (this.#pushQuickly(outgoing, sequence)) return true;
-    const { bytes } = outgoing;
+    const bytes = this.#encoded(outgoing, sequence);
     const taken =
       bytes.length <= this.bytesMax &&
       this.outbox.offer(this.lane, KIND.push, this.id, lowHalf(sequence), highHalf(sequence), bytes);
@@ -46,6 +46,16 @@ export class RemoteSubscriber implements Subscriber {
     this.#holed = true; // P1
     this.mend(); // At once when it was only this message that was too large.
     return false;
+  }
+
+  /** @throws {TypeError} to who pushes: it cannot be sent, and its number is not used. */
+  #encoded(outgoing: Outgoing, sequence: number): Uint8Array {
+    try {
+      return outgoing.bytes;
+    } catch (error) {
+      this.#next = sequence;
+      throw error;
+    }
   }
 
   /** Encoded for all in one run, or for this one in its frame. False: not this way, and nothing has happened. */

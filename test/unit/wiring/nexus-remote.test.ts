@@ -6,9 +6,11 @@ import { doorsConform } from "./conformance-doors.js";
 import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
 import { pushesConform } from "./conformance-pushes.js";
+import { valuesConform } from "./conformance-values.js";
 
 describe("W5 over ZeroMQ: calls", () => callsConform("remote"));
 describe("W5 over ZeroMQ: instances", () => instancesConform("remote"));
 describe("W5 over ZeroMQ: pushes", () => pushesConform("remote"));
 describe("W5 over ZeroMQ: hostile code", () => hostileCodeIsBorne("remote"));
 describe("W5 over ZeroMQ: what is given", () => doorsConform("remote"));
+describe("W5 over ZeroMQ: values", () => valuesConform("remote"));
