@@ -87,7 +87,7 @@ export class Call extends Timed {
   /** The running attempt failed. */
   fail(failure: CallFailure): void {
     if (this.#settled) return; // K1
-    this.#lastFailure = failure;
+    if (failure.code !== "EXPIRED") this.#lastFailure = failure; // That the last try came too late says less than why it was needed.
     if (failure.sent) this.#mayHaveRun ??= failure;
     this.keeper.attemptFailed(this, failure);
   }
@@ -96,7 +96,8 @@ export class Call extends Timed {
   reject(failure: CallFailure): void {
     if (this.#settled) return;
     this.#settled = true;
-    this.failedWith = failure.sent ? failure : (this.#mayHaveRun ?? failure);
+    const why = failure.code === "EXPIRED" ? (this.#lastFailure ?? failure) : failure;
+    this.failedWith = why.sent ? why : (this.#mayHaveRun ?? why);
     this.keeper.finished(this);
     this.#reject(this.failedWith);
   }
