@@ -7,8 +7,9 @@
 //   B3. The queue needs no bound of its own: it holds at most the lines that the connections hold, an open and a close each.
 //   B4. A backend of which nothing is heard is silent: alive for its socket, and of no use to clients.
 //   B5. One that has just come, or come back, has the newest work a little later: nobody who is served is moved to it before.
+//   B6. Events of suspects (trial.ts) share no batch with anybody else's: an exception there is theirs.
 
-import type { ClientEvent, CloseReason, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
+import type { ClientEvent, CloseReason, EpochMs, Handle } from "../../lib/contracts/index.js";
 import type { InstanceId, InstanceState } from "../../lib/wiring/index.js";
 import type { Connection, HeldLine } from "./connection.js";
 
@@ -46,6 +47,10 @@ export class Backend {
   readonly #farewells = new Map<Handle, Connection>();
   #queue: ClientEvent[] = [];
   #inFlight: readonly ClientEvent[] | undefined;
+  /** B6. Handles of suspects. */
+  readonly #suspects = new Set<Handle>();
+  /** Closes of connections that are others' by now, in a batch that failed: each is told once more, alone. */
+  readonly #retold = new WeakSet<ClientEvent>();
 
   constructor(readonly id: InstanceId) {}
 
@@ -116,9 +121,10 @@ export class Backend {
     const { facts, state } = connection;
     connection.owner = this;
     connection.handle = handle;
-    connection.sent = 0;
-    connection.taken = 0;
+    connection.sent = -1;
+    connection.taken = -1;
     this.connections.set(handle, connection);
+    if (connection.strikes > 0) this.#suspects.add(handle);
     this.#queue.push({
       kind: "open",
       handle,
@@ -159,11 +165,36 @@ export class Backend {
     if (tell) this.#dropUntold(this.connections);
     else this.#queue = [];
     this.#inFlight = undefined;
+    this.#suspects.clear();
     for (const connection of leaving) {
       if (tell) this.close(connection, "moved");
       else this.#forget(connection);
     }
     return leaving;
+  }
+
+  /** It failed on this batch, and lives: whoever has an event in it leaves, closed ones too, and nobody else. Returns them. */
+  releaseBatch(batch: readonly ClientEvent[]): Connection[] {
+    if (batch !== this.#inFlight) return [];
+    this.#inFlight = undefined;
+    const leaving = new Map<Handle, Connection>();
+    const closes: ClientEvent[] = [];
+    for (const event of batch) {
+      const connection = this.connections.get(event.handle) ?? this.#farewells.get(event.handle);
+      if (connection) leaving.set(event.handle, connection);
+      else if (event.kind === "close" && !this.#retold.has(event)) closes.push(event);
+    }
+    this.#dropUntold(leaving);
+    for (const [handle, connection] of leaving) {
+      this.#suspects.delete(handle);
+      if (!this.#farewells.delete(handle)) this.#forget(connection);
+      closes.push({ kind: "close", handle, reason: "moved" });
+    }
+    for (const close of closes) {
+      this.#retold.add(close);
+      this.#queue.push(close);
+    }
+    return [...leaving.values()];
   }
 
   /** Stops telling: lines that were not sent yet stay with their connections. */
@@ -190,17 +221,21 @@ export class Backend {
     if (this.#inFlight || this.#queue.length === 0) return this.#inFlight;
     let count = 0;
     let bytes = 0;
+    let company: "all" | "suspects" | "alone" | undefined;
     for (const event of this.#queue) {
       bytes +=
         EVENT_BYTES +
         (event.kind === "line" ? event.bytes.length : event.kind === "open" ? 256 + (event.state?.length ?? 0) : 0);
       if (count === BATCH_EVENTS_MAX || (bytes > BATCH_BYTES_MAX && count > 0)) break;
+      const its = this.#companyOf(event);
+      if (count > 0 && (its !== company || its === "alone")) break;
+      company = its;
       count++;
     }
     this.#inFlight = this.#queue.splice(0, count);
     for (const event of this.#inFlight) {
-      const connection = event.kind === "line" ? this.connections.get(event.handle) : undefined;
-      if (connection && event.kind === "line") connection.sent = event.number;
+      const connection = event.kind === "close" ? undefined : this.connections.get(event.handle);
+      if (connection) connection.sent = event.kind === "line" ? event.number : 0;
     }
     return this.#inFlight;
   }
@@ -210,10 +245,11 @@ export class Backend {
     if (batch !== this.#inFlight) return false;
     this.#inFlight = undefined;
     for (const event of batch) {
-      if (event.kind === "close") this.#farewells.delete(event.handle);
-      if (event.kind !== "line") continue;
-      const connection = this.connections.get(event.handle);
-      if (connection) connection.taken = Math.max(connection.taken, event.number as LineNumber);
+      const connection = this.connections.get(event.handle) ?? this.#farewells.get(event.handle);
+      if (connection) connection.taken = Math.max(connection.taken, event.kind === "line" ? event.number : 0);
+      if (event.kind !== "close") continue;
+      this.#farewells.delete(event.handle);
+      this.#suspects.delete(event.handle);
     }
     return true;
   }
@@ -223,8 +259,19 @@ export class Backend {
     if (batch === this.#inFlight) this.#inFlight = undefined;
   }
 
+  /** B6 */
+  #companyOf(event: ClientEvent): "all" | "suspects" | "alone" {
+    if (event.kind === "close" && this.#retold.has(event)) return "alone";
+    return this.#suspects.size > 0 && this.#suspects.has(event.handle) ? "suspects" : "all";
+  }
+
   #dropUntold(of: ReadonlyMap<Handle, unknown>): void {
     this.#queue = this.#queue.filter((event) => !of.has(event.handle));
+  }
+
+  /** It is above suspicion. */
+  trust({ handle }: Connection): void {
+    this.#suspects.delete(handle);
   }
 
   #forget(connection: Connection): void {

@@ -27,8 +27,13 @@ export interface ClientPort {
 export interface HeldLine {
   readonly number: LineNumber;
   readonly bytes: Uint8Array;
-  /** Backends that were lost with it (trial.ts). */
-  strikes?: number;
+}
+
+/** What earlier edges knew of a client. */
+export interface Before {
+  readonly adopted: boolean;
+  readonly state?: Uint8Array | undefined;
+  readonly lines?: readonly HeldLine[] | undefined;
 }
 
 /** What a line costs beside its bytes, roughly, in memory and on the wire. */
@@ -53,9 +58,14 @@ export class Connection {
   handle = 0 as Handle;
   /** As text, a byte a character: the bytes came with thousands of others' in one message, which they would keep in memory. */
   #state: string | undefined;
-  /** Newest line that was sent to the owner, and newest that it is known to have taken. */
-  sent = 0;
-  taken = 0;
+  /** Newest line that was sent to the owner, and newest that it is known to have taken; 0: the `open`, -1: not even that. */
+  sent = -1;
+  taken = -1;
+  /** Backends that failed with it, or with its oldest line, in hand, and what was proven then (trial.ts). */
+  strikes = 0;
+  struckAt = 0;
+  /** How often a backend was to be told that it has left. */
+  farewells = 0;
   /** The port wants to hear of acknowledgements. */
   waiting = false;
   closed = false;
@@ -100,6 +110,7 @@ export class Connection {
     const before = this.heldBytes;
     let first = 0; // Nearly always they are the oldest ones, in order.
     while (first < numbers.length && this.lines[first]?.number === numbers[first]) first++;
+    if (first > 0) this.strikes = 0; // Whatever failed, it was not that line.
     if (first > 0 && first === this.lines.length) {
       this.lines.length = 0; // Also its memory goes back: most clients are idle most of the time.
       this.heldBytes = 0;
@@ -111,6 +122,7 @@ export class Connection {
   #acknowledgeOne(number: LineNumber | undefined): void {
     const at = this.lines.findIndex((line) => line.number === number);
     const [line] = at < 0 ? [] : this.lines.splice(at, 1);
+    if (at === 0) this.strikes = 0;
     if (line) this.heldBytes -= costOf(line);
   }
 

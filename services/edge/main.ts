@@ -35,7 +35,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
       if (!house.log.isLevelEnabled("debug")) return; // Of every line: no object is made for nobody.
       house.log.debug({ connection, line: number, address: remoteAddress, bytes: bytes.length }, "line came");
     },
-    expelled: ({ facts, lines }: Connection) =>
+    expelled: ({ facts, lines }: Connection, why: "died" | "threw") =>
       house.log.error(
         {
           ...facts,
@@ -43,7 +43,9 @@ export const open: OpenService<Settings> = async (house, settings) => {
             .toString("latin1")
             .slice(0, POISON_SHOWN),
         },
-        `a client was closed: each ${settings.backend} instance that got its line died of it; keep the line for its developers`,
+        why === "died"
+          ? `a client was closed: each ${settings.backend} instance that got its line died of it; keep the line for its developers`
+          : `a client was closed: each ${settings.backend} instance that got its line threw on it, or never answered; its log has the stack`,
       ),
   };
   const switchboard = new Switchboard(epoch ?? 0, switchboardLimits(settings, TICKS_PER_SECOND), hooks);
@@ -52,6 +54,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
     client,
     switchboard,
     eventsTimeoutMs: settings.eventsTimeoutMs,
+    log: house.log,
     count,
   });
   const clients = new Clients(switchboard, settings, count, epoch === undefined ? NOBODY : KEEPER);

@@ -67,7 +67,7 @@ export const metricTable = {
     kind: "count",
     unit: "connections",
     tags: [],
-    meaning: "Clients closed because every backend died of their line.",
+    meaning: "Clients closed because every backend died of their line, or threw on it.",
   },
   "edge.refused": {
     kind: "count",
@@ -94,6 +94,13 @@ export const metricTable = {
     unit: "calls",
     tags: [],
     meaning: "Batches of lines whose fate is unknown; they were sent again.",
+  },
+  "edge.backendExceptions": {
+    kind: "count",
+    unit: "calls",
+    tags: [],
+    meaning:
+      "Batches on which a backend's handler threw, or hung; their clients' lines were sent again, apart from all others.",
   },
   "edge.backendSilences": {
     kind: "count",

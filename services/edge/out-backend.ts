@@ -5,23 +5,36 @@
 //
 //   O1. One `events` call an instance at a time: what was told in one tick, or while the last call was under way, goes in one.
 //       Two at once could be taken in the wrong order when the first is refused.
-//   O2. OVERLOADED: the same batch again, after 5 ms doubling to 500 ms. DRAINING: not again. Anything else: nobody knows, so the
-//       switchboard has it done again, elsewhere if it can.
+//   O2. OVERLOADED: the same batch again, after 5 ms doubling to 500 ms. DRAINING: not again. The handler threw, the batch does not fit
+//       the contract, or no reply comes while probes are answered: something in the batch is the cause, and the switchboard finds it.
+//       A reply that is not the contract's is one. Anything else: nobody knows, so it is done again, elsewhere if possible.
 //   O3. Every answer, a refusal too, is a sign of life. Where none is due, an empty `events` call asks for one.
 
 import type { ClientEvent, LineBackendContract } from "../../lib/contracts/index.js";
-import { type Client, type InstanceId, type Subscription, WiringError } from "../../lib/wiring/index.js";
+import {
+  type Client,
+  type InstanceId,
+  type Log,
+  Seldom,
+  type Subscription,
+  WiringError,
+} from "../../lib/wiring/index.js";
 import type { MetricName } from "./metrics.js";
 import type { Switchboard } from "./switchboard.js";
 
 const RETRY_FIRST_MS = 5;
 const RETRY_MAX_MS = 500;
 const FLUSH_LOOK_MS = 5;
+/** A backend that fails on everything fails thousands of times a minute. */
+const LOG_EVERY_MS = 5_000;
+
+type Outcome = "taken" | "later" | "refused" | "threw" | "failed";
 
 export interface BackendLinkOptions {
   readonly client: Client<LineBackendContract>;
   readonly switchboard: Switchboard;
   readonly eventsTimeoutMs: number;
+  readonly log: Log;
   count(name: MetricName, by?: number): void;
 }
 
@@ -36,6 +49,7 @@ export class BackendLink {
   readonly #sending = new Set<InstanceId>();
   /** Instances that a probe is on its way to. */
   readonly #probing = new Set<InstanceId>();
+  readonly #complaints = new Seldom(LOG_EVERY_MS);
   #closed = false;
 
   constructor(readonly options: BackendLinkOptions) {
@@ -98,25 +112,56 @@ export class BackendLink {
         await pause(retryMs);
         retryMs = Math.min(retryMs * 2, RETRY_MAX_MS);
       } else if (outcome === "refused") switchboard.refused(id, batch);
+      else if (outcome === "threw") switchboard.threw(id, batch);
       else switchboard.failed(id, batch);
     }
   }
 
   /** O2 */
-  async #call(id: InstanceId, events: readonly ClientEvent[]): Promise<"taken" | "later" | "refused" | "failed"> {
-    const { client, switchboard, eventsTimeoutMs, count } = this.options;
+  async #call(id: InstanceId, events: readonly ClientEvent[]): Promise<Outcome> {
+    const { client, switchboard, eventsTimeoutMs } = this.options;
     try {
       await client.call("events", { events: events as ClientEvent[] }, { to: id, timeoutMs: eventsTimeoutMs });
       switchboard.heard(id);
       return "taken";
     } catch (error) {
       if (!(error instanceof WiringError)) throw error;
-      if (error.code === "DRAINING") return "refused";
-      if (error.code !== "OVERLOADED") return "failed";
-      switchboard.heard(id);
-      count("edge.overloaded");
-      return "later";
+      return this.#outcome(id, error, events.length);
     }
+  }
+
+  #outcome(id: InstanceId, error: WiringError, events: number): Outcome {
+    const { switchboard, count } = this.options;
+    switch (error.code) {
+      case "DRAINING":
+        return "refused";
+      case "OVERLOADED":
+        switchboard.heard(id);
+        count("edge.overloaded");
+        return "later";
+      case "INVALID_REPLY":
+        switchboard.heard(id);
+        this.#complain(id, error, "a backend's reply to `events` is not {}; its handler should return that");
+        return "taken";
+      case "REMOTE":
+      case "INVALID_REQUEST":
+        switchboard.heard(id);
+        if (events > 0)
+          this.#complain(id, error, "a backend's handler failed on clients' events; its own log has the stack");
+        return "threw";
+      case "TIMEOUT":
+        if (events === 0 || !switchboard.isLively(id)) return "failed";
+        this.#complain(id, error, "a backend's handler hangs: it answers probes, and not these clients' events");
+        return "threw";
+      default:
+        if (events > 0) this.#complain(id, error, "a backend failed to take clients' events; they are given again");
+        return "failed";
+    }
+  }
+
+  #complain(instance: InstanceId, error: WiringError, what: string): void {
+    const kept = this.#complaints.pass();
+    if (kept !== undefined) this.options.log.warn({ instance, reason: error.message, alikeNotLogged: kept }, what);
   }
 }
 

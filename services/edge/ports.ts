@@ -23,8 +23,8 @@ export interface SwitchboardHooks {
   probe(id: InstanceId): void;
   /** A line came and has its number; for the log. */
   numbered?(connection: Connection, line: HeldLine): void;
-  /** S6, for the log. Its oldest line is the one. */
-  expelled(connection: Connection): void;
+  /** S6, for the log. Its oldest line is the one; it has none: its state, or that it came. */
+  expelled(connection: Connection, why: "died" | "threw"): void;
   count(name: MetricName, by?: number): void;
   nowMs(): number;
 }

@@ -11,7 +11,8 @@
 //   S4. No backend: clients and their lines wait, within the bounds of S5.
 //   S5. A client with linesMax unacknowledged lines, or bytesMax of them, has no room; all together hold at most heldBytesMax
 //       (one line each above it).
-//   S6. A line that every backend dies of ends its own connection, and no other (trial.ts).
+//   S6. A line that every backend dies of, or throws on, ends its own connection, and no other (trial.ts). An exception moves those whose
+//       events were in that batch; all others stay where they are.
 //   S7. That a client has left is told to a backend, with its last lines, even if its own one dies of something else just then: else
 //       its session would count as live for a long time.
 //   S8. When all leave at once, those whose lines wait come first: a backend takes hundreds of milliseconds to take in a thousand.
@@ -20,13 +21,16 @@ import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../l
 import type { Instance, InstanceId } from "../../lib/wiring/index.js";
 import { Backend } from "./backend.js";
 import { leastLoaded, surplus } from "./balance.js";
-import { type ClientPort, Connection, costOf, GROUPS_MAX, type HeldLine, NUMBERS_PER_EPOCH } from "./connection.js";
+import { type Before, type ClientPort, Connection, costOf, NUMBERS_PER_EPOCH } from "./connection.js";
 import type { SwitchboardHooks, SwitchboardLimits } from "./ports.js";
 import { Room } from "./room.js";
 import { Trials } from "./trial.js";
+import { Writes } from "./writes.js";
 
 /** Clients that left while there was no backend, and those that wait for one, are kept in mind up to this number together. */
 const FAREWELLS_MAX = 100_000;
+/** So often it is told that one client has left: each backend that was told may have died of something else. */
+const FAREWELLS_EACH_MAX = 8;
 
 export class Switchboard {
   readonly #connections = new Set<Connection>();
@@ -36,6 +40,7 @@ export class Switchboard {
   /** Only grows, over the restarts of the edge too: of two ownerships of one connection the later one has the greater handle. */
   #nextHandle: number;
   readonly #room: Room;
+  readonly #writes: Writes;
 
   constructor(
     readonly epoch: number,
@@ -44,17 +49,10 @@ export class Switchboard {
   ) {
     this.#nextHandle = epoch * NUMBERS_PER_EPOCH + 1;
     this.#room = new Room(limits);
+    this.#writes = new Writes(this.#room, hooks, (connection) => this.#settled(connection));
   }
 
-  open(
-    facts: ClientFacts,
-    port: ClientPort,
-    before: {
-      readonly adopted: boolean;
-      readonly state?: Uint8Array | undefined;
-      readonly lines?: readonly HeldLine[] | undefined;
-    },
-  ): Connection {
+  open(facts: ClientFacts, port: ClientPort, before: Before): Connection {
     const connection = new Connection(facts, port, before.adopted, this.epoch);
     connection.state = before.state;
     for (const line of before.lines ?? []) connection.keep(line);
@@ -156,8 +154,10 @@ export class Switchboard {
     if (!backend) return;
     backend.heard();
     for (const out of outs) {
-      if (out.kind === "write") this.#write(backend, out);
-      else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes, true);
+      if (out.kind === "write") {
+        const connection = this.#writes.carryOut(backend, out);
+        if (connection && backend.drainUntilMs !== undefined) this.#settleOne(backend, connection);
+      } else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes, true);
     }
   }
 
@@ -169,7 +169,10 @@ export class Switchboard {
 
   taken(id: InstanceId, batch: readonly ClientEvent[]): void {
     const backend = this.#backends.get(id);
-    if (backend?.taken(batch) && backend.drainUntilMs !== undefined) this.#settle(backend);
+    if (!backend?.taken(batch)) return;
+    this.#trials.took(batch.filter(({ kind }) => kind === "line").length);
+    this.#tryNext();
+    if (backend.drainUntilMs !== undefined) this.#settle(backend);
   }
 
   /** It takes nothing any more. */
@@ -187,6 +190,27 @@ export class Switchboard {
     this.hooks.count("edge.backendFailures");
     backend.suspect(this.hooks.nowMs(), this.limits.suspectMs);
     this.#scatter(backend, true);
+  }
+
+  /** Its handler threw, or hangs while others are answered: something in the batch is the cause. S6 */
+  threw(id: InstanceId, batch: readonly ClientEvent[]): void {
+    const backend = this.#backends.get(id);
+    if (!backend?.isInFlight(batch)) return;
+    this.hooks.count("edge.backendExceptions");
+    const leaving = backend.releaseBatch(batch);
+    const guilty = this.#trials.threw(leaving, this.hooks.nowMs());
+    for (const connection of leaving) {
+      if (connection === guilty) continue;
+      if (connection.closed) this.#farewell(connection);
+      else this.#assign(connection);
+    }
+    if (guilty) this.#expel(guilty, "threw");
+    if (backend.pending) this.hooks.wake(backend.id);
+  }
+
+  /** Whether it has answered anything lately. */
+  isLively(id: InstanceId): boolean {
+    return this.#backends.get(id)?.lively ?? false;
   }
 
   /** To be called a few times a second. */
@@ -228,35 +252,6 @@ export class Switchboard {
     this.#scatter(backend, false);
   }
 
-  #write(backend: Backend, out: Extract<Out, { kind: "write" }>): void {
-    const connection = backend.connections.get(out.handle);
-    if (!connection) {
-      this.hooks.count("edge.lateWrites"); // S2
-      return;
-    }
-    const { port } = connection;
-    if (out.state) {
-      connection.state = out.state;
-      connection.adopted = false;
-      port.stated(out.state);
-    }
-    if (out.acknowledges) {
-      this.#room.free(connection.acknowledge(out.acknowledges));
-      this.#settled(connection);
-    }
-    if (out.leave !== undefined) backend.leave(connection, out.leave);
-    if (out.join !== undefined) this.#join(backend, connection, out.join);
-    if (out.bytes) port.write(out.bytes);
-    if (out.close !== undefined) port.end("asked", out.close);
-    if (connection.waiting && out.acknowledges) port.relieved();
-    if (backend.drainUntilMs !== undefined) this.#settleOne(backend, connection);
-  }
-
-  #join(backend: Backend, connection: Connection, group: string): void {
-    if (connection.groups.length < GROUPS_MAX || connection.groups.includes(group)) backend.join(connection, group);
-    else this.hooks.count("edge.groupsRefused");
-  }
-
   /** A draining backend's connections that are ready to go, go. */
   #settle(backend: Backend): void {
     for (const connection of [...backend.connections.values()]) this.#settleOne(backend, connection);
@@ -285,29 +280,30 @@ export class Switchboard {
       for (const connection of leaving)
         if (connection !== guilty && connection.lines.length > 0 === waits) this.#assign(connection); // S8
     }
-    if (guilty) this.#expel(guilty);
+    if (guilty) this.#expel(guilty, "died");
     for (const gone of backend.farewells()) this.#farewell(gone);
     this.#tryNext();
     if (backend.pending) this.hooks.wake(backend.id);
   }
 
   /** S6 */
-  #expel(connection: Connection): void {
+  #expel(connection: Connection, why: "died" | "threw"): void {
+    this.hooks.expelled(connection, why);
+    if (connection.closed) return; // It has left since; nobody is told.
     this.hooks.count("edge.closedPoison");
-    this.hooks.expelled(connection);
-    connection.port.end("limit", "every backend dies of its line");
+    connection.port.end("limit", "every backend fails on its line");
   }
 
   /** S7. Its last lines go along once, and only where there is somebody to take them: nobody counts their bytes any more. */
   #farewell(connection: Connection): void {
-    const [oldest] = connection.lines;
+    if (++connection.farewells > FAREWELLS_EACH_MAX) return;
     const alone = !leastLoaded(this.#backends.values(), this.hooks.nowMs());
-    if (alone || oldest?.strikes) connection.lines.length = 0;
-    else if (oldest) oldest.strikes = 1;
+    if (alone || connection.strikes > 0 || connection.farewells > 1) connection.lines.length = 0;
     if (!alone || this.#homeless.size < FAREWELLS_MAX) this.#assign(connection);
   }
 
   #settled(connection: Connection): void {
+    if (connection.strikes === 0) connection.owner?.trust(connection);
     this.#trials.settled(connection);
     this.#tryNext();
   }
@@ -319,7 +315,7 @@ export class Switchboard {
   /** Silence, seen and acted upon: its process stands still, and its socket lives. */
   #listen(backend: Backend, nowMs: number): void {
     const quietTicks = backend.listen();
-    if (quietTicks > 0 && !backend.waiting) this.hooks.probe(backend.id);
+    if (quietTicks > 0) this.hooks.probe(backend.id); // Beside a call that is under way, too: its handler may hang, and it lives.
     if (!backend.lively) backend.unsettled(nowMs);
     if (backend.silent || quietTicks < this.limits.silenceTicks || backend.connections.size === 0) return;
     if (![...this.#backends.values()].some((other) => other !== backend && other.lively && other.usable(nowMs))) return;

@@ -2,7 +2,9 @@
 
 import { expect, test } from "@jest/globals";
 import { answeredUpTo, askers } from "../kit/asker.js";
+import { openTestHouse } from "../kit/house.js";
 import { startKeeper, startLineBackend } from "../kit/keeper.js";
+import { LineBackend } from "../kit/line-backend.js";
 import { LineClient } from "../kit/line-client.js";
 import { startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
@@ -41,3 +43,28 @@ test(
   },
   TEST_MS,
 );
+
+for (const [line, what] of [
+  ["{throw}", "on which every backend's handler throws"],
+  ["{hang}", "for which every backend's handler hangs"],
+] as const) {
+  test(
+    `S5 a line ${what} ends its own client; nobody else is disconnected, and each of their lines is answered once`,
+    async () => {
+      const redis = await startRedis();
+      const house = await openTestHouse(redis);
+      await Promise.all([LineBackend.host(house.nexus), startLineBackend(redis)]);
+      const keeper = await startKeeper({ redis, edge: { eventsTimeoutMs: 500 } });
+      const clients = await askers(keeper.port, 10);
+      for (const client of clients) client.start(20);
+      await until("the load runs", 20_000, () => clients.every(({ client }) => client.lines.length > 5));
+      const poisoner = await LineClient.connect(keeper.port);
+      poisoner.send(line);
+      await until("its client is closed", 30_000, () => poisoner.closed);
+      await until("the others go on", 20_000, () => answeredUpTo(clients, 3));
+      await Promise.all(clients.map((client) => client.stop()));
+      for (const client of clients) client.expectAllOnce();
+    },
+    TEST_MS,
+  );
+}

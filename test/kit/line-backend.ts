@@ -5,6 +5,7 @@
 //
 //   {join NAME}   enter a group            {say NAME TEXT}  broadcast TEXT to it      {bye}  be closed
 //   {big BYTES}   a long answer            {keep}           never acknowledged        {who}  the open event, as JSON
+//   {throw}       the handler throws        {hang}          the handler never resolves
 //   {die}         the process ends at once, as by a bug (only in a process of its own: programs/line-backend.ts)
 
 import {
@@ -43,7 +44,8 @@ export class LineBackend {
     const hosted = await nexus.host(lineBackend(options.service ?? "lines"), {
       events: ({ events }, { caller }) => {
         backend?.hear(caller, events);
-        return {};
+        const hangs = events.some((event) => event.kind === "line" && Buffer.from(event.bytes).toString() === "{hang}");
+        return hangs ? new Promise(() => {}) : {};
       },
       status: () => ({ connections: backend?.connections ?? 0, counters: {} }),
     });
@@ -90,7 +92,8 @@ export class LineBackend {
     text: string,
   ): Out[] {
     const [, command, argument = "", rest = ""] = /^\{(\w+)(?: ([^ }]+))?(?: ([^}]*))?\}$/.exec(text) ?? [];
-    if (command === "keep") return [];
+    if (command === "keep" || command === "hang") return [];
+    if (command === "throw") throw new TypeError("a bug of this backend's");
     if (command === "die") process.kill(process.pid, "SIGKILL");
     session.count++;
     const write = { kind: "write" as const, handle, acknowledges: [number], state: Buffer.from(`${session.count}`) };

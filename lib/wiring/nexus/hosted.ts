@@ -6,6 +6,7 @@
 //
 //   H1. Announce, finish, leave: discovery says `draining` before a call is refused; what had begun is finished.
 //   H2. A subscriber gets the snapshot as of its subscription, then every push after it, in order.
+//   H3. What a handler throws unexpectedly is logged here, with its stack: only the message crosses to the caller.
 
 import { asError } from "../../thrown.js";
 import type { Clock } from "../clock.js";
@@ -15,12 +16,17 @@ import { checkInstance, type Instance, type InstanceId, type InstanceState } fro
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
+import { Seldom } from "../seldom.js";
 import { Audience, type Outgoing, type Subscriber } from "./audience.js";
+import { handlerFailure } from "./failure.js";
 import { guarded, isPromise, settling } from "./foreign.js";
 import type { CallContext, Hosted, HostOptions, Implementation, PeerId } from "./nexus.js";
 import type { Tally } from "./tally.js";
 
 export type HostedMethod = CommonMethod;
+
+/** A handler may throw thousands of times a second: its log says the first of each second, and how many more there were. */
+const COMPLAIN_EVERY_MS = 1_000;
 
 export interface HostedParts {
   readonly clock: Clock;
@@ -46,6 +52,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   readonly #lost: (by: number) => void;
   #instance: Instance;
   #registration: Registration | undefined;
+  readonly #complaints: Seldom;
   #working = 0;
   #whenIdle: (() => void) | undefined;
   #draining: Promise<void> | undefined;
@@ -62,6 +69,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     this.#options = options;
     this.#parts = parts;
     this.#instance = instance;
+    this.#complaints = new Seldom(COMPLAIN_EVERY_MS, () => parts.clock.nowMs());
     const common = parts.common.map((method) => [method.name, method] as const);
     this.methods = new Map([...common, ...methodsOf(contract, implementation)]);
     for (const [push, spec] of Object.entries(contract.pushes)) this.#audiences.set(push, new Audience(spec));
@@ -102,9 +110,28 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
   /** The same with a method of ours that was looked up before. */
   run(method: HostedMethod, request: unknown, context: CallContext): unknown {
     if (this.#instance.state === "draining" || this.#closing) throw this.#refusal(method.name);
-    const result = settling(method.handler(request, context));
-    if (isPromise(result)) this.#working += 1;
+    let result: unknown;
+    try {
+      result = settling(method.handler(request, context));
+    } catch (thrown) {
+      this.#threw(method, thrown);
+      throw thrown;
+    }
+    if (!isPromise(result)) return result;
+    this.#working += 1;
+    result.then(undefined, (thrown: unknown) => this.#threw(method, thrown));
     return result;
+  }
+
+  /** H3 */
+  #threw(method: HostedMethod, thrown: unknown): void {
+    if (handlerFailure(thrown).code !== "REMOTE") return; // A refusal in so many words.
+    const kept = this.#complaints.pass();
+    if (kept === undefined) return;
+    this.#parts.log.error(
+      { err: thrown, instance: this.id, method: method.name, alikeNotLogged: kept },
+      "a handler threw: its caller is told REMOTE; this stack says where",
+    );
   }
 
   /** A handler's promise is settled. */
