@@ -4,8 +4,8 @@
 //
 //   V1. Every connection gets a unique id (a uuid in sess.uid), and the keeper's edge gets `LISTENER/ID` with the PROXY header.
 //       The uuid goes through a variable because %[uuid()] right in unique-id-format corrupts the header towards unix sockets.
-//   V2. What cannot be a client is closed before it costs a connection to the keeper: another first byte at once, silence after
-//       firstByteMs.
+//   V2. What cannot be a client is closed before it costs a connection to the keeper: another first byte at once, silence (or white space
+//       that no right character follows) after firstByteMs.
 //   V3. Nothing here ever closes a client because of the keeper's health: no `on-marked-down shutdown-sessions`.
 
 import { createHash } from "node:crypto";
@@ -16,6 +16,9 @@ import { bindAddress, DESCRIPTION, head, PEERS, peers, prometheus, SOURCES_EXPIR
 export const KEEPERS_BACKEND = "keepers";
 
 const MARK_CHARACTERS = 12;
+/** What JSON allows before a line's first character, and scripts send: a byte-order mark, and white space (RFC 8259, 2). In hex. */
+const BOM = "EFBBBF";
+const SPACES = ["09", "0A", "0D", "20"];
 /** What a server is given in any case; a server that is added at run time inherits no default-server. */
 const SERVER_OPTIONS =
   "check inter 2s downinter 200ms fall 3 rise 1 weight 100 send-proxy-v2 proxy-v2-options unique-id,ssl";
@@ -97,10 +100,13 @@ function balancerRules({ acceptProxy, acceptProxyFrom }: Listener): string[] {
 /** V2 */
 function firstByteRules({ firstByte, firstByteMs }: Listener): string[] {
   if (firstByte === "") return [];
+  const digits = Buffer.from(firstByte).toString("hex").toUpperCase();
+  const begins = word(`^(${BOM})?(${SPACES.join("|")})*${digits}`);
   return [
     `tcp-request inspect-delay ${firstByteMs}ms`,
-    `tcp-request content accept if { req.payload(0,1) -m str ${word(firstByte)} }`,
-    "tcp-request content reject if { req.len gt 0 }",
+    // In this order: as long as more may come, HAProxy waits at the first rule that looks at all there is.
+    `tcp-request content reject unless { req.payload(0,1),hex -m str ${[digits, ...SPACES, BOM.slice(0, 2)].join(" ")} }`,
+    `tcp-request content accept if { req.payload(0,0),hex -m reg ${begins} }`,
     "tcp-request content reject if WAIT_END",
   ];
 }

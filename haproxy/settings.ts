@@ -58,7 +58,9 @@ export const listener = z
       .refine((character) => !/["'\\#$]/.test(character), "expected none of \" ' \\ # $")
       .or(z.literal(""))
       .default("{")
-      .describe("Character that a client's first line must begin with (JSON: {); empty: whatever comes is let in."),
+      .describe(
+        "Character that a client's first line must begin with (JSON: {), white space and a byte-order mark aside; empty: whatever comes is let in.",
+      ),
     firstByteMs: milliseconds.max(60_000).default(5_000).describe("Milliseconds that a new client has to send it."),
   })
   .describe("One port for clients.");

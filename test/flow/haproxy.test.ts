@@ -98,6 +98,15 @@ test("what cannot be a client is closed at the door: HTTP, a TLS hello on a plai
   expect(backend.heard).toEqual([]);
 }, 60_000);
 
+test("white space or a byte-order mark before the first request does not keep a client out", async () => {
+  const { haproxy } = await pool({ listeners: [PLAIN] });
+  for (const start of ["\n", "\r\n", "  ", "\t", "\ufeff", "\ufeff\r\n "]) {
+    const client = await LineClient.connect(haproxy.port("plain"));
+    expect(await client.ask(`${start}{in}`)).toContain("{IN}");
+    client.end();
+  }
+}, 60_000);
+
 test("one address gets as many connections as it may have, and a banned one none", async () => {
   const { haproxy } = await pool({ listeners: [{ ...PLAIN, connectionsPerAddress: 3 }] });
   const clients: LineClient[] = [];

@@ -24,8 +24,8 @@ test("a listener becomes a frontend with its limits, its first byte and its name
     "tcp-request session set-var(sess.uid) uuid()",
     "unique-id-format asic/%[var(sess.uid)]",
     "tcp-request inspect-delay 900ms",
-    "tcp-request content accept if { req.payload(0,1) -m str '{' }",
-    "tcp-request content reject if { req.len gt 0 }",
+    "tcp-request content reject unless { req.payload(0,1),hex -m str 7B 09 0A 0D 20 EF }",
+    "tcp-request content accept if { req.payload(0,0),hex -m reg '^(EFBBBF)?(09|0A|0D|20)*7B' }",
     "tcp-request content reject if WAIT_END",
     "default_backend keepers",
   ]);
