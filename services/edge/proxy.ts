@@ -88,7 +88,8 @@ function decodeV2(bytes: Buffer): ProxyResult {
   const addressBytes = { 0: 0, 1: 12, 2: 36, 3: 216 }[family];
   if (addressBytes === undefined) return bad("version 2 header of an unknown family");
   if (body.length < addressBytes) return bad("version 2 header too short for its addresses");
-  const tlvs = readTlvs(body.subarray(addressBytes));
+  // Section 2.2: of an unspecified family the receiver ignores what it does not understand.
+  const tlvs = readTlvs(body.subarray(addressBytes)) ?? (family === 0 ? { secure: false } : undefined);
   if (!tlvs) return bad("version 2 header with a broken extension (TLV)");
   const source = sourceOf(family, body);
   return { kind: "header", bytes: end, facts: { local: false, ...tlvs, ...(source && { source }) } };

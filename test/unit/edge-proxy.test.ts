@@ -67,6 +67,15 @@ test("a unix client has no address, and the rest is read all the same", () => {
   });
 });
 
+test("of an unspecified family what cannot be read is ignored, and what can is taken", () => {
+  expect(factsOf(v2(1, 0, Buffer.alloc(12, 0x55)))).toEqual({ local: false, secure: false });
+  expect(factsOf(v2(1, 0, ID))).toEqual({
+    local: false,
+    secure: false,
+    uniqueId: "plain/9d0f2a60-aaaa-bbbb-cccc-000000000001",
+  });
+});
+
 test("version 1 headers are understood", () => {
   expect(decodeProxy(Buffer.from("PROXY TCP4 203.0.113.7 127.0.0.1 54321 3333\r\n{"))).toEqual({
     kind: "header",
