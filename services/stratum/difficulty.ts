@@ -16,14 +16,15 @@ import { type Limits, limitsOf, within } from "./limits.js";
 import * as encode from "./protocol/encode.js";
 import type { Context, Effect, Mining, Step } from "./session.js";
 import type { Bound } from "./snapshot.js";
-import { credit, due, openWindow, retarget } from "./vardiff.js";
+import { credit, due, nextWindow, openWindow, retarget } from "./vardiff.js";
 
 /** A connection this many times too fast gets its new difficulty at once, not with the next notice. */
 const URGENT_FACTOR = 2;
 
-export function limitsOfSession({ agent, minimum }: Pick<Mining, "agent" | "minimum">, context: Context): Limits {
-  const limits = limitsOf(context.rules, agent);
-  return minimum > limits.floor ? { ...limits, floor: within(limits, minimum) } : limits;
+export function limitsOfSession(session: Pick<Mining, "agent" | "minimum" | "wish">, context: Context): Limits {
+  const limits = limitsOf(context.rules, session.agent);
+  const least = Math.max(session.minimum, session.wish);
+  return least > limits.floor ? { ...limits, floor: within(limits, least) } : limits;
 }
 
 /** D2 */
@@ -106,7 +107,7 @@ function retune(session: Mining, context: Context, nowMs: number): Mining {
   if (!due(vardiff, session.window, nowMs)) return session;
   const limits = limitsOfSession(session, context);
   const difficulty = retarget(vardiff, limits, session.difficulty, session.window, nowMs);
-  return { ...session, difficulty, window: openWindow(nowMs) };
+  return { ...session, difficulty, window: nextWindow(session.window, nowMs) };
 }
 
 /** From here on `difficulty` is what the miner knows; all it was told before, but `fresh`, stays bound to the old one. */

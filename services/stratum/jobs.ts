@@ -26,6 +26,7 @@ const TIPS_MAX = 16;
 export interface KnownJob {
   readonly job: Job;
   readonly networkTarget: bigint;
+  /** As miners are told it (L1 of limits.ts): below the exact one, from 1 up. */
   readonly networkDifficulty: Difficulty;
 }
 
@@ -88,7 +89,8 @@ export class JobBook {
   /** J5. Also for a job that was loaded from shared state. */
   remember(job: Job): KnownJob {
     const networkTarget = chain.bitsToTarget(job.bits);
-    const networkDifficulty = chain.targetToDifficulty(job.proofOfWork, networkTarget);
+    const exact = chain.targetToDifficulty(job.proofOfWork, networkTarget);
+    const networkDifficulty = (exact >= 1 ? Math.floor(exact) : exact) as Difficulty;
     const known = { job, networkTarget, networkDifficulty };
     this.#jobs.set(job.id, known);
     this.#trim();

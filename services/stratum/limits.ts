@@ -1,7 +1,10 @@
 // Which difficulties a connection may have, and with which it begins: by listener, by user agent, by the miner's own wish.
 //
 // Pure. A wish comes from the password (`x,d=1024`), mining.suggest_difficulty, mining.suggest_target or BIP 310's
-// minimum-difficulty; it is honoured within the limits and never refused.
+// minimum-difficulty; it is honoured within the limits and never refused. It is where the connection begins, and its floor: whoever
+// names a difficulty knows a device that is tuning itself, paused or behind a proxy better than its silence does.
+//
+//   L1. Difficulties from 1 up are whole numbers: widespread firmware reads 1.95 as 1, and half of its shares would be too low.
 
 import type { Difficulty } from "../../lib/contracts/index.js";
 import type { ListenerRules, Settings } from "./settings.js";
@@ -26,14 +29,20 @@ export function limitsOf(rules: ListenerRules, agent: string): Limits {
   return { start: Math.min(Math.max(start, floor), top) as Difficulty, floor: floor as Difficulty, ceiling: top };
 }
 
-export const within = ({ floor, ceiling }: Limits, wanted: number): Difficulty =>
-  Math.min(Math.max(wanted, floor), ceiling) as Difficulty;
+/** L1: rounded up, so that what a miner asked for at least is kept. */
+export const within = ({ floor, ceiling }: Limits, wanted: number): Difficulty => {
+  const whole = wanted >= 1 ? Math.ceil(wanted) : wanted;
+  return Math.min(Math.max(whole, floor), ceiling) as Difficulty;
+};
 
-/** The `d=` option of a password, between commas, semicolons or spaces; undefined when there is none that makes sense. */
+/**
+ * The option `d=` of a password (`diff=` and capitals do as well), between commas, semicolons, ampersands or spaces: a number as
+ * people write one, `1024`, `.5`, `5e-6`. Undefined when there is none that makes sense.
+ */
 export function difficultyInPassword(password: string): number | undefined {
-  const digits = /(?:^|[,;\s])d=(\d{1,15}(?:\.\d{1,15})?)(?=$|[,;\s])/.exec(password)?.[1];
-  const wanted = digits === undefined ? 0 : Number(digits);
-  return wanted > 0 ? wanted : undefined;
+  const digits = /(?:^|[,;&\s])d(?:iff)?=(\+?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(?=$|[,;&\s])/i.exec(password)?.[1];
+  const wanted = Number(digits);
+  return wanted > 0 && Number.isFinite(wanted) ? wanted : undefined;
 }
 
 function definedOnly(rule: { start?: number | undefined; floor?: number | undefined; ceiling?: number | undefined }) {

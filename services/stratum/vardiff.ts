@@ -8,7 +8,10 @@
 //   V1. The difficulty changes only after a whole window, or early when a window's worth of shares x 3 came before its end.
 //   V2. It changes only when it is off by more than `variance`, and by more than chance explains: the logarithm of a rate that n
 //       shares tell has a standard error of about 1/sqrt(n), and twice that is not yet news.
-//   V3. Without shares it falls to an eighth a window, no faster: a pause is no proof of a slow device.
+//   V3. Silence is no proof of a slow device: a fast one that tunes itself says nothing for minutes and then, at a difficulty that
+//       fell with each window, sends millions of shares a second. So the difficulty falls by FALL with each of the first QUICK_FALLS
+//       windows without a share, and then only with every SLOW_EVERYth: what really is slow gets there within hours.
+//   V4. A window without a share ends only when SILENCE_SHARES should have come: before that, silence is chance.
 
 import type { Difficulty } from "../../lib/contracts/index.js";
 import { type Limits, within } from "./limits.js";
@@ -25,20 +28,34 @@ export interface Window {
   readonly sinceMs: number;
   readonly shares: number;
   readonly work: number;
+  /** Windows without a share right before this one. */
+  readonly silent: number;
 }
 
 /** V1: this many times the wanted shares before the window's end mean that the difficulty is far off. */
 const EARLY_FACTOR = 3;
 /** Fewer shares than this say too little (with 12, three of four estimates lie within 35 %). */
 const EARLY_SHARES_MIN = 12;
-const FALL_MAX = 8;
+/** V3. Together no more than a sixteenth. */
+const FALL = 4;
+const QUICK_FALLS = 2;
+/** Of 90 s each: 24 minutes. */
+const SLOW_EVERY = 16;
+/** V4. One time in e^4, 55, it is chance all the same. */
+const SILENCE_SHARES = 4;
 /** V2, in standard errors. */
 const SIGNIFICANT = 2;
 
-export const openWindow = (nowMs: number): Window => ({ sinceMs: nowMs, shares: 0, work: 0 });
+export const openWindow = (nowMs: number): Window => ({ sinceMs: nowMs, shares: 0, work: 0, silent: 0 });
+
+/** After one that was `due`. */
+export const nextWindow = ({ shares, silent }: Window, nowMs: number): Window => ({
+  ...openWindow(nowMs),
+  silent: shares === 0 ? silent + 1 : 0,
+});
 
 export const credit = (window: Window, difficulty: Difficulty): Window => ({
-  sinceMs: window.sinceMs,
+  ...window,
   shares: window.shares + 1,
   work: window.work + difficulty,
 });
@@ -46,7 +63,8 @@ export const credit = (window: Window, difficulty: Difficulty): Window => ({
 /** V1. Cheap: asked of every connection at every broadcast. */
 export function due({ enabled, retargetMs, shareEveryMs }: VardiffRules, window: Window, nowMs: number): boolean {
   if (!enabled) return false;
-  if (nowMs - window.sinceMs >= retargetMs) return true;
+  const lastsMs = window.shares === 0 ? Math.max(retargetMs, SILENCE_SHARES * shareEveryMs) : retargetMs; // V4
+  if (nowMs - window.sinceMs >= lastsMs) return true;
   return window.shares >= Math.max(EARLY_SHARES_MIN, (EARLY_FACTOR * retargetMs) / shareEveryMs);
 }
 
@@ -58,14 +76,19 @@ export function retarget(
   window: Window,
   nowMs: number,
 ): Difficulty {
+  if (window.shares === 0) return within(limits, round(fallen(current, window.silent + 1)));
   const elapsedMs = Math.max(1, nowMs - window.sinceMs);
   // Half a share more than counted: an empty window still bounds the speed from above.
   const work = window.work + current / 2;
-  const wanted = Math.max((work / elapsedMs) * rules.shareEveryMs, current / FALL_MAX); // V3
+  const wanted = (work / elapsedMs) * rules.shareEveryMs;
   const noise = SIGNIFICANT / Math.sqrt(window.shares + 1);
   const off = Math.abs(Math.log(wanted / current)) > Math.max(Math.log(1 + rules.variance), noise); // V2
   return off ? within(limits, round(wanted)) : within(limits, current);
 }
+
+/** V3 @param silent Windows without a share up to now. */
+const fallen = (current: Difficulty, silent: number): number =>
+  silent <= QUICK_FALLS || silent % SLOW_EVERY === 0 ? current / FALL : current;
 
 /** Three digits are plenty, and short lines. */
 const round = (value: number): number => Number(value.toPrecision(3));
