@@ -102,6 +102,7 @@ function open(proofOfWork: ProofOfWorkName): void {
       waiting: 0,
     },
     blocks: { submit: () => {} },
+    freshAtMs: () => performance.now(),
     state: {
       save: () => {},
       forget: () => {},

@@ -21,11 +21,14 @@ export const jobId = z
   .brand<"JobId">();
 export type JobId = z.output<typeof jobId>;
 
+/** An MWEB address has 121 characters, a pair of addresses for merged mining 160, and a rig's name follows either. */
+export const WORKER_NAME_LENGTH_MAX = 256;
+
 /** `account.rig` or an address, as the miner authorised it: printable, without spaces. */
 export const workerName = z
   .string()
   .min(1)
-  .max(128)
+  .max(WORKER_NAME_LENGTH_MAX)
   .regex(/^[\x21-\x7e]+$/)
   .brand<"WorkerName">();
 export type WorkerName = z.output<typeof workerName>;

@@ -8,7 +8,16 @@
 
 import { z } from "zod";
 import { defineContract, method, push } from "../wiring/index.js";
-import { bytes32, connectionId, difficulty, epochMs, jobId, lineNumber, workerName } from "./ids.js";
+import {
+  bytes32,
+  connectionId,
+  difficulty,
+  epochMs,
+  jobId,
+  lineNumber,
+  WORKER_NAME_LENGTH_MAX,
+  workerName,
+} from "./ids.js";
 import { blockStatus } from "./jobs.js";
 
 export const SHARES_MAX = 4_096;
@@ -180,7 +189,7 @@ export const reporter = defineContract({
     }),
     workers: method({
       request: z.object({
-        match: z.string().max(128).optional(),
+        match: z.string().max(WORKER_NAME_LENGTH_MAX).optional(),
         limit: z.number().int().min(1).max(1_000).default(100),
       }),
       reply: z.object({ workers: z.array(workerStats).max(1_000) }),
@@ -200,7 +209,7 @@ export const reporter = defineContract({
         after: recordId.optional(),
         limit: z.number().int().min(1).max(1_000).default(100),
         /** Only of workers whose name has this in it, in any case. */
-        match: z.string().max(128).optional(),
+        match: z.string().max(WORKER_NAME_LENGTH_MAX).optional(),
         connection: connectionId.optional(),
       }),
       reply: z.object({

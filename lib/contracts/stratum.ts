@@ -6,7 +6,7 @@
 
 import { z } from "zod";
 import { defineContract, method } from "../wiring/index.js";
-import { connectionId, difficulty, epochMs, workerName } from "./ids.js";
+import { connectionId, difficulty, epochMs, WORKER_NAME_LENGTH_MAX, workerName } from "./ids.js";
 import { lineBackend } from "./lines.js";
 import { rejectReason } from "./shares.js";
 
@@ -57,7 +57,7 @@ export const stratum = defineContract({
     miners: method({
       request: z.object({
         /** A part of a worker's name, of the address or of the connection id, in any case. */
-        match: z.string().max(128).optional(),
+        match: z.string().max(WORKER_NAME_LENGTH_MAX).optional(),
         /** Only there. */
         by: minerField.optional(),
         limit: z.number().int().min(1).max(MINERS_MAX).default(100),

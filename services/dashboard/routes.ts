@@ -1,12 +1,13 @@
 // Routes: everything that the API offers, in one table. The server (in-http.ts) and the OpenAPI document (openapi.ts) are made from it.
 
 import { z } from "zod";
+import { WORKER_NAME_LENGTH_MAX } from "../../lib/contracts/index.js";
 import * as model from "./model.js";
 import type { Route } from "./openapi.js";
 
 const limit = (most: number, usually: number) =>
   z.coerce.number().int().min(1).max(most).default(usually).describe("At most so many.");
-const match = z.string().max(128).optional().describe("Part of the name, in any case.");
+const match = z.string().max(WORKER_NAME_LENGTH_MAX).optional().describe("Part of the name, in any case.");
 
 const away = { 503: "Whoever knows this does not answer just now; the answer says why." };
 
@@ -15,7 +16,7 @@ export const QUERIES = {
   connections: z.strictObject({
     match: z
       .string()
-      .max(128)
+      .max(WORKER_NAME_LENGTH_MAX)
       .optional()
       .describe("Part of a worker's name, of the address or of the connection's id."),
     limit: limit(1_000, 100),

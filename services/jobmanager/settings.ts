@@ -127,8 +127,10 @@ export const settings = z
       .int()
       .min(2)
       .max(8)
-      .default(4)
-      .describe("Bytes that a miner counts through; cgminer takes 2 to 16, 4 or 8 is usual."),
+      .default(8)
+      .describe(
+        "Bytes that a miner counts through. Rental services want at least 6 (4 of their own, and 1 or 2 for a proxy in between); cgminer takes 2 to 16, some firmware no more than 8.",
+      ),
     versionMask: z
       .number()
       .int()

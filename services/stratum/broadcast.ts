@@ -6,18 +6,17 @@
 //   B1. The notify line is encoded once, and only who is owed words of its own is looked at, whatever the number of connections.
 //   B2. A job is told again when none was for keepaliveMs: cgminer drops a silent pool after 90 s, minerd after 120 s.
 //   C5. Without a sign of life from any coin daemon for noWorkDisconnectMs, clients are let go, a few a second, so that they fail
-//       over to another pool. It ends at once when work is there again.
+//       over to another pool; who comes meanwhile is turned away by receive.ts. It ends at once when work is there again.
 
 import { type Connection, type Crowd, JOBS_GROUP } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { beforeBroadcast } from "./difficulty.js";
 import * as encode from "./protocol/encode.js";
+import { REFUSALS } from "./protocol/errors.js";
 import { type Context, overdue, say } from "./session.js";
 import type { ListenerRules } from "./settings.js";
 
 export const SWEEP_EVERY_MS = 1_000;
-
-const NO_WORK = "no coin daemon has answered for too long: mine elsewhere meanwhile";
 
 export class Broadcast {
   #toldAtMs = performance.now();
@@ -26,8 +25,6 @@ export class Broadcast {
   constructor(
     private readonly desk: Desk,
     private readonly lines: Crowd,
-    /** When a coin daemon last gave a sign of life; monotonic. */
-    private readonly freshAtMs: () => number,
   ) {}
 
   /** Nothing is said to all any more: the connections are on their way to another instance, which knows them better. */
@@ -58,7 +55,7 @@ export class Broadcast {
     const nowMs = performance.now();
     this.#keepAwake(nowMs);
     this.#measure(this.#closeOverdue(nowMs));
-    if (nowMs - this.freshAtMs() > this.desk.settings.noWorkDisconnectMs) this.#letGo();
+    if (this.desk.workless(nowMs)) this.#letGo();
   }
 
   #prepare(connection: Connection, contexts: Map<ListenerRules, Context>, maskBefore: number): void {
@@ -104,7 +101,8 @@ export class Broadcast {
       if (connection.closing) continue;
       left--;
       this.desk.tally.count("stratum.let_go");
-      this.#close(connection, NO_WORK, connection.session.phase === "mining" ? encode.showMessage(NO_WORK) : "");
+      const { text } = REFUSALS.noWork;
+      this.#close(connection, text, connection.session.phase === "mining" ? encode.showMessage(text) : "");
     }
   }
 

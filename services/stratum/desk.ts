@@ -21,6 +21,8 @@ export interface DeskParts {
   readonly jobs: Archive;
   readonly log: Log;
   readonly tally: Tally;
+  /** When a coin daemon last gave a sign of life; monotonic. */
+  freshAtMs(): number;
   /** Default: nobody misbehaves. */
   readonly conduct?: Pick<Conduct, "goodShare" | "refusedShare" | "garbledLine">;
 }
@@ -38,6 +40,7 @@ export class Desk implements DeskParts {
   readonly log: Log;
   readonly tally: Tally;
   readonly conduct: NonNullable<DeskParts["conduct"]>;
+  readonly freshAtMs: () => number;
   readonly #admits: (worker: string) => boolean;
   readonly #fallback: ListenerRules;
 
@@ -51,9 +54,15 @@ export class Desk implements DeskParts {
     this.jobs = parts.jobs;
     this.log = parts.log;
     this.tally = parts.tally;
+    this.freshAtMs = () => parts.freshAtMs();
     this.conduct = parts.conduct ?? NOBODY_MINDS;
     this.#admits = admission(parts.settings);
     this.#fallback = fallbackRules();
+  }
+
+  /** C5: no coin daemon has answered for so long that miners are better off elsewhere. */
+  workless(ms: number): boolean {
+    return ms - this.freshAtMs() > this.settings.noWorkDisconnectMs;
   }
 
   rulesOf(listener: string): ListenerRules {
@@ -71,6 +80,7 @@ export class Desk implements DeskParts {
       rules,
       book: this.book,
       admits: this.#admits,
+      workless: this.workless(ms),
       nowMs: ms,
       seconds: Math.floor(at / 1_000),
     };

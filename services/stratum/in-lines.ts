@@ -272,6 +272,8 @@ export class InLines implements Crowd {
       if (effect.kind === "garbled") {
         this.desk.tally.count("stratum.garbled");
         this.desk.conduct.garbledLine(address);
+      } else if (effect.kind === "turned-away") {
+        this.desk.tally.count("stratum.let_go");
       } else if (effect.kind === "reject") {
         figures.refuse(effect.reason);
         this.desk.rejected(effect.worker, effect.reason);

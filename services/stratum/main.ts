@@ -79,10 +79,11 @@ export const open: OpenService<Settings> = async (house, settings) => {
     log,
     tally,
     jobs: { lookup: (id, connection) => jobs.lookup(id, connection) },
+    freshAtMs: () => jobs.freshAtMs,
   });
   const lines = new InLines(desk);
   const bans = new InDoors(clients.haproxy, lines, tally);
-  const broadcast = new Broadcast(desk, lines, () => jobs.freshAtMs);
+  const broadcast = new Broadcast(desk, lines);
   const closing = new AbortController();
   let onFirstJob = (): void => {};
   const firstJob = new Promise<void>((resolve) => {

@@ -7,7 +7,7 @@
 
 import { chain, type WorkerName, workerName } from "../../lib/contracts/index.js";
 import { tell, wished } from "./difficulty.js";
-import { difficultyInPassword } from "./limits.js";
+import { difficultyInPassword, limitsOf } from "./limits.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import { extensionAnswers } from "./protocol/extensions.js";
@@ -37,8 +37,10 @@ function answer(session: Session, id: string, request: Request, context: Context
     case "constant":
       return { session, effects: [say(encode.reply(id, request.result))] };
     case "subscribe":
+      if (context.workless) return turnAway(session, id);
       return subscribe(session, id, request, context);
     case "authorize":
+      if (context.workless) return turnAway(session, id);
       return authorize(session, id, request, context);
     case "submit":
       if (session.phase !== "mining") return refuse(session, id, REFUSALS.notSubscribed, request.worker);
@@ -50,6 +52,15 @@ function answer(session: Session, id: string, request: Request, context: Context
     case "suggestTarget":
       return suggest(session, id, difficultyOfTarget(request.target, context), context);
   }
+}
+
+/** C5: a pool that takes a miner in without work lures it back from the one to which it failed over. */
+function turnAway(session: Session, id: string): Step {
+  const { noWork } = REFUSALS;
+  return {
+    session,
+    effects: [say(encode.refused(id, noWork)), { kind: "turned-away" }, { kind: "close", text: noWork.text }],
+  };
 }
 
 function refuse(session: Session, id: string, why: Refusal, worker: string): Step {
@@ -110,7 +121,9 @@ const difficultyOfTarget = (target: bigint, { book }: Context): number =>
 
 function configure(session: Session, id: string, names: readonly string[], options: Options, context: Context): Step {
   const offered = (context.settings.versionMask & (context.book.current?.job.versionMask ?? 0xffff_ffff)) >>> 0;
-  const { answers, versionMask, minimum } = extensionAnswers(names, options, offered);
+  const { ceiling } = limitsOf(context.rules, session.agent);
+  const hardest = Math.min(ceiling, context.book.current?.networkDifficulty ?? ceiling);
+  const { answers, versionMask, minimum } = extensionAnswers(names, options, { versionMask: offered, hardest });
   const next: Session = {
     ...session,
     versionMask: versionMask ?? session.versionMask,

@@ -63,6 +63,8 @@ export interface Context {
   readonly book: JobBook;
   /** Whether this worker name may mine here. */
   readonly admits: (worker: string) => boolean;
+  /** No coin daemon has answered for too long: nobody is taken in. */
+  readonly workless: boolean;
   /** Monotonic. */
   readonly nowMs: number;
   /** Wall clock. */
@@ -86,6 +88,7 @@ export type Effect =
   /** Counted. */
   | { readonly kind: "reject"; readonly worker: string; readonly reason: RejectReason }
   | { readonly kind: "garbled" }
+  | { readonly kind: "turned-away" }
   | { readonly kind: "close"; readonly text: string };
 
 export interface Step<S extends Session = Session> {

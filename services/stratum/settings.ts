@@ -4,12 +4,19 @@ import { z } from "zod";
 import { durationMs } from "../../lib/wiring/index.js";
 
 const positive = z.number().positive().finite();
+/** L1 of limits.ts. */
+const toldDifficulty = positive.refine(
+  (value) => value < 1 || Number.isInteger(value),
+  "expected a whole number, or one below 1: widespread firmware cuts fractions off",
+);
 const milliseconds = durationMs();
 
 const difficulty = z.strictObject({
-  start: positive.default(16).describe("Difficulty of a new connection, before any wish of the miner's or vardiff."),
-  floor: positive.default(0.001).describe("No connection's difficulty goes below this."),
-  ceiling: positive
+  start: toldDifficulty
+    .default(16)
+    .describe("Difficulty of a new connection, before any wish of the miner's or vardiff."),
+  floor: toldDifficulty.default(0.001).describe("No connection's difficulty goes below this."),
+  ceiling: toldDifficulty
     .default(2 ** 40)
     .describe("No connection's difficulty goes above this; some devices hang above their own maximum."),
 });
@@ -30,9 +37,9 @@ const vardiff = z.strictObject({
 
 const agentRule = z.strictObject({
   contains: z.string().min(1).max(128).describe("Applies when the miner's user agent contains this, in any case."),
-  start: positive.optional().describe("Start difficulty for such miners."),
-  floor: positive.optional().describe("Lowest difficulty for such miners."),
-  ceiling: positive.optional().describe("Highest difficulty for such miners."),
+  start: toldDifficulty.optional().describe("Start difficulty for such miners."),
+  floor: toldDifficulty.optional().describe("Lowest difficulty for such miners."),
+  ceiling: toldDifficulty.optional().describe("Highest difficulty for such miners."),
 });
 
 const listener = z
@@ -101,9 +108,11 @@ export const settings = z.strictObject({
     .number()
     .int()
     .min(1)
-    .max(64)
-    .default(16)
-    .describe("Worker names that one connection may authorize."),
+    .max(256)
+    .default(64)
+    .describe(
+      "Worker names that one connection may authorize (a proxy authorizes all of its miners on one); 2 kB together.",
+    ),
   extranonce1Size: z
     .number()
     .int()
@@ -116,8 +125,10 @@ export const settings = z.strictObject({
     .int()
     .min(2)
     .max(8)
-    .default(4)
-    .describe("Bytes of extranonce2; as the jobmanager builds jobs."),
+    .default(8)
+    .describe(
+      "Bytes of extranonce2; as the jobmanager builds jobs. Rental services want at least 6, some firmware takes no more than 8.",
+    ),
   versionMask: z
     .number()
     .int()

@@ -27,5 +27,6 @@ export const REFUSALS = {
   stale: refusal("stale", "Stale: the chain has a new tip since this job"),
   duplicate: refusal("duplicate", "Duplicate share: this work was counted before"),
   notSubscribed: refusal("not-subscribed", "Not subscribed: send mining.subscribe first"),
+  noWork: refusal("other", "No coin daemon has answered for too long: mine elsewhere meanwhile"),
   unauthorized: refusal("unauthorized", "Unauthorized worker: send mining.authorize with this name first"),
 } as const;

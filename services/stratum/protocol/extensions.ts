@@ -3,7 +3,7 @@
 // cgminer waits 60 s for the answer and gives the connection up without one. Source: BIP 310, "Request mining.configure".
 
 import { hex32 } from "./encode.js";
-import { hex, positive } from "./fields.js";
+import { positive, uint32 } from "./fields.js";
 import type { Options } from "./requests.js";
 
 export interface Configured {
@@ -14,29 +14,38 @@ export interface Configured {
   readonly minimum?: number;
 }
 
-/** @param offered bits that the pool and its job let miners roll. */
-export function extensionAnswers(names: readonly string[], options: Options, offered: number): Configured {
+/** What the pool, and the job at hand, can give. */
+export interface Offer {
+  /** Bits that miners may roll. */
+  readonly versionMask: number;
+  /** The greatest difficulty that a connection may be told. */
+  readonly hardest: number;
+}
+
+export function extensionAnswers(names: readonly string[], options: Options, offer: Offer): Configured {
   const answers: Record<string, unknown> = Object.create(null);
   let agreed: Pick<Configured, "versionMask" | "minimum"> = {};
   for (const name of names) {
-    if (name === "version-rolling") agreed = { ...agreed, ...versionRolling(options, offered, answers) };
-    else if (name === "minimum-difficulty") agreed = { ...agreed, ...minimumDifficulty(options, answers) };
+    if (name === "version-rolling") agreed = { ...agreed, ...versionRolling(options, offer, answers) };
+    else if (name === "minimum-difficulty") agreed = { ...agreed, ...minimumDifficulty(options, offer, answers) };
     else answers[name] = name === "subscribe-extranonce" || name === "info";
   }
   return { answers, ...agreed };
 }
 
-function versionRolling(options: Options, offered: number, answers: Record<string, unknown>): { versionMask: number } {
+function versionRolling(options: Options, offer: Offer, answers: Record<string, unknown>): { versionMask: number } {
   // Without a mask of its own the miner takes any.
-  const digits = hex(options["version-rolling.mask"] ?? "ffffffff", "mask", 1, 8);
-  const versionMask = typeof digits === "string" ? (Number.parseInt(digits, 16) & offered) >>> 0 : 0;
+  const asked = uint32(options["version-rolling.mask"] ?? "ffffffff", "mask");
+  const versionMask = typeof asked === "number" ? (asked & offer.versionMask) >>> 0 : 0;
   answers["version-rolling"] = versionMask !== 0;
   if (versionMask !== 0) answers["version-rolling.mask"] = hex32(versionMask);
   return { versionMask };
 }
 
-function minimumDifficulty(options: Options, answers: Record<string, unknown>): { minimum?: number } {
+/** `true` is a promise that no lower difficulty comes: what is out of reach is answered `false`. */
+function minimumDifficulty(options: Options, offer: Offer, answers: Record<string, unknown>): { minimum?: number } {
   const minimum = positive(options["minimum-difficulty.value"], "minimum-difficulty.value");
-  answers["minimum-difficulty"] = typeof minimum === "number";
-  return typeof minimum === "number" ? { minimum } : {};
+  const kept = typeof minimum === "number" && minimum <= offer.hardest;
+  answers["minimum-difficulty"] = kept;
+  return kept ? { minimum } : {};
 }

@@ -2,6 +2,7 @@
 //
 // Everything a client sends has a bound here. Real miners stay far below each of them.
 
+import { WORKER_NAME_LENGTH_MAX } from "../../../lib/contracts/index.js";
 import type { Refusal } from "./errors.js";
 import { refusal } from "./errors.js";
 
@@ -9,14 +10,16 @@ import { refusal } from "./errors.js";
 export const AGENT_LENGTH_MAX = 128;
 /** A session id is one of our connection ids: a listener's name and a uuid. Longer ones are not ours. */
 export const SESSION_LENGTH_MAX = 64;
-/** As workerName in the contracts. */
-export const WORKER_LENGTH_MAX = 128;
+export const WORKER_LENGTH_MAX = WORKER_NAME_LENGTH_MAX;
 /** Passwords carry options such as `d=1024`; nobody needs more. */
 export const PASSWORD_LENGTH_MAX = 256;
 /** 16 digits of a job id, a dash, 8 digits of an offset, rounded up. */
 export const JOB_LENGTH_MAX = 32;
 /** extranonce2 has at most 8 bytes here; longer ones are cut before anything allocates for them. */
 export const EXTRANONCE2_DIGITS_MAX = 16;
+
+/** A number of 32 bits has at most 8 digits without its leading zeros. */
+const UINT32_DIGITS_MAX = 16;
 
 const HEX = /^[0-9a-fA-F]*$/;
 
@@ -42,10 +45,15 @@ export function hex(value: unknown, name: string, digitsMin: number, digitsMax: 
   return value.toLowerCase();
 }
 
-/** Eight hex digits, big-endian, as ntime and nonce are. */
-export function hex32(value: unknown, name: string): number | Refusal {
-  const digits = hex(value, name, 8, 8);
-  return typeof digits === "string" ? Number.parseInt(digits, 16) : digits;
+/**
+ * A number of 32 bits in hex, as nonce, ntime and version bits are. Its width says nothing: widespread firmware leaves leading zeros
+ * out, which shortens every 16th nonce, and some other pads to 16 digits.
+ */
+export function uint32(value: unknown, name: string): number | Refusal {
+  const digits = hex(value, name, 1, UINT32_DIGITS_MAX);
+  if (typeof digits !== "string") return digits;
+  const number = Number.parseInt(digits, 16);
+  return number <= 0xffff_ffff ? number : wrong(name, "at most 32 bits are needed");
 }
 
 /** A positive finite number, also when spelt as a string: some firmware quotes its difficulty. */

@@ -29,7 +29,7 @@ export const ID_LENGTH_MAX = 64;
 const METHOD_LENGTH_MAX = 64;
 
 /** The longest that submit-line.ts reads. */
-const SUBMIT_LENGTH_MAX = 320;
+const SUBMIT_LENGTH_MAX = 448;
 
 const NO_ID = "null";
 const garbled = (text: string, id = NO_ID): Line => ({ kind: "garbled", id, refusal: refusal("other", text) });

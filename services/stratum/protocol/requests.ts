@@ -64,14 +64,14 @@ function submit(params: Params): Request | Refusal {
   if (typeof job !== "string") return job;
   const extranonce2 = fields.hex(params[2], "extranonce2", 2, fields.EXTRANONCE2_DIGITS_MAX);
   if (typeof extranonce2 !== "string") return extranonce2;
-  const time = fields.hex32(params[3], "ntime");
+  const time = fields.uint32(params[3], "ntime");
   if (typeof time !== "number") return time;
-  const nonce = fields.hex32(params[4], "nonce");
+  const nonce = fields.uint32(params[4], "nonce");
   if (typeof nonce !== "number") return nonce;
   const common = { method: "submit", worker, job, extranonce2, time, nonce } as const;
-  if (params[5] === undefined || params[5] === null) return common;
-  const digits = fields.hex(params[5], "version bits", 1, 8);
-  return typeof digits === "string" ? { ...common, versionBits: Number.parseInt(digits, 16) } : digits;
+  if (params[5] === undefined || params[5] === null || params[5] === "") return common;
+  const versionBits = fields.uint32(params[5], "version bits");
+  return typeof versionBits === "number" ? { ...common, versionBits } : versionBits;
 }
 
 function configure(params: Params): Request | Refusal {

@@ -13,7 +13,7 @@ const ID = `"id":${SPACE}(?<id>0|[1-9][0-9]{0,14})`;
 const METHOD = `"method":${SPACE}"mining\\.submit"`;
 const TEXT = "[ !#-\\[\\]-~]";
 const HEX = "[0-9a-fA-F]";
-const VALUES = [`${TEXT}{1,128}`, `${TEXT}{1,32}`, `${HEX}{2,16}`, `${HEX}{8}`, `${HEX}{8}`];
+const VALUES = [`${TEXT}{1,256}`, `${TEXT}{1,32}`, `${HEX}{2,16}`, `${HEX}{1,8}`, `${HEX}{1,8}`];
 const NEXT = `,${SPACE}`;
 const PARAMS = `"params":${SPACE}\\[${VALUES.map((value) => `"(${value})"`).join(NEXT)}(?:${NEXT}"(${HEX}{1,8})")?\\]`;
 

@@ -32,7 +32,7 @@ export function craftJob(changes: Partial<Omit<Job, "id">> & { id?: string; tip?
     coinbase1: Buffer.from(`01000000coinbase1 of ${id}`),
     coinbase2: Buffer.from("coinbase2"),
     extranonce1Size: 4,
-    extranonce2Size: 4,
+    extranonce2Size: 8,
     merkleBranch: [Buffer.alloc(32, 7), Buffer.alloc(32, 8)],
     version: 0x2000_0000,
     versionMask: MASK,
@@ -55,7 +55,7 @@ export function mine(job: Job, wanted: Wanted, changes: Partial<Submit> = {}, ex
     method: "submit",
     worker: WORKER,
     job: job.id,
-    extranonce2: "00000001",
+    extranonce2: "0000000000000001",
     time: job.time,
     nonce: 0,
     ...changes,
@@ -88,5 +88,5 @@ export function contextOf(book: JobBook, changes: Partial<Context> = {}): Contex
   });
   const rules = settings.listeners.default;
   if (!rules) throw new Error("no default listener");
-  return { settings, rules, book, admits: () => true, nowMs: 0, seconds: 1_700_000_000, ...changes };
+  return { settings, rules, book, admits: () => true, workless: false, nowMs: 0, seconds: 1_700_000_000, ...changes };
 }

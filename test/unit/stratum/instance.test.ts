@@ -197,7 +197,7 @@ test("a new edge process finds its adopted clients' sessions in Redis", async ()
   await until("Redis knows the session", 5_000, async () => {
     const before = edge.text().length;
     const handle = 200 + edge.outs.length;
-    const share = mine(pool.job, "share", { extranonce2: handle.toString(16).padStart(8, "0") }, extranonce1);
+    const share = mine(pool.job, "share", { extranonce2: handle.toString(16).padStart(16, "0") }, extranonce1);
     await edge.send(opened(handle, { connection: "tcp/1", adopted: true }), line(handle, 7, submitLine(handle, share)));
     await edge.said(`"id":${handle},`);
     return edge.text().slice(before).includes(`"id":${handle},"result":true`);

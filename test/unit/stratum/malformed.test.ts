@@ -6,7 +6,8 @@ import { JobBook } from "../../../services/stratum/jobs.js";
 import { DEPTH_MAX, parseLine } from "../../../services/stratum/protocol/parse.js";
 import { receive } from "../../../services/stratum/receive.js";
 import { greet, type Session } from "../../../services/stratum/session.js";
-import { contextOf } from "./craft.js";
+import { settings as schema } from "../../../services/stratum/settings.js";
+import { contextOf, craftJob, SENIOR } from "./craft.js";
 
 const bytes = (line: string) => Buffer.from(line, "latin1");
 const deep = (levels: number) =>
@@ -47,17 +48,19 @@ const REFUSED: readonly [string, string, RegExp][] = [
   ["a submit without params", '{"id":4,"method":"mining.submit"}', /worker name/],
   ["a submit with two params", submit(["w", "a1"]), /extranonce2/],
   ["a submit with a number as worker", submit(replaced(0, 5)), /worker name/],
-  ["a submit with an endless worker", submit(replaced(0, "w".repeat(129))), /worker name/],
+  ["a submit with an endless worker", submit(replaced(0, "w".repeat(257))), /worker name/],
   ["a submit with a number as job", submit(replaced(1, 17)), /job id/],
   ["a submit with an endless job", submit(replaced(1, "a".repeat(33))), /job id/],
   ["an extranonce2 that is no hex", submit(replaced(2, "zzzzzzzz")), /extranonce2/],
   ["an extranonce2 that is endless", submit(replaced(2, "00".repeat(9))), /extranonce2/],
   ["an ntime that is a number", submit(replaced(3, 1_700_000_000)), /ntime/],
-  ["an ntime that is too short", submit(replaced(3, "655f5c8")), /ntime/],
-  ["an ntime that is too long", submit(replaced(3, "00655f5c80")), /ntime/],
+  ["an empty ntime", submit(replaced(3, "")), /ntime/],
+  ["an ntime of more than 32 bits", submit(replaced(3, "1655f5c80")), /ntime: at most 32 bits/],
+  ["an endless ntime", submit(replaced(3, "655f5c80".padStart(17, "0"))), /ntime/],
   ["a nonce with 0x", submit(replaced(4, "0x000000")), /nonce/],
   ["a nonce that is null", submit(replaced(4, null)), /nonce/],
   ["a nonce with a sign", submit(replaced(4, "-0000001")), /nonce/],
+  ["an extranonce2 padded with spaces", submit(replaced(2, "       1")), /extranonce2/],
   ["version bits that are no hex", submit([...good, "mask"]), /version bits/],
   ["version bits that are a number", submit([...good, 5]), /version bits/],
   ["an authorize without a name", '{"id":4,"method":"mining.authorize","params":[]}', /worker name/],
@@ -95,6 +98,35 @@ describe("a request that cannot be understood gets error 20 and keeps its connec
     expect(answerOf(line)).toEqual({ id: 4, result: null, error: [20, expect.stringMatching(text), null] });
     expect(effects.some(({ kind }) => kind === "close")).toBe(false);
     expect(session.garbled).toBe(0);
+  });
+});
+
+describe("a number in hex has no fixed width", () => {
+  const request = (params: unknown[]) => {
+    const line = parseLine(bytes(submit(params)));
+    return line.kind === "request" ? line.request : line;
+  };
+
+  test.each([
+    ["a nonce without its leading zero", replaced(4, "a9a049c"), { nonce: 0x0a9a049c }],
+    ["a nonce of one digit", replaced(4, "7"), { nonce: 7 }],
+    ["a nonce padded to 16 digits", replaced(4, "000000000a9a049c"), { nonce: 0x0a9a049c }],
+    ["an ntime without its leading zero", replaced(3, "55f5c80"), { time: 0x055f5c80 }],
+    ["an ntime padded to 10 digits", replaced(3, "00655f5c80"), { time: 0x655f5c80 }],
+    ["short version bits", [...good, "2000"], { versionBits: 0x2000 }],
+    ["version bits that are zero", [...good, "0"], { versionBits: 0 }],
+  ])("%s", (_, params, read) => expect(request(params)).toMatchObject(read));
+
+  test("version bits that are absent, null or empty mean that none were rolled", () => {
+    for (const params of [good, [...good, null], [...good, ""]])
+      expect(request(params)).not.toHaveProperty("versionBits");
+  });
+});
+
+describe("what a line may begin with", () => {
+  test.each(["\ufeff", "\r\n", "  ", "\t"])("%j", (start) => {
+    const line = parseLine(Buffer.from(`${start}{"id":1,"method":"mining.ping"}`));
+    expect(line).toMatchObject({ kind: "request", id: "1" });
   });
 });
 
@@ -142,6 +174,25 @@ describe("every question that miners ask is answered", () => {
     ["mining.get_version", expect.stringMatching(/headframe/)],
   ])("%s", (method, result) => {
     expect(answerOf(JSON.stringify({ id: 1, method, params: [] }))).toEqual({ id: 1, result, error: null });
+  });
+
+  test("BIP 310 a minimum difficulty that cannot be kept is not agreed to", () => {
+    const book = new JobBook();
+    book.offer(craftJob(), SENIOR, true, 0); // Its network difficulty is far below 1.
+    const context = { ...contextOf(book), settings: schema.parse({}) };
+    const configured = (value: unknown, world = context) => {
+      const params = [["minimum-difficulty"], { "minimum-difficulty.value": value }];
+      const line = parseLine(bytes(JSON.stringify({ id: 1, method: "mining.configure", params })));
+      const { session, effects } = receive(greet("l/1" as ConnectionId, 0), line, world);
+      const [first] = effects;
+      const { result } = first?.kind === "say" ? JSON.parse(first.text) : {};
+      return [result?.["minimum-difficulty"], session.minimum];
+    };
+    expect(configured(1e-9)).toEqual([true, 1e-9]);
+    for (const value of [1e30, 1, 0, -5, "abc", null]) expect(configured(value)).toEqual([false, 0]);
+    const jobless = { ...context, book: new JobBook() };
+    expect(configured(1, jobless)).toEqual([true, 1]);
+    expect(configured(1e30, jobless)).toEqual([false, 0]);
   });
 
   test("mining.configure answers every extension, unknown ones with false", () => {

@@ -74,9 +74,10 @@ export class Instance {
       },
       log: pino({ level: "silent" }),
       tally: this.tally,
+      freshAtMs: () => this.freshAtMs,
     });
     this.lines = new InLines(desk);
-    this.broadcast = new Broadcast(desk, this.lines, () => this.freshAtMs);
+    this.broadcast = new Broadcast(desk, this.lines);
   }
 
   /** A job as the senior jobmanager sends it. */

@@ -238,7 +238,7 @@ describe("a client that comes back on another connection", () => {
         ["mining.notify", "tcp/two"],
       ],
       "00000001",
-      4,
+      8,
     ]);
     expect(JSON.parse(lines[1] ?? "").params).toEqual([EASY.sha256d / 2]);
     const share = submitLine(9, mine(job, "share", {}, "00000001"));
@@ -339,11 +339,35 @@ describe("the pool looks after its connections", () => {
     instance.broadcast.sweep();
     expect((await miner.hear())[0]).toContain("client.show_message");
     await other.hear();
-    expect([miner.closed, other.closed]).toEqual([expect.stringMatching(/no coin daemon/), undefined]);
+    expect([miner.closed, other.closed]).toEqual([expect.stringMatching(/No coin daemon/), undefined]);
     instance.freshAtMs = performance.now();
     instance.broadcast.sweep();
     await other.hear();
     expect(other.closed).toBeUndefined();
+  });
+});
+
+describe("C5 at the door", () => {
+  test("C5 who comes while there is no work is turned away as the others are let go, and taken in as soon as there is", async () => {
+    const { instance } = await start();
+    const gone = performance.now() - instance.settings.noWorkDisconnectMs - 1;
+    const lines = [
+      '{"id":1,"method":"mining.subscribe","params":[]}',
+      '{"id":1,"method":"mining.authorize","params":["a.b","x"]}',
+    ];
+    for (const [at, line] of lines.entries()) {
+      instance.freshAtMs = gone;
+      const miner = new Miner(instance, `tcp/late${at}`, 10 + at);
+      expect(await miner.ask('{"id":0,"method":"mining.configure","params":[["version-rolling"],{}]}')).toHaveLength(1);
+      expect(await miner.ask(line)).toEqual([
+        '{"id":1,"result":null,"error":[20,"No coin daemon has answered for too long: mine elsewhere meanwhile",null]}',
+      ]);
+      expect(miner.closed).toMatch(/No coin daemon/);
+      instance.freshAtMs = performance.now();
+      const next = new Miner(instance, `tcp/next${at}`, 20 + at);
+      expect((await next.ask(line))[0]).not.toContain('error":[');
+    }
+    expect(instance.tally.counters().let_go).toBe(2);
   });
 });
 

@@ -35,7 +35,7 @@ function setup(settings = {}) {
 test("minerd: subscribe, authorize, shares with one id for all of them", async () => {
   const { instance, miner } = setup();
   expect(await miner.ask('{"id": 1, "method": "mining.subscribe", "params": ["cpuminer/2.5.1"]}')).toEqual([
-    '{"id":1,"result":[[["mining.set_difficulty","tcp/one"],["mining.notify","tcp/one"]],"00000001",4],"error":null}',
+    '{"id":1,"result":[[["mining.set_difficulty","tcp/one"],["mining.notify","tcp/one"]],"00000001",8],"error":null}',
     difficultyLine,
     notifyLine(job, true),
   ]);

@@ -70,7 +70,7 @@ test("a header time counts from the template's earliest to two hours after the j
 
 test("an extranonce2 of another length is refused with 20", async () => {
   for (const extranonce2 of ["00", "000000", "0000000000"])
-    expect(await reasonOf({ ...mine(job, "share"), extranonce2 })).toMatch(/^other: Invalid extranonce2: 8 hex/);
+    expect(await reasonOf({ ...mine(job, "share"), extranonce2 })).toMatch(/^other: Invalid extranonce2: 16 hex/);
 });
 
 test("rolled bits inside the mask make another, equally good header", async () => {

@@ -410,7 +410,7 @@ describe("jobs in", () => {
         return store.get(id);
       },
       book,
-      settings: { extranonce1Size: 4, extranonce2Size: 4 },
+      settings: { extranonce1Size: 4, extranonce2Size: 8 },
       onNotice: (offered) => void told.push(`${offered} ${book.current?.job.id}`),
       log,
       tally,
