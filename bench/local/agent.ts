@@ -8,6 +8,7 @@ import {
   method,
   noMetrics,
   openNexus,
+  openSecret,
   quiet,
 } from "../../lib/wiring/index.js";
 import { beAgent, usage } from "../kit/agent.js";
@@ -31,6 +32,7 @@ beAgent({
   open: async () => {
     const nexus = await openNexus({
       ...{ discovery: memoryDiscovery(), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics },
+      credentials: { cluster: "bench", secret: openSecret() },
     });
     await nexus.host(contract, { echo: ({ text }) => ({ text }) });
     client = nexus.client(contract);

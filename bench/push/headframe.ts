@@ -9,6 +9,7 @@ import {
   method,
   noMetrics,
   openNexus,
+  openSecret,
   push,
   quiet,
 } from "../../lib/wiring/index.js";
@@ -29,7 +30,10 @@ const contract = defineContract({
 const READY_MS = 5_000;
 const directory = new Directory();
 const open = () =>
-  openNexus({ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics });
+  openNexus({
+    ...{ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics },
+    credentials: { cluster: "bench", secret: openSecret() },
+  });
 
 contendPush({
   publisher: async (seen) => {

@@ -9,6 +9,7 @@ import {
   method,
   noMetrics,
   openNexus,
+  openSecret,
   quiet,
 } from "../../lib/wiring/index.js";
 import { contend, mustEqual, TEXT } from "./contender.js";
@@ -23,7 +24,10 @@ const contract = defineContract({
 const READY_MS = 5_000;
 const directory = new Directory();
 const open = () =>
-  openNexus({ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics });
+  openNexus({
+    ...{ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics },
+    credentials: { cluster: "bench", secret: openSecret() },
+  });
 
 contend({
   serve: async () => (await (await open()).host(contract, { echo: ({ text }) => ({ text }) })).instance,

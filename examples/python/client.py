@@ -4,15 +4,16 @@
     client.py --redis redis://127.0.0.1:6379 --cluster example clock time '{}' --subscribe tick --count 2
 
 Finds a ready instance in Redis, calls one method, prints the reply; then prints so many messages of a push. Needs Debian's python3-zmq,
-python3-msgpack and python3-redis. Exit codes: 0 done, 1 the call failed, 2 no instance.
+python3-msgpack and python3-redis, and the secret of the installation: run it as the user that runs the services, or name the file.
+Exit codes: 0 done, 1 the call failed, 2 no instance, or no secret.
 """
-import argparse, json, os, struct, sys, time, uuid
+import argparse, hashlib, hmac, json, os, pathlib, secrets, struct, sys, time, uuid
 
 import msgpack, redis, zmq
 
 HELLO, WELCOME, GOODBYE, PING, PONG, CREDIT, NAME, REQUEST, REPLY, FAILURE = range(1, 11)
-SUBSCRIBE, PUSH, HOLE, RESYNC = 12, 15, 16, 17
-PROTOCOL, WINDOW, FRAME_COST, CREDIT_EVERY = 1, 1 << 20, 128, 1 << 16
+SUBSCRIBE, PUSH, HOLE, RESYNC, CHALLENGE, PROOF = 12, 15, 16, 17, 20, 21
+PROTOCOL, WINDOW, FRAME_COST, CREDIT_EVERY = 2, 1 << 20, 128, 1 << 16
 SILENCE_S = 15.0
 
 
@@ -28,21 +29,43 @@ def instances(db, cluster, service):
     return sorted(found, key=lambda it: (int(it["startedAt"]), it["id"]))
 
 
-class Link:
-    """One connection to one process: says hello, then calls and subscribes. Not for several threads."""
+def secret_file():
+    """Where the secret is when nothing is configured (wiring.secretFile)."""
+    system = pathlib.Path("/var/lib/headframe")
+    if system.exists() and os.geteuid() in (system.stat().st_uid, 0):
+        return system / "wiring.secret"
+    state = os.environ.get("XDG_STATE_HOME", "")
+    return pathlib.Path(state if state.startswith("/") else pathlib.Path.home() / ".local/state") / "headframe/wiring.secret"
 
-    def __init__(self, endpoint, timeout_s):
+
+class Link:
+    """One connection to one process: proves that it belongs here, then calls and subscribes. Not for several threads."""
+
+    def __init__(self, endpoint, timeout_s, cluster, secret):
         self.endpoint, self.queue, self.awaited, self.names = endpoint, [], {0}, {}
-        self.last_id, self.read, self.told = 0, 0, 0
+        self.last_id, self.read, self.told, self.proven = 0, 0, 0, False
         self.socket = zmq.Context.instance().socket(zmq.DEALER)
         peer = f"python-{uuid.uuid4().hex[:8]}"
         self.socket.setsockopt_string(zmq.ROUTING_ID, f"{peer}/1")
         self.socket.setsockopt(zmq.LINGER, 500)
         self.socket.connect(endpoint)
-        self.send(HELLO, a=PROTOCOL, b=WINDOW, payload=peer)
-        version = self.wait(0, (WELCOME,), timeout_s)[2]
+        nonce = secrets.token_hex(32)
+        self.send(HELLO, a=PROTOCOL, b=WINDOW, payload=f"{peer}\n{nonce}\n")
+        _, _, version, window, payload = self.wait(0, (CHALLENGE,), timeout_s)
         if version != PROTOCOL:
             raise ConnectionError(f"{endpoint} speaks protocol {version}")
+        other, others_nonce, key, others_proof = payload.decode().split("\n")
+
+        def proof(side):
+            fields = ["headframe", PROTOCOL, side, cluster, endpoint, 0, peer, nonce, "", WINDOW, other, others_nonce, key, window]
+            return hmac.new(secret, "\n".join(map(str, fields)).encode(), hashlib.sha256).digest()
+
+        if not hmac.compare_digest(proof("listener").hex(), others_proof):
+            raise ConnectionError(f"[UNAUTHENTICATED] {endpoint} does not know the secret, or belongs to another cluster")
+        self.send(PROOF, payload=proof("caller"))
+        self.read = 0  # What came before the welcome counts in no window.
+        self.wait(0, (WELCOME,), timeout_s)
+        self.proven = True
 
     def send(self, kind, ident=0, a=0, b=0, payload=b""):
         """One message a frame: simple. A busy client puts all that it has to say into one."""
@@ -60,7 +83,8 @@ class Link:
             payload = frame[at + 17 : at + 17 + size]
             at += 17 + size
             if kind == GOODBYE:
-                raise ConnectionError(f"{self.endpoint} said goodbye: {payload.decode()}")
+                code = "[UNAUTHENTICATED] " if ident == 1 else ""
+                raise ConnectionError(f"{code}{self.endpoint} said goodbye: {payload.decode()}")
             if kind == PING:
                 self.send(PONG)
             elif ident in self.awaited and kind not in (PONG, CREDIT):
@@ -83,7 +107,7 @@ class Link:
             if self.socket.poll(min(1.0, deadline - now) * 1000):
                 self.take()
                 heard = time.monotonic()
-            else:
+            elif self.proven:
                 self.send(PING)
 
     def call(self, instance, method, request, timeout_s):
@@ -124,6 +148,7 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--redis", default=os.environ.get("HEADFRAME__REDIS__URL", "redis://127.0.0.1:6379"))
     parser.add_argument("--cluster", default="headframe")
+    parser.add_argument("--secret-file", default=os.environ.get("HEADFRAME__WIRING__SECRETFILE") or secret_file())
     parser.add_argument("--timeout", type=float, default=5.0, help="seconds for the hello and for the call")
     parser.add_argument("--subscribe", metavar="PUSH")
     parser.add_argument("--count", type=int, default=1, help="messages of the push to print")
@@ -136,7 +161,12 @@ def main():
         print(f"no ready instance of {given.service} in the cluster {given.cluster}", file=sys.stderr)
         return 2
     try:
-        link = Link(found[0]["endpoint"], given.timeout)
+        secret = bytes.fromhex(pathlib.Path(given.secret_file).read_text())
+    except (OSError, ValueError) as error:
+        print(f"the secret of the installation cannot be read: {error}", file=sys.stderr)
+        return 2
+    try:
+        link = Link(found[0]["endpoint"], given.timeout, given.cluster, secret)
         print(show(link.call(found[0]["id"], given.method, json.loads(given.request), given.timeout)), flush=True)
         if given.subscribe:
             messages = link.subscribe(found[0]["id"], given.subscribe)

@@ -8,6 +8,8 @@
 const CODES = {
   /** No live instance of the service is known. */
   NO_INSTANCE: { sent: false, retryable: true },
+  /** Instances are there, and they and this process do not know the same secret of the installation (wiring.secretFile). */
+  UNAUTHENTICATED: { sent: false, retryable: true },
   /** A bounded queue, ours or the far side's, is full: the request was refused before it ran. */
   OVERLOADED: { sent: false, retryable: true },
   /** The far side drains and takes nothing new. */

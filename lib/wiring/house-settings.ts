@@ -42,6 +42,17 @@ const curve = z.strictObject({
     .describe("The same as a file, one key a line; changes count from the next connection on."),
 });
 
+const wiring = z.strictObject({
+  secretFile: z
+    .string()
+    .min(1)
+    .max(4_096)
+    .optional()
+    .describe(
+      "File with the secret by which processes of this installation know each other; made by whoever needs it first. Default: /var/lib/headframe/wiring.secret if that folder is this user's, else ~/.local/state/headframe/wiring.secret. Several hosts or containers: the same file on each.",
+    ),
+});
+
 /** Least severe first. */
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
@@ -82,6 +93,7 @@ export const houseSettings = z.strictObject({
   statsd: statsd.optional(),
   probe: probe.prefault({}),
   log: log.prefault({}).describe("What is written to stderr, as JSON lines."),
+  wiring: wiring.prefault({}).describe("How processes of this installation know each other."),
   curve: z
     .union([z.boolean(), curve])
     .default(false)

@@ -27,6 +27,8 @@ export { type OpenedHouse, type OpenHouseOptions, openHouse } from "./open-house
 export { quiet } from "./quiet.js";
 export { redisFailure } from "./redis-failure.js";
 export { RedisRefused } from "./redis-open.js";
+export type { Credentials } from "./rpc/handshake.js";
+export { defaultSecretFile, openSecret, SECRET_BYTES, SecretFileError } from "./secret-file.js";
 export { Seldom } from "./seldom.js";
 export { Allotment, type AllotmentOptions } from "./state/allotment.js";
 export {

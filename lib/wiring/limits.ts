@@ -23,6 +23,8 @@ export interface Limits {
   readonly workMax: number;
   /** Peers connected to us at once. Beyond: refused. */
   readonly peersMax: number;
+  /** Peers that have connected and not proven yet that they belong here. Beyond: not answered. All processes may come back at once. */
+  readonly strangersMax: number;
   /** Methods and subscriptions that one peer may name. */
   readonly namesMax: number;
   /** An idle link is pinged this often, so that its two ends know of each other. */
@@ -71,6 +73,7 @@ export const defaultLimits: Limits = {
   workBytes: 64 * MIB,
   workMax: 65_536,
   peersMax: 1_024,
+  strangersMax: 4_096,
   namesMax: 1_024,
   pingMs: 500,
   silenceMs: 15_000,

@@ -21,6 +21,7 @@ import type { Probe, ProbeOptions } from "./probe.js";
 import { openRedis } from "./redis-open.js";
 import { redisPlaces } from "./redis-place.js";
 import { REDIS_ROLES } from "./redis-settings.js";
+import { openSecret } from "./secret-file.js";
 import { packageVersion } from "./version.js";
 
 export interface OpenHouseOptions {
@@ -45,11 +46,13 @@ export interface OpenedHouse extends House {
  * Opens a house. Afterwards an absent Redis is never fatal.
  *
  * @throws {KeyFileError} when its CURVE keys cannot be used.
+ * @throws {SecretFileError} when the installation's secret cannot be read or made.
  * @throws {RedisRefused} when a Redis cannot be used: at once for wrong credentials, else after redis.connectTimeoutMs.
  */
 export async function openHouse(settings: HouseSettings, options: OpenHouseOptions = {}): Promise<OpenedHouse> {
   const log = openLog(settings);
   const curve = openCurve(settings.curve, log); // Before anything is open: a mistake there costs no more than its message.
+  const secret = openSecret(settings.wiring.secretFile);
   const redis = await openRedis(redisPlaces(settings.redis, settings.cluster), {
     timeoutMs: settings.redis.connectTimeoutMs,
     log,
@@ -77,6 +80,7 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   const common = new CommonMethods(log);
   const nexus = await openNexus({
     ...{ discovery, version: options.version ?? packageVersion, bind: host, log, metrics, common: common.all() },
+    credentials: { cluster, secret },
     ...(curve && { curve }),
     ...(probe && { meta: { http: probe.url } }),
   });

@@ -1,6 +1,9 @@
 // Examples are read to be copied, so they run, and the README shows what runs.
 
 import { readFileSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import { execa } from "execa";
@@ -52,6 +55,13 @@ test("examples/python/client.py finds an instance, calls it, hears its pushes, a
   expect(await python("clock", "time", "[]")).toMatchObject({
     exitCode: 1,
     stderr: expect.stringContaining("[INVALID_REQUEST] time: the request does not fit the contract"),
+  });
+  const wrong = join(await mkdtemp(join(tmpdir(), "hf-secret-")), "secret");
+  atEnd(() => rm(dirname(wrong), { recursive: true, force: true }));
+  await writeFile(wrong, "ab".repeat(32));
+  expect(await python("clock", "time", "--secret-file", wrong)).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining("[UNAUTHENTICATED]"),
   });
   expect(await python("clok", "time")).toMatchObject({
     exitCode: 2,

@@ -8,6 +8,7 @@ import {
   memoryDiscovery,
   noMetrics,
   openNexus,
+  openSecret,
   quiet,
   Registry,
 } from "../../lib/wiring/index.js";
@@ -30,7 +31,7 @@ test(
     const [maker] = await registry.list("jobmanager");
     if (!maker) throw new Error("no jobmanager runs");
     const proxy = await startLossyProxy(maker.endpoint);
-    const { seen, newest } = await listen({ ...maker, endpoint: proxy.endpoint });
+    const { seen, newest } = await listen(maker, proxy.endpoint, pool.house.cluster);
     await until("the snapshot is there", 10_000, () => seen.length > 0);
     tip();
     await until("a first job has a number", 10_000, () => seen.some(({ sequence }) => sequence > 0));
@@ -62,10 +63,12 @@ interface Seen {
 }
 
 /** A subscriber in this process, which knows that one jobmanager. */
-async function listen(maker: Instance) {
+async function listen(maker: Instance, through: string, cluster: string) {
   const directory = new Directory();
   const nexus = await openNexus({
     ...{ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics },
+    credentials: { cluster, secret: openSecret() },
+    dial: () => through,
   });
   atEnd(() => nexus.close());
   directory.put(maker);

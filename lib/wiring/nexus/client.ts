@@ -196,7 +196,9 @@ export class ServiceClient<C extends Contract> implements Client<C> {
         const found = roster.callable.length;
         const what = found === 0 ? "no ready instance" : `${found} of ${atLeast} ready instances`;
         const text = `${what} of ${roster.service} within ${timeoutMs} ms; is one running, in the same cluster?`;
-        reject(new CallFailure("NO_INSTANCE", text));
+        const { refusal } = roster;
+        if (found === 0 && refusal !== undefined) reject(new CallFailure("UNAUTHENTICATED", `${text}\n${refusal}`));
+        else reject(new CallFailure("NO_INSTANCE", text));
       });
     });
   }

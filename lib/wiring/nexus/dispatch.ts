@@ -151,7 +151,8 @@ export class Dispatch implements CallKeeper {
   }
 
   #unpark(): void {
-    if (this.#parked.size === 0 || this.#parts.roster.callable.length === 0) return;
+    const { callable, refusal } = this.#parts.roster;
+    if (this.#parked.size === 0 || (callable.length === 0 && refusal === undefined)) return;
     const parked = [...this.#parked];
     this.#parked.clear();
     for (const call of parked) this.#attempt(call);
@@ -192,6 +193,8 @@ export class Dispatch implements CallKeeper {
     const { roster, clock } = this.#parts;
     const { to } = call.options;
     if (to !== undefined) return new CallFailure("NO_INSTANCE", `${call}: instance ${to} is not connected`);
+    if (roster.callable.length === 0 && roster.refusal !== undefined)
+      return new CallFailure("UNAUTHENTICATED", `${call}: an instance of ${call.service} is there: ${roster.refusal}`);
     if (roster.callable.length === 0) {
       const known = roster.instances.map((instance) => `${instance.id} ${instance.state}`).join(", ") || "none";
       return new CallFailure(

@@ -39,6 +39,8 @@ interface Neighbour {
   link: Link | undefined;
   stopRetry: (() => void) | undefined;
   failures: number;
+  /** It and this process do not know the same secret. */
+  refused: boolean;
 }
 
 interface Watched {
@@ -131,6 +133,7 @@ export class Links implements LinkOwner {
       link: undefined,
       stopRetry: undefined,
       failures: 0,
+      refused: false,
     };
     this.#neighbours.set(endpoint, neighbour);
     return neighbour;
@@ -145,6 +148,7 @@ export class Links implements LinkOwner {
     }
     neighbour.stopRetry?.();
     this.#neighbours.delete(neighbour.endpoint);
+    this.#pardon(neighbour);
     const { link } = neighbour;
     neighbour.link = undefined;
     if (!link) return;
@@ -188,7 +192,26 @@ export class Links implements LinkOwner {
     const neighbour = this.#neighbours.get(link.address.endpoint);
     if (neighbour?.link !== link) return;
     neighbour.failures = 0;
+    this.#pardon(neighbour);
     for (const instance of neighbour.listed.values()) this.#put(neighbour, link, instance);
+  }
+
+  refused(link: Link, reason: string): void {
+    const { endpoint } = link.address;
+    const neighbour = this.#neighbours.get(endpoint);
+    if (neighbour?.link !== link) return;
+    const { log, tally } = this.#parts;
+    tally.count("wiring.peers_refused", { side: "instance", reason: "secret" });
+    const why = `${endpoint} and this process refuse each other: ${reason}. Give both the same file (wiring.secretFile) and the same \`cluster\``;
+    if (!neighbour.refused) log.warn({ endpoint, instances: [...neighbour.listed.keys()] }, why); // Once: it is tried again.
+    neighbour.refused = true;
+    for (const { service } of neighbour.listed.values()) this.#watched.get(service)?.roster.refuse(endpoint, why);
+  }
+
+  #pardon(neighbour: Neighbour): void {
+    if (!neighbour.refused) return;
+    neighbour.refused = false;
+    for (const { roster } of this.#watched.values()) roster.pardon(neighbour.endpoint);
   }
 
   down(link: Link, reason: string, left: boolean): void {

@@ -15,6 +15,7 @@ import type { Log } from "../house.js";
 import { type Limits, limitsOf } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
 import type { Curve } from "../rpc/curve.js";
+import type { Credentials } from "../rpc/handshake.js";
 import { Flusher } from "../rpc/outbox.js";
 import { Server } from "../rpc/server.js";
 import { TimerWheel } from "../rpc/timer-wheel.js";
@@ -36,6 +37,10 @@ export interface NexusOptions {
   readonly metrics: Metrics;
   readonly clock?: Clock;
   readonly limits?: Partial<Limits>;
+  /** By which processes know each other; the same for all of a cluster. */
+  readonly credentials: Credentials;
+  /** Where to connect to reach an endpoint that discovery names, through a tunnel for example; default: there. */
+  readonly dial?: (endpoint: string) => string;
   /** Encrypts everything between processes; all of a cluster or none. */
   readonly curve?: Curve;
   /** Methods of every service that this process hosts, beside its contract's. */
@@ -208,7 +213,7 @@ class ProcessNexus implements Nexus {
 
   /** What both ends of the wire need. */
   #shared(where: "client" | "server") {
-    const { log, curve } = this.#options;
+    const { log, curve, credentials, dial } = this.#options;
     return {
       clock: this.#clock,
       limits: this.#limits,
@@ -216,6 +221,8 @@ class ProcessNexus implements Nexus {
       tally: this.#tally,
       log,
       curve,
+      credentials,
+      dial,
       self: this.peer,
       malformed: (why: string) => this.#malformed(where, why),
     };

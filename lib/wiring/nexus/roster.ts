@@ -21,6 +21,8 @@ export class Roster {
   #callable: readonly Target[] = [];
   #instances: readonly Instance[] | undefined;
   #local: Target | undefined;
+  /** Why a listed process cannot be called: it, or we, refused the other. By endpoint. */
+  readonly #refused = new Map<string, string>();
 
   constructor(readonly service: string) {}
 
@@ -48,6 +50,22 @@ export class Roster {
       .map((target) => target.instance)
       .sort((a, b) => RANK[a.state] - RANK[b.state] || bySeniority(a, b));
     return this.#instances;
+  }
+
+  /** Why an instance that is there cannot be called; undefined: no such instance. */
+  get refusal(): string | undefined {
+    return this.#refused.values().next().value;
+  }
+
+  refuse(endpoint: string, why: string): void {
+    const news = this.#refused.get(endpoint) !== why;
+    this.#refused.set(endpoint, why);
+    if (news) this.changed();
+  }
+
+  /** Not refused any more, or not there. */
+  pardon(endpoint: string): void {
+    this.#refused.delete(endpoint);
   }
 
   put(target: Target): void {

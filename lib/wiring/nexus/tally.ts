@@ -64,6 +64,13 @@ export const wiringMetricTable = {
     tags: ["side"],
     meaning: "Keys that are not on the list: of callers (caller), of instances that we did not call (instance).",
   },
+  "wiring.peers_refused": {
+    kind: "count",
+    unit: "handshakes",
+    tags: ["side", "reason"],
+    meaning:
+      "Processes refused before anything of theirs was handled: callers (caller), or instances that we would have called (instance); they do not know the installation's secret (secret), speak another protocol (protocol), have a key that is not allowed (key), are too many (crowd), or did not say hello (hello).",
+  },
   "wiring.peers": { kind: "gauge", unit: "processes", tags: [], meaning: "Processes connected to ours." },
 } as const satisfies MetricTable;
 

@@ -15,11 +15,11 @@ import { CRAMPED } from "../quick/writer.js";
 
 /** `id a b payload` of each kind. c -> s: from who connected (client.ts) to who listens (server.ts). */
 export const KIND = {
-  /** c -> s, first. id: what the caller understands beside the rest (UNDERSTOOD), a: protocol version, b: window in bytes. Payload: the caller's PeerId. */
+  /** c -> s, first. id: what the caller understands beside the rest (UNDERSTOOD), a: protocol version, b: window in bytes. Payload: handshake.ts. */
   hello: 1,
-  /** s -> c, the answer. a: protocol version, b: window in bytes. Payload: the listener's PeerId. */
+  /** s -> c, when the proof holds: the session begins. a: protocol version, b: window in bytes. Payload: the listener's PeerId. */
   welcome: 2,
-  /** Both. The link ends. Payload: why. */
+  /** Both. The link ends. id: a REFUSAL, or 0. Payload: why. */
   goodbye: 3,
   /** Both, on an idle link; answered by `pong`. */
   ping: 4,
@@ -51,13 +51,23 @@ export const KIND = {
   withdrawn: 18,
   /** s -> c, to who understands it. id: the subscription's, a + b * 2^32: the first one's number. Payload: (length u32 | message)*. */
   pushes: 19,
+  /** s -> c, answers hello. a: protocol version, b: window in bytes. Payload: handshake.ts. */
+  challenge: 20,
+  /** c -> s, answers challenge. Payload: handshake.ts. */
+  proof: 21,
 } as const;
 
 /** Bits of a hello's id. */
 export const UNDERSTOOD = { pushes: 1 } as const;
 
-/** Spoken between processes; a peer with another one is refused at `hello`. */
-export const PROTOCOL_VERSION = 1;
+/** A goodbye's id. */
+export const REFUSAL = {
+  /** The proof does not hold: another secret, or another cluster. */
+  unauthenticated: 1,
+} as const;
+
+/** Spoken between processes; a peer with another one is refused at `hello`. 2: both sides prove that they know the installation's secret. */
+export const PROTOCOL_VERSION = 2;
 
 const MAGIC = 0x48;
 const FORMAT = 1;

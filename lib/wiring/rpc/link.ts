@@ -1,14 +1,15 @@
 // Link: our connection to one other process, the asking end: a DEALER socket of its own, so that balancing is ours.
 //
-//   connecting --welcome--> live --disconnect | goodbye | silence--> closed
-//        '------refused | no welcome in time----------------------------^
+//   connecting --challenge--> proving --welcome--> live --disconnect | goodbye | silence--> closed
+//        '------refused | no welcome in time----------------------------------------------------^
 //
 // A link lives once. When it is closed, links.ts opens another one if the process should still be there, with another
 // routing id: what the old one left unread can never be taken for an answer to the new one.
 //
 //   L1. A dead process is noticed by its socket: ZeroMQ's monitor tells of the disconnect within milliseconds. Its
 //       heartbeat, which runs off the event loop, tells of a machine that vanished.
-//   L2. Nothing of a caller goes to ZeroMQ before the welcome: what waits for a connection was not sent.
+//   L2. Nothing of a caller goes to ZeroMQ before the welcome, and nothing of the peer's is handled before it has proven that it belongs
+//       to this installation (handshake.ts): what waits for a connection was not sent.
 //       What it had not taken yet is dropped with it at once. A socket that lingers reads no more, and libzmq 4.3.5 aborts the process
 //       at its next heartbeat when the peer's end comes then (`Assertion failed: !_io_error`, stream_engine_base.cpp:310).
 //   L3. Once closed, nothing reaches the owner, and every call is settled or elsewhere.
@@ -21,7 +22,18 @@ import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.j
 import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
-import { FrameError, type FrameSink, joined, KIND, PROTOCOL_VERSION, readFrame, UNDERSTOOD } from "./frames.js";
+import { FrameError, type FrameSink, joined, KIND, PROTOCOL_VERSION, REFUSAL, readFrame, UNDERSTOOD } from "./frames.js";
+import {
+  type Credentials,
+  type HandshakeMessage,
+  handshakeFrame,
+  introduced,
+  nonce,
+  proofOf,
+  proves,
+  readHandshake,
+  readIntroduction,
+} from "./handshake.js";
 import { Inbox } from "./inbox.js";
 import { type Flusher, Outbox } from "./outbox.js";
 import { Sender } from "./sender.js";
@@ -33,7 +45,10 @@ export interface LinkParts {
   readonly flusher: Flusher;
   readonly log: Log;
   readonly curve: Curve | undefined;
+  readonly credentials: Credentials;
   readonly self: PeerId;
+  /** Where to connect to reach an endpoint; default: there. */
+  readonly dial?: ((endpoint: string) => string) | undefined;
   /** A frame or message was refused. */
   malformed(why: string): void;
 }
@@ -43,6 +58,8 @@ export interface LinkOwner {
   up(link: Link): void;
   /** Called before the link's calls fail, so that their next attempt goes elsewhere. `left`: the peer said goodbye. */
   down(link: Link, reason: string, left: boolean): void;
+  /** Called before `down`: the two do not know the same secret. */
+  refused(link: Link, reason: string): void;
   /** An instance behind the link has left; its process lives on. */
   withdrawn(link: Link, instanceId: string): void;
 }
@@ -63,7 +80,8 @@ export class Link implements FrameSink {
   readonly #sender: Sender<Buffer>;
   readonly #outbox: Outbox;
   readonly #inbox: Inbox;
-  #state: "connecting" | "live" | "closed" = "connecting";
+  readonly #nonce = nonce();
+  #state: "connecting" | "proving" | "live" | "closed" = "connecting";
   #frame: Buffer = Buffer.alloc(0);
   #heardMs: number;
   #stopTimer: () => void;
@@ -73,7 +91,7 @@ export class Link implements FrameSink {
     parts: LinkParts,
     owner: LinkOwner,
   ) {
-    const { clock, limits, flusher, self } = parts;
+    const { clock, limits, flusher } = parts;
     this.#parts = parts;
     this.#owner = owner;
     this.#socket = new Dealer(socketOptions(parts, address));
@@ -87,7 +105,7 @@ export class Link implements FrameSink {
     this.streams = new Streams(this.#outbox, parts.malformed);
     this.#heardMs = clock.nowMs();
     this.#stopTimer = clock.after(limits.handshakeMs, () => this.#lost("it did not answer the handshake"));
-    this.#connect(self);
+    this.#connect();
   }
 
   get live(): boolean {
@@ -97,11 +115,12 @@ export class Link implements FrameSink {
   /** Says goodbye and goes. Calls in flight are not settled: whoever closes has settled them. Safe twice. */
   async close(): Promise<void> {
     if (this.#state === "closed") return;
-    this.#outbox.control(KIND.goodbye);
+    if (this.live) this.#outbox.control(KIND.goodbye);
     await this.#shut();
   }
 
-  #connect(self: PeerId): void {
+  #connect(): void {
+    const { dial = (endpoint) => endpoint } = this.#parts;
     const { events } = this.#socket;
     events.on("disconnect", () => this.#lost("its connection broke"));
     events.on("close", () => this.#lost("nobody listens at its address")); // Refused: there is no reconnecting.
@@ -109,19 +128,20 @@ export class Link implements FrameSink {
     events.on("handshake:error:auth", ({ error }) => this.#lost(`it refused our key: ${error.message}`));
     events.on("handshake:error:other", ({ error }) => this.#lost(`its handshake failed: ${error.message}`));
     try {
-      this.#socket.connect(this.address.endpoint);
+      this.#socket.connect(dial(this.address.endpoint));
     } catch (error) {
       queueMicrotask(() => this.#lost(`its address cannot be used: ${messageOf(error)}`));
       return;
     }
-    this.#outbox.control(
-      KIND.hello,
-      UNDERSTOOD.pushes,
-      PROTOCOL_VERSION,
-      this.#parts.limits.windowBytes,
-      Buffer.from(self),
-    );
+    const me = this.#introduction();
+    const head = { id: UNDERSTOOD.pushes, a: PROTOCOL_VERSION, b: me.windowBytes };
+    this.#sender.send(handshakeFrame(KIND.hello, { ...head, payload: introduced(me) }));
     void this.#receive();
+  }
+
+  #introduction() {
+    const { self, curve, limits } = this.#parts;
+    return { id: self, nonce: this.#nonce, key: curve?.publicKey ?? "", windowBytes: limits.windowBytes };
   }
 
   async #receive(): Promise<void> {
@@ -139,16 +159,53 @@ export class Link implements FrameSink {
     this.#heardMs = this.#parts.clock.nowMs();
     this.#frame = frame;
     try {
-      readFrame(frame, this);
+      if (this.#state === "connecting") this.#greeted(readHandshake(frame));
+      else readFrame(frame, this);
     } catch (error) {
       if (!(error instanceof FrameError)) throw error;
       this.#parts.malformed(`a frame from ${this.address.endpoint} was dropped: ${error.message}`);
     }
-    this.#inbox.took(frame.length);
+    if (this.live) this.#inbox.took(frame.length);
+  }
+
+  /** The peer must prove first: it gets no proof of ours otherwise. */
+  #greeted(message: HandshakeMessage | undefined): void {
+    if (message?.kind === KIND.goodbye) this.#goodbye(message.id, message.payload.toString());
+    if (message?.kind !== KIND.challenge || this.#state !== "connecting") return;
+    const { a: version, b: windowBytes, payload } = message;
+    const { credentials, curve } = this.#parts;
+    if (version !== PROTOCOL_VERSION) {
+      this.#lost(`it speaks protocol ${version}, this process speaks ${PROTOCOL_VERSION}`);
+      return;
+    }
+    const listener = readIntroduction(payload.toString("latin1"), windowBytes);
+    const transcript = listener && {
+      ...{ endpoint: this.address.endpoint, understood: UNDERSTOOD.pushes },
+      ...{ caller: this.#introduction(), listener: { ...listener.who, key: this.address.curveKey ?? "" } },
+    };
+    const proof = transcript && proofOf("caller", credentials, transcript, curve);
+    if (!proof || !proves(listener.proof, "listener", credentials, transcript, curve)) {
+      this.#refused("it does not know the secret of this installation, or belongs to another cluster");
+      return;
+    }
+    this.#state = "proving";
+    this.#sender.send(handshakeFrame(KIND.proof, { payload: proof }));
+  }
+
+  #goodbye(refusal: number, why: string): void {
+    if (refusal === REFUSAL.unauthenticated) this.#refused(why);
+    else this.#lost(`it said goodbye: ${why || "closing"}`, true);
+  }
+
+  #refused(reason: string): void {
+    if (this.#state === "closed") return;
+    this.#owner.refused(this, reason);
+    this.#lost(`refused: ${reason}`);
   }
 
   message(kind: number, id: number, a: number, b: number, start: number, end: number): void {
     if (this.#state === "closed") return; // L3: the rest of a frame whose goodbye was read.
+    if (this.#state === "proving" && kind !== KIND.welcome && kind !== KIND.goodbye) return; // L2
     const frame = this.#frame;
     if (kind === KIND.reply) {
       if (!this.calls.reply(id, frame, start, end))
@@ -160,18 +217,13 @@ export class Link implements FrameSink {
     else if (kind === KIND.subscribed) this.streams.begun(id);
     else if (kind === KIND.hole) this.streams.hole(id, joined(a, b));
     else if (kind === KIND.ping) this.#outbox.control(KIND.pong);
-    else if (kind === KIND.welcome) this.#welcome(a, b);
+    else if (kind === KIND.welcome) this.#welcome(b);
     else if (kind === KIND.withdrawn) this.#owner.withdrawn(this, frame.toString("utf8", start, end));
-    else if (kind === KIND.goodbye)
-      this.#lost(`it said goodbye: ${frame.toString("utf8", start, end) || "closing"}`, true);
+    else if (kind === KIND.goodbye) this.#goodbye(this.live ? 0 : id, frame.toString("utf8", start, end));
   }
 
-  #welcome(version: number, windowBytes: number): void {
-    if (this.#state !== "connecting") return;
-    if (version !== PROTOCOL_VERSION) {
-      this.#lost(`it speaks protocol ${version}, this process speaks ${PROTOCOL_VERSION}`);
-      return;
-    }
+  #welcome(windowBytes: number): void {
+    if (this.#state !== "proving") return;
     this.#state = "live";
     const window = Math.min(windowBytes, this.#parts.limits.windowBytes); // The smaller one holds, in both directions.
     this.#outbox.window = window;

@@ -1,11 +1,12 @@
 // Server: the listening end: one ROUTER socket a process, on a dynamic port, for all services that it hosts.
 //
 //   ROUTER --(route, frame)--> Session of that route --> work.ts, push.ts
+//                        \--> strangers.ts, until it has proven that it belongs to this installation
 //
 //   Q1. A peer that is gone is noticed at once: `mandatory` makes a send to it fail, and when the monitor tells that some
 //       connection broke, every peer is sent a ping to learn which one.
 //   Q2. A frame that is none is counted and dropped; its peer's other frames are not affected.
-//   Q3. A frame of an unknown route that is no hello is answered with a goodbye, so that its sender connects anew.
+//   Q3. A frame of an unknown route that is no hello is answered with a goodbye, so that its sender connects anew (strangers.ts).
 
 import { Router } from "zeromq";
 import { messageOf } from "../../thrown.js";
@@ -17,19 +18,17 @@ import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
 import { type Curve, routerCurve } from "./curve.js";
 import { Doorman } from "./doorman.js";
-import { FrameError, FrameWriter, KIND, PROTOCOL_VERSION, readFrame, UNDERSTOOD } from "./frames.js";
+import { FrameError, KIND, PROTOCOL_VERSION, UNDERSTOOD } from "./frames.js";
+import { type Credentials, handshakeFrame } from "./handshake.js";
 import type { Flusher } from "./outbox.js";
 import { Sender } from "./sender.js";
 import { Session } from "./session.js";
+import { type Admitted, Strangers } from "./strangers.js";
 import { WorkRoom } from "./work.js";
 import { post } from "./zap.js";
 
 /** After a disconnect; ZeroMQ may take a moment to forget the route. */
 const PROBES_MS = [0, 5, 50];
-/** Longest PeerId accepted, in bytes. */
-const PEER_BYTES_MAX = 64;
-/** Smallest window accepted: below it a peer could make us queue everything. */
-const WINDOW_BYTES_MIN = 1_024;
 
 export interface ServerParts {
   readonly bind: string;
@@ -40,13 +39,8 @@ export interface ServerParts {
   readonly tally: Tally;
   readonly log: Log;
   readonly curve: Curve | undefined;
+  readonly credentials: Credentials;
   malformed(why: string): void;
-}
-
-interface Hello {
-  readonly peer: PeerId;
-  readonly windowBytes: number;
-  readonly understood: number;
 }
 
 type Parts = [route: Buffer, frame: Buffer];
@@ -59,6 +53,7 @@ export class Server {
   readonly #sessions = new Map<string, Session>();
   readonly #hosted = new Map<string, HostedService>();
   readonly #room = new WorkRoom();
+  readonly #strangers: Strangers;
   readonly #timers = new Set<() => void>();
   #leavePost: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
@@ -93,6 +88,14 @@ export class Server {
       this.#end(route.toString("latin1"), `nothing can be sent to it: ${messageOf(error)}`);
     });
     this.#socket.events.on("disconnect", () => this.#probe());
+    this.#strangers = new Strangers({
+      ...parts,
+      endpoint: () => this.endpoint,
+      peers: () => this.#sessions.size,
+      send: (route, frame) => this.#sender.send([route, frame]),
+      admit: (route, admitted) => this.#admit(route, admitted),
+      keyOf: (peer) => [...this.#sessions.values()].find((session) => session.peer === peer)?.key,
+    });
   }
 
   /** `tcp://127.0.0.1:40123` */
@@ -153,7 +156,7 @@ export class Server {
     const session = this.#sessions.get(key);
     try {
       if (session) session.take(frame);
-      else this.#greet(route, key, frame);
+      else this.#strangers.take(route, key, frame); // Q3
     } catch (error) {
       const who = session?.peer ?? "a stranger";
       if (error instanceof FrameError)
@@ -168,32 +171,8 @@ export class Server {
     }
   }
 
-  #greet(route: Buffer, key: string, frame: Buffer): void {
-    let refusal = "say hello first";
-    let session: Session | undefined;
-    readFrame(frame, {
-      message: (kind, understood, version, windowBytes, start, end) => {
-        if (kind !== KIND.hello || session) return;
-        refusal = this.#refusal(version, windowBytes, end - start);
-        if (refusal) return;
-        const peer = frame.toString("utf8", start, end) as PeerId;
-        session = this.#admit(route, key, { peer, windowBytes, understood });
-      },
-    });
-    if (session)
-      session.take(frame); // What came with the hello, after it.
-    else this.#dismiss(route, refusal); // Q3
-  }
-
-  #refusal(version: number, windowBytes: number, peerBytes: number): string {
-    if (version !== PROTOCOL_VERSION) return `protocol ${version} is not spoken here, ${PROTOCOL_VERSION} is`;
-    if (peerBytes < 1 || peerBytes > PEER_BYTES_MAX || windowBytes < WINDOW_BYTES_MIN) return "a hello without sense";
-    if (this.#sessions.size >= this.#parts.limits.peersMax)
-      return `${this.#sessions.size} processes are connected already`;
-    return "";
-  }
-
-  #admit(route: Buffer, key: string, { peer, windowBytes, understood }: Hello): Session {
+  #admit(route: Buffer, { peer, key: publicKey, windowBytes, understood }: Admitted): void {
+    const key = route.toString("latin1");
     // A process has one link to us at a time: another one says that it has given the older up.
     for (const [olderKey, older] of this.#sessions) {
       if (older.peer === peer) this.#end(olderKey, "it connected anew");
@@ -201,6 +180,7 @@ export class Server {
     const { clock, limits, flusher, tally, self } = this.#parts;
     const session = new Session({
       peer,
+      key: publicKey,
       windowBytes: Math.min(windowBytes, limits.windowBytes), // The smaller one holds, in both directions.
       runs: (understood & UNDERSTOOD.pushes) !== 0,
       clock,
@@ -215,13 +195,6 @@ export class Server {
     this.#sessions.set(key, session);
     session.outbox.control(KIND.welcome, 0, PROTOCOL_VERSION, limits.windowBytes, Buffer.from(self));
     session.outbox.flush(); // The peer waits for nothing else.
-    return session;
-  }
-
-  #dismiss(route: Buffer, reason: string): void {
-    const writer = new FrameWriter();
-    writer.put(KIND.goodbye, 0, 0, 0, Buffer.from(reason));
-    this.#sender.send([route, writer.take(this.#parts.clock.nowMs())]);
   }
 
   #end(key: string, reason: string): void {
@@ -229,13 +202,9 @@ export class Server {
     if (!session) return;
     this.#sessions.delete(key);
     this.#parts.log.debug({ peer: session.peer, reason }, "a peer is gone");
-    this.#dismissQuietly(key, reason);
+    // So that a peer which we cut off notices; to one that is gone it fails, and that is fine.
+    this.#sender.send([Buffer.from(key, "latin1"), handshakeFrame(KIND.goodbye, { payload: Buffer.from(reason) })]);
     session.end(reason);
-  }
-
-  /** So that a peer which we cut off notices; to one that is gone it fails, and that is fine. */
-  #dismissQuietly(key: string, reason: string): void {
-    this.#dismiss(Buffer.from(key, "latin1"), reason);
   }
 
   /** Q1 */

@@ -20,6 +20,8 @@ import { findMethod, type Named, Work, type WorkRoom } from "./work.js";
 
 export interface SessionParts {
   readonly peer: PeerId;
+  /** Its public CURVE key; empty without CURVE. */
+  readonly key: string;
   readonly windowBytes: number;
   /** The peer understands KIND.pushes. */
   readonly runs: boolean;
@@ -42,6 +44,7 @@ interface Subscription {
 
 export class Session implements FrameSink {
   readonly peer: PeerId;
+  readonly key: string;
   readonly outbox: Outbox;
   heardMs: number;
   readonly #parts: SessionParts;
@@ -62,6 +65,7 @@ export class Session implements FrameSink {
     const { clock, limits, flusher, transmit } = parts;
     this.#parts = parts;
     this.peer = parts.peer;
+    this.key = parts.key;
     this.heardMs = clock.nowMs();
     this.#replies = new Lane(limits.replyQueueBytes);
     this.#pushes = new Lane(limits.pushQueueBytes);

@@ -13,11 +13,14 @@ import {
   openNexus,
   quiet,
 } from "../../../lib/wiring/index.js";
-import { contract } from "./mill.js";
+import { contract, credentials } from "./mill.js";
 
 const directory = new Directory();
 const open = (): Promise<Nexus> =>
-  openNexus({ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics });
+  openNexus({
+    ...{ discovery: memoryDiscovery(directory), version: "1", bind: "127.0.0.1", log: quiet, metrics: noMetrics },
+    credentials,
+  });
 
 const tell = (message: object): void => {
   process.send?.(message);

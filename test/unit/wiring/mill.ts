@@ -24,3 +24,6 @@ export const contract = defineContract({
   pushes: { flour: push(z.object({ sack: z.number(), pad: z.string().optional() })), dust: push(z.number()) },
 });
 export type Mill = typeof contract;
+
+/** Of every nexus of a test, in whatever process. */
+export const credentials = { cluster: "test", secret: Buffer.alloc(32, "a secret of the tests ") };

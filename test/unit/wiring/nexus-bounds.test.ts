@@ -1,14 +1,14 @@
 // What holds between processes when somebody says too much, too fast, or nonsense.
 
 import { expect, test } from "@jest/globals";
-import { curveKeyPair, Dealer } from "zeromq";
+import { curveKeyPair } from "zeromq";
 import { z } from "zod";
 import { defineContract, type Metrics, method, push } from "../../../lib/wiring/index.js";
-import { FrameWriter, KIND, PROTOCOL_VERSION, readFrame } from "../../../lib/wiring/rpc/frames.js";
-import { atEnd } from "../../kit/cleanup.js";
+import { KIND } from "../../../lib/wiring/rpc/frames.js";
 import { until } from "../../kit/until.js";
 import { listen } from "./conformance-pushes.js";
 import { contract } from "./mill.js";
+import { rawPeer } from "./raw-peer.js";
 import { failureOf, openMill, openWorld } from "./world.js";
 
 const KIB = 1_024;
@@ -132,28 +132,6 @@ test("what does not fit the contract is refused at the door it comes to", async 
   expect(gaps).toEqual([{ expected: 1, received: 2 }]);
 });
 
-/** A stranger with a plain socket. */
-function stranger(endpoint: string) {
-  const socket = new Dealer({ routingId: "stranger", linger: 0, receiveTimeout: 2_000 });
-  atEnd(() => socket.close());
-  socket.connect(endpoint);
-  const frame = (...messages: [number, number, number, number, string][]) => {
-    const writer = new FrameWriter();
-    for (const [kind, id, a, b, payload] of messages) writer.put(kind, id, a, b, Buffer.from(payload));
-    return writer.take(1);
-  };
-  const kinds = async () => {
-    const [bytes] = await socket.receive();
-    const got: string[] = [];
-    if (bytes)
-      readFrame(bytes, {
-        message: (kind, _id, _a, _b, start, end) => got.push(`${kind} ${bytes.toString("utf8", start, end)}`),
-      });
-    return got;
-  };
-  return { socket, frame, kinds };
-}
-
 test("garbage is counted and dropped; a stranger is sent away; nobody else notices", async () => {
   const counts: Record<string, number> = {};
   const metrics: Metrics = {
@@ -169,15 +147,14 @@ test("garbage is counted and dropped; a stranger is sent away; nobody else notic
   const mill = await openMill(host);
   const client = world.caller.client(contract);
   await client.ready(2_000);
-  const { socket, frame, kinds } = stranger(mill.hosted.instance.endpoint);
+  const { socket, frame, kinds, enter } = rawPeer(mill.hosted.instance.endpoint);
   await socket.send("GET / HTTP/1.1");
   await socket.send(["two", "parts"]);
   await socket.send(frame([KIND.request, 1, 1, 1_000, "?"]));
   expect(await kinds()).toEqual([`${KIND.goodbye} say hello first`]);
   await socket.send(frame([KIND.hello, 0, 99, 65_536, "stranger"]));
   expect((await kinds())[0]).toContain("protocol 99");
-  await socket.send(frame([KIND.hello, 0, PROTOCOL_VERSION, 65_536, "stranger"]));
-  expect(await kinds()).toEqual([`${KIND.welcome} ${host.peer}`]);
+  await enter();
   await socket.send(Buffer.alloc(40, 0xff));
   await socket.send(
     frame(

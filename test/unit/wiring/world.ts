@@ -14,7 +14,7 @@ import {
   quiet,
 } from "../../../lib/wiring/index.js";
 import { atEnd } from "../../kit/cleanup.js";
-import { contract, type Mill } from "./mill.js";
+import { contract, credentials, type Mill } from "./mill.js";
 
 /** A request that a handler holds. */
 export interface Held {
@@ -76,6 +76,7 @@ export async function openWorld(kind: "local" | "remote", limits: Partial<Limits
       bind: "127.0.0.1",
       log: quiet,
       metrics: noMetrics,
+      credentials,
       limits,
       ...options,
     });
