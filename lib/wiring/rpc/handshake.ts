@@ -17,7 +17,14 @@
 //
 // hello, challenge and proof are each alone in their frame, and count in no window.
 
-import { createHmac, createPrivateKey, createPublicKey, diffieHellman, randomBytes, timingSafeEqual } from "node:crypto";
+import {
+  createHmac,
+  createPrivateKey,
+  createPublicKey,
+  diffieHellman,
+  randomBytes,
+  timingSafeEqual,
+} from "node:crypto";
 import type { Curve } from "./curve.js";
 import { checkFrame, FrameWriter, type KIND, PROTOCOL_VERSION, walkFrame } from "./frames.js";
 import { decodeZ85, isKey } from "./z85.js";

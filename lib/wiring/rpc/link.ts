@@ -22,7 +22,16 @@ import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.j
 import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
-import { FrameError, type FrameSink, joined, KIND, PROTOCOL_VERSION, REFUSAL, readFrame, UNDERSTOOD } from "./frames.js";
+import {
+  FrameError,
+  type FrameSink,
+  joined,
+  KIND,
+  PROTOCOL_VERSION,
+  REFUSAL,
+  readFrame,
+  UNDERSTOOD,
+} from "./frames.js";
 import {
   type Credentials,
   type HandshakeMessage,

@@ -210,7 +210,12 @@ test("a listener that cannot prove itself gets no call and no proof, whatever di
         },
         undefined,
       );
-      return framed(KIND.challenge, PROTOCOL_VERSION, 65_536, Buffer.from(`1-impostor\n${nonce}\n\n${proof?.toString("hex")}`));
+      return framed(
+        KIND.challenge,
+        PROTOCOL_VERSION,
+        65_536,
+        Buffer.from(`1-impostor\n${nonce}\n\n${proof?.toString("hex")}`),
+      );
     }),
   ];
   for (const [i, { endpoint, heard }] of impostors.entries()) {
