@@ -30,6 +30,8 @@ export interface ShareKeys {
   seen(height: number): string;
   /** Number of a spool's last record that is in the log. */
   spool(id: string): string;
+  /** Number of the last turn that a reporter's process had. */
+  turn(process: string): string;
 }
 
 export function shareKeys(cluster: string): ShareKeys {
@@ -50,5 +52,6 @@ export function shareKeys(cluster: string): ShareKeys {
     bucket: (widthMs, start) => `${prefix}rate:${widthMs}:${start}`,
     seen: (height) => `${prefix}seen:${height}`,
     spool: (id) => `${prefix}spool:${id}`,
+    turn: (process) => `${prefix}turn:${process}`,
   };
 }

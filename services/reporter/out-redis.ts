@@ -5,12 +5,22 @@
 // Every failure becomes an error that says whether trying again may help: UNAVAILABLE when Redis is away, is loading, is full or
 // is no master; anything else is a bug and stays what it is.
 
+import { randomBytes } from "node:crypto";
 import { z } from "zod";
 import type { Claim, ShareOutcome } from "../../lib/contracts/index.js";
 import { messageOf } from "../../lib/thrown.js";
 import { type House, type ScriptArgument, WiringError } from "../../lib/wiring/index.js";
 import { type ShareKeys, shareKeys } from "./keys.js";
-import type { BlockOutcome, BlockReport, CreditedShare, Ledger, Reject, SpoolMark } from "./ports.js";
+import {
+  type BlockOutcome,
+  type BlockReport,
+  type CreditedShare,
+  type Ledger,
+  MARK_TTL_MS,
+  type Reject,
+  type SpoolMark,
+  type Turn,
+} from "./ports.js";
 import { block } from "./scripts/block.js";
 import { PackedShares, record } from "./scripts/record.js";
 import { reject } from "./scripts/reject.js";
@@ -21,6 +31,8 @@ export type SharesRedis = House["redis"]["shares"];
 
 export class ShareStore implements Ledger {
   readonly keys: ShareKeys;
+  /** Names this process' turns. */
+  readonly #process = randomBytes(8).toString("hex");
 
   constructor(
     private readonly redis: SharesRedis,
@@ -33,23 +45,24 @@ export class ShareStore implements Ledger {
   /**
    * Records each identity once. One script call.
    *
+   * @param turn Its place among this process' calls.
    * @param mark The shares come from a spool: what this spool had recorded before is left out.
    * @returns an outcome for each share, in order.
    * @throws {WiringError} UNAVAILABLE: some or all may have been recorded; recording them again is harmless.
    */
-  async record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]> {
+  async record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark): Promise<ShareOutcome[]> {
     const { log, totals, workers, round, prefix } = this.keys;
     const { archive, logLength, logLengthMax, identityTtlMs, workerTtlMs } = this.settings;
     const length = archive ? logLengthMax : logLength; // With an archive it is the archiver that trims to logLength.
     const args: ScriptArgument[] = [prefix, length, identityTtlMs, workerTtlMs];
     for (const { widthMs, keepMs } of [FINE, COARSE]) args.push(widthMs, keepMs);
-    args.push(mark ? SPOOL_MARK_MS : 0);
+    args.push(MARK_TTL_MS);
     const packed = new PackedShares(shares.length);
     shares.forEach((credited, i) => {
       packed.add(credited, mark?.numbers[i] ?? 0);
     });
-    args.push(packed.bytes);
-    const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none")];
+    args.push(packed.bytes, turn?.after ?? 0, turn?.number ?? 0);
+    const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none"), this.keys.turn(this.#process)];
     const letters = z
       .string()
       .length(shares.length)
@@ -58,8 +71,8 @@ export class ShareStore implements Ledger {
   }
 
   /** @throws {WiringError} UNAVAILABLE. */
-  async check(): Promise<void> {
-    await available("reach it", this.redis.ping());
+  async lastTurn(): Promise<number> {
+    return Number((await available("ask what it has", this.redis.get(this.keys.turn(this.#process)))) ?? 0);
   }
 
   /** `connection|line` of whoever brought these identities into the log; null: nobody. @throws {WiringError} UNAVAILABLE. */
@@ -81,7 +94,7 @@ export class ShareStore implements Ledger {
    * @returns whether anything changed, and the number of the round that this block closed.
    * @throws {WiringError} UNAVAILABLE: it may have been recorded; recording it again is harmless.
    */
-  async block(it: BlockReport): Promise<BlockOutcome> {
+  async block(it: BlockReport, turn?: Turn): Promise<BlockOutcome> {
     const { blocks, round, totals } = this.keys;
     const args = [
       this.keys.roundPrefix,
@@ -93,8 +106,11 @@ export class ShareStore implements Ledger {
       it.worker,
       it.reason ?? "",
       this.settings.roundTtlMs,
+      turn?.after ?? 0,
+      turn?.number ?? 0,
+      MARK_TTL_MS,
     ];
-    const keys = [this.keys.block(it.hash), blocks, round, totals];
+    const keys = [this.keys.block(it.hash), blocks, round, totals, this.keys.turn(this.#process)];
     const [changed, closed] = blockReply.parse(await available("record a block", block.run(this.redis, keys, args)));
     return { changed: changed === 1, round: closed === "" ? undefined : Number(closed) };
   }
@@ -103,9 +119,6 @@ export class ShareStore implements Ledger {
 const OUTCOMES: Readonly<Record<string, ShareOutcome>> = { r: "recorded", a: "redelivered", d: "duplicate" };
 
 const blockReply = z.tuple([z.number(), z.string()]);
-
-/** How long Redis remembers how far a spool was recorded: longer than any host is away and comes back with its disk. */
-const SPOOL_MARK_MS = 30 * 86_400_000;
 
 const bytesOf = (it: Uint8Array): Buffer => Buffer.from(it.buffer, it.byteOffset, it.byteLength);
 

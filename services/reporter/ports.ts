@@ -41,13 +41,29 @@ export type Chunk =
   | { readonly kind: "shares"; readonly shares: readonly CreditedShare[]; readonly mark: SpoolMark }
   | { readonly kind: "block"; readonly block: BlockReport };
 
+/**
+ * Place of a call among all that this process gives to Redis. The scripts keep the number of the last one in the same step as what it
+ * brought, and refuse a call whose predecessor they do not have. So whatever Redis comes back as (an older replica, a snapshot, empty), its
+ * number says exactly which calls it has.
+ */
+export interface Turn {
+  /** Number of the call before; 0: none. */
+  readonly after: number;
+  /** Grows, and is never used twice. */
+  readonly number: number;
+}
+
+/** How long Redis keeps a spool's mark and a process' last turn: longer than any host is away and comes back with its disk. */
+export const MARK_TTL_MS = 30 * 86_400_000;
+
 /** Redis (out-redis.ts). */
 export interface Ledger {
-  /** @throws {Error} some or all may have been recorded; recording them again is harmless. */
-  record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]>;
-  block(report: BlockReport): Promise<BlockOutcome>;
-  /** Resolves when Redis answers. @throws {Error} it does not. */
-  check(): Promise<void>;
+  /** @throws {Error} some or all may have been recorded, or Redis lacks the turn before; recording them again is harmless. */
+  record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark): Promise<ShareOutcome[]>;
+  /** @throws {Error} as record(). */
+  block(report: BlockReport, turn?: Turn): Promise<BlockOutcome>;
+  /** Number of the last turn of this process that Redis has; 0: none. @throws {Error} it does not answer. */
+  lastTurn(): Promise<number>;
 }
 
 /** The disk (out-spool.ts). */

@@ -12,13 +12,15 @@
 //   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, by its identities and lines,
 //       and found `redelivered` when it is flushed. (Redis forgets identities after identityTtlMs: an outage longer than that may
 //       record the one batch that was under way when it began a second time.)
-//   C4. Redis may have lost its last moments when it comes back: what it had taken shortly before is given to it again first
-//       (recent.ts). So a share answered `true` survives a Redis that is killed between two syncs of its disk, or failed over.
+//   C4. Redis may have lost its last moments when it comes back: of what it had taken shortly before, shares and blocks, it is given again
+//       first what its last turn says that it lacks, in order (recent.ts; Turn in ports.ts), and nothing that it has. So what was answered
+//       survives a Redis that is killed between two syncs of its disk, or failed over, and counts once however long ago it was. Several
+//       reporters do this side by side: a share that one gives again may come before the block that another one gives again, as in C2.
 //   C5. Without a spool, failures of Redis are the caller's.
 
 import type { ShareOutcome } from "../../lib/contracts/index.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
-import type { Backlog, BlockOutcome, BlockReport, Chunk, CreditedShare, Ledger, SpoolRecord } from "./ports.js";
+import type { Backlog, BlockOutcome, BlockReport, Chunk, CreditedShare, Ledger, SpoolRecord, Turn } from "./ports.js";
 import { Recent } from "./recent.js";
 import { type Signal, signal } from "./signal.js";
 import { sortOut } from "./sort-out.js";
@@ -58,6 +60,9 @@ export class Recording {
   #allowance = Number.POSITIVE_INFINITY;
   #progress = signal();
   readonly #recent = new Recent();
+  /** The last turn that was given out, and the one that the next call follows: the same but after a restore. */
+  #lastTurn = 0;
+  #after = 0;
   /** Redis may have lost what it had (C4). */
   #doubt = false;
   #closed = false;
@@ -94,24 +99,25 @@ export class Recording {
   /** One call at a time. @throws {WiringError} UNAVAILABLE, C1. @throws what Redis said, C5. */
   async shares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
     for (;;) {
-      const direct = await this.#direct(() => this.options.ledger.record(credited));
+      const direct = await this.#direct((turn) => this.options.ledger.record(credited, turn));
       if (!direct && this.#allowance > 0) return this.#keepShares(credited);
       if (!direct) {
         await this.#progress.heard;
         continue;
       }
-      this.#stands(credited, direct.value);
+      this.#stands(credited, direct.value, direct.turn);
       return direct.value;
     }
   }
 
   /** @returns undefined when it is spooled: its round is known later. @throws as shares(). */
   async block(report: BlockReport): Promise<BlockOutcome | undefined> {
-    const direct = await this.#direct(() => this.options.ledger.block(report));
+    const direct = await this.#direct((turn) => this.options.ledger.block(report, turn));
     if (!direct) {
       await this.#keep({ kind: "block", block: report });
       return undefined;
     }
+    this.#keepRecent({ kind: "block", block: report }, direct.turn);
     this.options.onBlock(report, direct.value);
     return direct.value;
   }
@@ -135,13 +141,16 @@ export class Recording {
   }
 
   /** Undefined: to be spooled. */
-  async #direct<T>(attempt: () => Promise<T>): Promise<{ readonly value: T } | undefined> {
+  async #direct<T>(
+    attempt: (turn?: Turn) => Promise<T>,
+  ): Promise<{ readonly value: T; readonly turn?: Turn } | undefined> {
     while (this.#mode.kind === "handover") await this.#mode.over.heard;
     if (this.#mode.kind === "spooling") return undefined;
     const { spool, patienceMs } = this.options;
     if (!spool) return { value: await attempt() }; // C5
+    const turn = this.#turn();
     try {
-      return { value: await within(patienceMs, attempt()) };
+      return { value: await within(patienceMs, attempt(turn)), turn };
     } catch (error) {
       this.#trouble.report(error);
       this.#doubt = true;
@@ -211,6 +220,7 @@ export class Recording {
     if (!spool || this.#mode.kind !== "spooling") return true;
     if (this.#doubt) {
       this.#allow(Number.POSITIVE_INFINITY); // Nobody knows whether it answers.
+      await this.#chunk;
       await this.#restore();
     }
     const begun = performance.now();
@@ -243,32 +253,49 @@ export class Recording {
     return flushed;
   }
 
-  /** C4. @throws {Error} Redis'; all of it is given again then. */
+  #turn(): Turn {
+    const after = this.#after;
+    this.#lastTurn += 1;
+    this.#after = this.#lastTurn;
+    return { after, number: this.#lastTurn };
+  }
+
+  /** C4. @throws {Error} Redis'; what it still lacks is given again then. */
   async #restore(): Promise<void> {
     this.#doubt = false;
     const { ledger, log, metrics } = this.options;
-    let restored = 0;
+    const restored = { shares: 0, blocks: 0 };
     try {
-      await ledger.check();
-      for (const shares of this.#recent.batches) {
-        const outcomes = await ledger.record(shares);
-        restored += outcomes.filter((outcome) => outcome === "recorded").length;
+      this.#after = await ledger.lastTurn();
+      for (const { record, stands } of this.#recent.missing(this.#after, performance.now())) {
+        const turn = this.#turn();
+        if (record.kind === "block") {
+          const { changed } = await ledger.block(record.block, turn);
+          if (changed) restored.blocks += 1;
+        } else {
+          const outcomes = await ledger.record(record.shares, turn);
+          restored.shares += outcomes.filter((outcome) => outcome === "recorded").length;
+        }
+        stands(turn.number);
       }
     } catch (error) {
       this.#doubt = true;
       throw error;
     } finally {
-      if (restored > 0) {
-        metrics.count("reporter.restored", restored);
-        log.warn({ shares: restored }, "Redis came back without shares that it had taken; they are in the log again");
-      }
+      if (restored.shares > 0) metrics.count("reporter.restored", restored.shares);
+      if (restored.shares + restored.blocks > 0)
+        log.warn(restored, "Redis came back without shares or blocks that it had taken; it has them again");
     }
   }
 
-  #stands(shares: readonly CreditedShare[], outcomes: readonly ShareOutcome[]): void {
+  #stands(shares: readonly CreditedShare[], outcomes: readonly ShareOutcome[], turn: Turn | undefined): void {
     const theirs = shares.filter((_, i) => outcomes[i] !== "duplicate");
-    if (this.options.spool) this.#recent.add(theirs, performance.now());
+    if (theirs.length > 0) this.#keepRecent({ kind: "shares", shares: theirs }, turn);
     this.options.onRecorded(shares.filter((_, i) => outcomes[i] === "recorded"));
+  }
+
+  #keepRecent(record: SpoolRecord, turn: Turn | undefined): void {
+    if (turn) this.#recent.add(record, turn.number, performance.now());
   }
 
   /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
@@ -279,6 +306,9 @@ export class Recording {
     try {
       if (chunk.kind === "block") await this.#flushBlock(spool, chunk);
       else await this.#flushShares(spool, chunk);
+    } catch (error) {
+      this.#doubt = true; // Nobody knows which turn it has.
+      throw error;
     } finally {
       clearTimeout(silence);
     }
@@ -287,7 +317,9 @@ export class Recording {
 
   async #flushBlock(spool: Backlog, chunk: Extract<Chunk, { kind: "block" }>): Promise<void> {
     const { ledger, onBlock } = this.options;
-    const outcome = await ledger.block(chunk.block);
+    const turn = this.#turn();
+    const outcome = await ledger.block(chunk.block, turn);
+    this.#keepRecent(chunk, turn);
     await spool.done(chunk);
     onBlock(chunk.block, outcome);
   }
@@ -295,7 +327,9 @@ export class Recording {
   async #flushShares(spool: Backlog, chunk: Extract<Chunk, { kind: "shares" }>): Promise<void> {
     const { ledger, metrics } = this.options;
     const { shares, mark } = chunk;
-    const outcomes = shares.length > 0 ? await ledger.record(shares, mark) : [];
+    const turn = this.#turn();
+    const outcomes = await ledger.record(shares, turn, mark);
+    this.#stands(shares, outcomes, turn);
     await spool.done(chunk);
     const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;
     this.#allow(Math.min(left + shares.length / 2, FLUSH_MAX)); // C2
@@ -304,7 +338,6 @@ export class Recording {
     for (const outcome of ["recorded", "redelivered"] as const)
       if (tally[outcome] > 0) metrics.count("reporter.spool.flushed", tally[outcome], { outcome });
     if (tally.duplicate > 0) metrics.count("reporter.spool.late_duplicates", tally.duplicate);
-    this.#stands(shares, outcomes);
   }
 
   #pause(ms: number): Promise<void> {

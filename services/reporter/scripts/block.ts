@@ -3,9 +3,10 @@
 // One script: two reporters may hear of the same block at once, and shares that are being recorded belong either to the round
 // that it ends or to the next one, never to none.
 //
-//   KEYS[1] block   KEYS[2] blocks by time   KEYS[3] open round   KEYS[4] totals
+//   KEYS[1] block   KEYS[2] blocks by time   KEYS[3] open round   KEYS[4] totals   KEYS[5] this process' last turn
 //   ARGV[1] prefix of the rounds' keys (same hash tag)   ARGV[2] hash   ARGV[3] status   ARGV[4] confirmations
 //   ARGV[5] found at, ms   ARGV[6] height   ARGV[7] worker   ARGV[8] reason or ''   ARGV[9] closed round's ttl ms
+//   ARGV[10] the turn before   ARGV[11] this turn; 0: it has none   ARGV[12] ttl ms of KEYS[5]
 //   returns { 1 changed | 0 old news, or nothing but more confirmations, number of the round that it closed or '' }
 //
 // Reports may come late, twice, and from several jobmanagers. Old news: pending after
@@ -13,13 +14,15 @@
 // confirmed; accepted after it was orphaned unless it has more confirmations than ever before (its chain won after all).
 
 import { Script } from "../../../lib/wiring/index.js";
-import { WRONG } from "./types.js";
+import { OUT_OF_TURN, WRONG } from "./types.js";
 
 export const block = new Script(
   "reporter/block",
-  `${WRONG}
+  `${WRONG}${OUT_OF_TURN}
 local refused = wrong(KEYS[1], 'hash') or wrong(KEYS[2], 'zset') or wrong(KEYS[3], 'string') or wrong(KEYS[4], 'hash')
+  or (ARGV[11] ~= '0' and outOfTurn(KEYS[5], ARGV[10]))
 if refused then return refused end
+if ARGV[11] ~= '0' then redis.call('SET', KEYS[5], ARGV[11], 'PX', ARGV[12]) end
 local status, confirmations = ARGV[3], tonumber(ARGV[4])
 local found = redis.call('HMGET', KEYS[1], 'status', 'top', 'round', 'reason')
 local before, top, round = found[1], tonumber(found[2] or '-1'), found[3] or ''

@@ -4,13 +4,15 @@
 // same share at once, and a reporter may die between any two commands. What is in the log is counted, and nothing else is.
 //
 //   KEYS[1] log (stream)   KEYS[2] totals   KEYS[3] workers   KEYS[4] open round   KEYS[5] how far this spool was recorded
+//   KEYS[6] this process' last turn
 //   ARGV[1] prefix of all other keys (same hash tag: same slot)
 //   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
 //   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
-//   ARGV[9] ttl ms of KEYS[5]; 0: these come from no spool
+//   ARGV[9] ttl ms of KEYS[5] and KEYS[6]
 //   ARGV[10] the shares, one after the other, as PackedShares below writes them: RECORD_FIELDS pieces of text each, a byte with its
 //              length before each: identity (32 bytes), its hex, height, connection, line, worker, number of its record in the spool
 //              (0: none), difficulty, hashes, achieved, job, at, block (0 or 1)
+//   ARGV[11] the turn before   ARGV[12] this turn; 0: it has none
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
 //
 // One argument for all: a client and Redis spend more on thirteen arguments a share than on the rest of it.
@@ -26,7 +28,7 @@
 
 import { Script } from "../../../lib/wiring/index.js";
 import type { CreditedShare } from "../ports.js";
-import { WRONG } from "./types.js";
+import { OUT_OF_TURN, WRONG } from "./types.js";
 
 const RECORD_FIELDS = 13;
 /** `struct` reads a length and that many bytes. */
@@ -34,7 +36,7 @@ const FORMAT = "Bc0".repeat(RECORD_FIELDS);
 
 export const record = new Script(
   "reporter/record",
-  `${WRONG}
+  `${WRONG}${OUT_OF_TURN}
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local prefix = ARGV[1]
@@ -67,11 +69,10 @@ local function wrongKind()
     end
   end
 end
-local refused = wrongKind()
+local refused = wrongKind() or (ARGV[12] ~= '0' and outOfTurn(KEYS[6], ARGV[11]))
 if refused then return refused end
 
-local markTtl, mark, before = tonumber(ARGV[9]), 0, 0
-if markTtl > 0 then before = tonumber(redis.call('GET', KEYS[5]) or '0') end
+local mark, before = 0, tonumber(redis.call('GET', KEYS[5]) or '0')
 local round = redis.call('GET', KEYS[4])
 if not round then
   round = '1'
@@ -123,6 +124,7 @@ for _, height in pairs(heights) do
   inChunks(height.new, function(from, to) redis.call('HSET', height.seen, unpack(height.new, from, to)) end)
   redis.call('PEXPIRE', height.seen, ARGV[3])
 end
+if ARGV[12] ~= '0' then redis.call('SET', KEYS[6], ARGV[12], 'PX', ARGV[9]) end
 if mark > before then redis.call('SET', KEYS[5], string.format('%.0f', mark), 'PX', ARGV[9]) end
 if #recorded == 0 then return table.concat(outcomes) end
 

@@ -11,7 +11,13 @@ import { pino } from "pino";
 import type { ShareOutcome } from "../../../lib/contracts/index.js";
 import { noMetrics, WiringError } from "../../../lib/wiring/index.js";
 import { Spool } from "../../../services/reporter/out-spool.js";
-import { type CreditedShare, claimOf, type Ledger, type SpoolMark } from "../../../services/reporter/ports.js";
+import {
+  type CreditedShare,
+  claimOf,
+  type Ledger,
+  type SpoolMark,
+  type Turn,
+} from "../../../services/reporter/ports.js";
 import { Recording } from "../../../services/reporter/recording.js";
 import { until } from "../../kit/until.js";
 import { aShare } from "./shares.js";
@@ -31,13 +37,17 @@ class MoodyLedger implements Ledger {
   readonly log: string[] = [];
   readonly #claims = new Map<string, string>();
   #marks = new Map<string, number>();
+  #turn = 0;
   onLost = (): void => {};
 
   constructor(private readonly moods: Mood[]) {}
 
-  async record(shares: readonly CreditedShare[], mark?: SpoolMark): Promise<ShareOutcome[]> {
+  async record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark): Promise<ShareOutcome[]> {
     const mood = this.moods.pop();
-    await this.check(mood);
+    await this.#comply(mood);
+    const turnBefore = this.#turn;
+    if (turn && turn.after !== turnBefore) throw new WiringError("UNAVAILABLE", `it has turn ${turnBefore}`);
+    this.#turn = turn?.number ?? turnBefore;
     const before = mark ? (this.#marks.get(mark.spool) ?? 0) : 0;
     const fresh: string[] = [];
     const outcomes = shares.map((credited, i): ShareOutcome => {
@@ -52,12 +62,18 @@ class MoodyLedger implements Ledger {
     this.log.push(...fresh);
     if (mark) this.#marks.set(mark.spool, Math.max(before, ...mark.numbers));
     if (mood?.forgets) this.#forget(fresh, mark, before);
+    if (mood?.forgets) this.#turn = turnBefore;
     if (mood?.forgets) this.onLost();
     if (mood?.fails === "after") throw new WiringError("UNAVAILABLE", "the connection broke");
     return outcomes;
   }
 
-  async check(mood?: Mood): Promise<void> {
+  async lastTurn(): Promise<number> {
+    await this.#comply(this.moods.pop());
+    return this.#turn;
+  }
+
+  async #comply(mood: Mood | undefined): Promise<void> {
     if (mood) await delay(mood.lateMs);
     if (mood?.fails === "before") throw new WiringError("UNAVAILABLE", "it is away");
   }
@@ -127,7 +143,7 @@ test.each(["shares", "block"])(
         if (calls === 1) return Promise.reject(new WiringError("UNAVAILABLE", "it is away"));
         return calls === 2 ? Promise.resolve(shares.map(() => "recorded" as const)) : standsStill();
       },
-      check: async () => {},
+      lastTurn: async () => 0,
       block() {
         calls += 1;
         return standsStill();
