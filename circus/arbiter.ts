@@ -7,7 +7,7 @@
 //   A1. Watchers start one after the other, the greatest priority first, equals by name; each when the one before is ready.
 //       They stop in exactly the reverse order, each when the one before is gone.
 //   A2. After close() nothing is left: no process, no socket file, no circus.pids, no timer. Safe twice.
-//   A3. What a manager that was killed left running is ended before anything starts (ledger.ts).
+//   A3. What a manager that was killed left running is ended before anything starts (leftovers.ts).
 //   A4. One watcher's trouble does not keep the others from starting, unless the embedder asks for that (`onTrouble: "abort"`).
 
 import { EventEmitter } from "node:events";
@@ -18,7 +18,8 @@ import { Control } from "./control.js";
 import { type Death, pause, type Readiness, type Shared } from "./crew.js";
 import { CircusError, reasonOf } from "./errors.js";
 import { type CircusEvent, type Topic, TopicSocket, topicName } from "./events.js";
-import { Ledger, type Leftover } from "./ledger.js";
+import { Ledger } from "./ledger.js";
+import type { Leftover } from "./leftovers.js";
 import { openLogFiles } from "./logs.js";
 import { openSockets, type Sockets } from "./sockets.js";
 import { StatsPublisher } from "./stats.js";
@@ -100,7 +101,7 @@ export class Arbiter extends EventEmitter<Events> {
    */
   static async open(config: ArbiterConfig, options: ArbiterOptions = {}): Promise<Arbiter> {
     const log = options.log ?? pino({ level: "silent" });
-    const { ledger, ended } = await Ledger.open(config.runDirectory, LEFTOVER_GRACE_MS);
+    const { ledger, ended } = await Ledger.open(config.runDirectory, LEFTOVER_GRACE_MS, (reason) => log.error(reason));
     for (const { watcher, pid } of ended) log.warn({ watcher, pid }, "ended: left over from a manager that was killed");
     let arbiter: Arbiter | undefined;
     try {
@@ -211,7 +212,11 @@ export class Arbiter extends EventEmitter<Events> {
   #publish(watcher: string, topic: Topic, body: Omit<CircusEvent["body"], "time"> = {}): void {
     const event: CircusEvent = { watcher, topic, body: { ...body, time: Date.now() / 1_000 } };
     this.#events?.publish(`watcher.${topicName(watcher)}.${topic}`, event.body);
-    this.emit("event", event);
+    try {
+      this.emit("event", event);
+    } catch (error) {
+      this.log.error({ watcher, topic }, `a listener of events failed: ${reasonOf(error)}`); // No reason to lose the process it is about.
+    }
   }
 
   #certify(death: Death): void {

@@ -59,6 +59,7 @@ function summed(changes: readonly Change[]): object {
 function resize(arbiter: Arbiter, properties: unknown, sign: 1 | -1): Outcome {
   const { name: wanted, nb } = read(counted, properties);
   const watcher = find(arbiter, wanted);
+  if (sign < 0) refuseSingleton(watcher);
   const to = Math.max(0, watcher.config.numprocesses + sign * nb);
   const changes = readChanges(watcher.config, { numprocesses: to });
   return {
@@ -67,11 +68,18 @@ function resize(arbiter: Arbiter, properties: unknown, sign: 1 | -1): Outcome {
   };
 }
 
+/** Its one process is all there is: for the keeper that means every client. Whoever means it says `stop`. */
+function refuseSingleton({ name, config }: Watcher): void {
+  if (config.singleton)
+    throw new CircusError("REFUSED", `${name} is a singleton, one process is all it has; to end it, stop it`);
+}
+
 /** With `pid` (ours) that process goes, instead of the oldest. */
 function decr(arbiter: Arbiter, properties: unknown): Outcome {
   const { name: wanted, pid: one } = read(z.object({ name, pid: pid.optional() }), properties);
   if (one === undefined) return resize(arbiter, properties, -1);
   const watcher = find(arbiter, wanted);
+  refuseSingleton(watcher);
   if (!watcher.crew.serving.some((child) => child.pid === one)) {
     throw new CircusError("NOT_FOUND", `process ${one} not found in '${watcher.name}'`);
   }

@@ -129,12 +129,13 @@ function readEnv(ini: Ini, section: string, outer: Env): Env {
   return values;
 }
 
+/** What the sections [env:GLOB] set for a watcher; their values may name variables of `base`. */
 function envOf(ini: Ini, watcher: string, base: Env): Env {
-  const env = { ...base };
+  const env: Record<string, string> = {};
   for (const section of ini.keys()) {
     const [kind, globs] = splitSection(section);
     if (kind !== "env" || !globs.split(",").some((glob) => globMatches(glob.trim(), watcher))) continue;
-    Object.assign(env, readEnv(ini, section, env));
+    Object.assign(env, readEnv(ini, section, { ...base, ...env }));
   }
   return env;
 }
@@ -157,7 +158,7 @@ function readWatcher(
   }
   const copies = attempt(() => copyEnv(section, entries.get("copy_env"))) ?? false;
   const own = ownEnv(entries);
-  const env = { ...envOf(ini, name, copies ? { ...outer, ...local } : local), ...own };
+  const env = { ...(copies ? outer : {}), ...local, ...envOf(ini, name, { ...outer, ...local }), ...own };
   const seen = { ...outer, ...env };
   const raw = new Map<string, unknown>();
   for (const [key, entry] of entries) {

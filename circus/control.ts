@@ -59,7 +59,9 @@ export class Control {
 
   async #listen(): Promise<void> {
     try {
-      for await (const frames of this.binding.socket) void this.#handle(frames);
+      for await (const frames of this.binding.socket) {
+        this.#handle(frames).catch((error) => this.arbiter.log.error(`a message was not answered: ${reasonOf(error)}`)); // E3
+      }
     } catch (error) {
       if (!this.binding.socket.closed) this.arbiter.log.error(`the control endpoint failed: ${reasonOf(error)}`);
     }
@@ -141,6 +143,10 @@ function readRequest(
   }
   if (!isObject(message)) return { errno: ERRNO.data, reason: "the message is no JSON object", id: null };
   const { id = null, command, properties = {}, msg_type } = message;
+  // It goes back as it came: something nested deeply enough could not be written again.
+  if (id !== null && typeof id !== "string" && typeof id !== "number") {
+    return { errno: ERRNO.data, reason: "`id` is no text, number or null", id: null };
+  }
   if (typeof command !== "string") return { errno: ERRNO.data, reason: "`command` is no text", id };
   if (!isObject(properties)) return { errno: ERRNO.data, reason: "`properties` is no JSON object", id };
   return { id, command: command.toLowerCase(), properties, cast: msg_type === "cast" };

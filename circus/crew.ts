@@ -18,7 +18,8 @@ import { Courtesy } from "./courtesy.js";
 import { CircusError, reasonOf } from "./errors.js";
 import type { Publish } from "./events.js";
 import { findHeir } from "./heir.js";
-import { type Ledger, MARK_VARIABLE } from "./ledger.js";
+import type { Ledger } from "./ledger.js";
+import { MARK_VARIABLE } from "./leftovers.js";
 import type { LogFiles, LogSink } from "./logs.js";
 import { Child, type Exit, eventCode } from "./process.js";
 import type { Sockets } from "./sockets.js";
@@ -219,9 +220,18 @@ export class Crew {
     this.events.onLate(child, error); // W2
   }
 
+  #findHeir(child: Child) {
+    try {
+      return findHeir(child, this.shared.ledger.mark);
+    } catch (error) {
+      this.shared.log.error({ pid: child.pid }, `cannot look for a successor in /proc: ${reasonOf(error)}`);
+      return undefined;
+    }
+  }
+
   /** W4. Before the old one is struck off, so that it is never missed. */
   #adoptHeir(name: string, child: Child): Child | undefined {
-    const found = findHeir(child, this.shared.ledger.mark);
+    const found = this.#findHeir(child);
     if (found === undefined) return undefined;
     const heir = Child.adopt(found, child);
     this.#members.set(heir.pid, heir);

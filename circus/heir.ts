@@ -7,7 +7,7 @@
 //   R1. An heir carries this manager's mark, leads its group, and was started in the old one's life: a pid that is used again makes
 //       no heirs.
 
-import { MARK_VARIABLE } from "./ledger.js";
+import { MARK_VARIABLE } from "./leftovers.js";
 import { allStats, type ProcStat, readStat, startedWith } from "./proc.js";
 import type { Exit } from "./process.js";
 

@@ -3,6 +3,7 @@
 import { fileURLToPath } from "node:url";
 
 export { Arbiter, type ArbiterOptions } from "./arbiter.js";
+export { type Claim, claim } from "./claim.js";
 export { type CallOptions, CircusCallError, type CircusReply, callCircus } from "./client.js";
 export { type ArbiterConfig, type BuildOptions, buildConfig, type SocketConfig } from "./config.js";
 export type { Death, Readiness } from "./crew.js";
@@ -10,7 +11,8 @@ export { CircusError, type CircusErrorCode } from "./errors.js";
 export type { CircusEvent, Topic } from "./events.js";
 export { readIni } from "./include.js";
 export { type Ini, IniError, parseIni } from "./ini.js";
-export { Ledger, type Leftover } from "./ledger.js";
+export { Ledger } from "./ledger.js";
+export type { Leftover } from "./leftovers.js";
 
 export { type StreamConfig, WATCHER_DEFAULTS, type WatcherConfig } from "./watcher-config.js";
 export type { Change, WatcherState, WatcherStatus } from "./watcher-status.js";

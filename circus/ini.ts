@@ -41,7 +41,7 @@ export class IniError extends Error {
  */
 export function parseIni(text: string, file: string, into: Ini = new Map()): Ini {
   if (Buffer.byteLength(text) > INI_BYTES_MAX) throw new IniError(file, 1, `larger than ${INI_BYTES_MAX} bytes`);
-  const lines = text.split(/\r?\n/);
+  const lines = text.replace(/^\uFEFF/, "").split(/\r?\n/); // Editors on Windows begin a file with a byte-order mark.
   let section: Map<string, IniEntry> | undefined;
   let open: string | undefined; // the key that a continuation line belongs to
   for (const [index, line] of lines.entries()) {

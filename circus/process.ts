@@ -3,10 +3,11 @@
 //   watcher.ts -> Child.start -> execa (detached: setsid) -> exit event -> the rest of its group is ended -> exited
 //
 //   K1. `exited` settles when the process AND its whole group are gone, so that a death certificate is true: nothing
-//       of this instance still runs. What the process left behind gets SIGKILL at once: its owner has gone.
+//       of this instance still runs. When it was asked to end (a shell ends at once, the program in it does not), what it left behind
+//       is asked, too, and has what is left of the grace. When it died unasked that gets SIGKILL at once: its owner has gone.
 //   K2. A signal is never sent to a pid whose exit was seen.
 //   K3. Its environment is what its watcher says plus HEADFRAME_CIRCUS, by which leftovers of a manager that was killed
-//       are known again (ledger.ts).
+//       are known again (leftovers.ts).
 //
 // A process that leaves its group by setsid(2), as daemons do, escapes K1: run it in the foreground.
 
@@ -70,6 +71,7 @@ export class Child {
   /** Settles with the exit event of the process itself, before its group is swept. */
   readonly died: Promise<Exit>;
   #dead = false;
+  #grace: Grace | undefined;
 
   private constructor(
     readonly pid: number,
@@ -85,7 +87,7 @@ export class Child {
       return how;
     });
     this.exited = this.died.then(async (exit) => {
-      await sweepGroup(pid);
+      await sweepGroup(pid, this.#grace);
       this.state = "gone";
       return exit;
     });
@@ -143,12 +145,27 @@ export class Child {
   async stop(options: StopOptions): Promise<Exit> {
     this.asked = true;
     if (this.state !== "gone") this.state = "stopping";
+    this.#grace = {
+      untilMs: performance.now() + options.gracefulMs,
+      signal: options.children ? undefined : options.signal,
+    };
     if (options.children) this.signalGroup(options.signal);
     else this.signal(options.signal);
-    const timer = setTimeout(() => this.signalGroup("SIGKILL"), options.gracefulMs);
-    await this.died;
-    clearTimeout(timer);
+    const timer = setTimeout(() => this.#kill(), options.gracefulMs);
+    try {
+      await this.died;
+    } finally {
+      clearTimeout(timer);
+    }
     return this.exited;
+  }
+
+  #kill(): void {
+    try {
+      this.signalGroup("SIGKILL");
+    } catch {
+      // Not ours to signal, which the first signal has reported; it is waited for.
+    }
   }
 }
 
@@ -187,18 +204,44 @@ function send(target: number, signal: NodeJS.Signals): boolean {
   }
 }
 
+/** For what a process that was asked to end has left behind. */
+interface Grace {
+  /** On performance.now()'s clock. */
+  readonly untilMs: number;
+  /** What it is asked with; undefined: it has been asked already. */
+  readonly signal: NodeJS.Signals | undefined;
+}
+
 /**
  * Ends what is left of a process group. The number cannot have gone to strangers: Linux keeps a pid reserved while it
  * names a group with members, and an empty group is left alone.
  */
-export async function sweepGroup(group: number): Promise<void> {
-  const giveUpAtMs = Date.now() + SWEEP_MAX_MS;
-  while (groupMembers(group).length > 0 && Date.now() < giveUpAtMs) {
-    try {
-      process.kill(-group, "SIGKILL");
-    } catch {
-      return; // Gone between two looks, or not ours.
-    }
-    await new Promise((resolve) => setTimeout(resolve, SWEEP_EVERY_MS));
+export async function sweepGroup(group: number, grace?: Grace): Promise<void> {
+  if (grace?.signal !== undefined && hasMembers(group) && !signalled(group, grace.signal)) return;
+  while (grace !== undefined && performance.now() < grace.untilMs && hasMembers(group)) await look();
+  const giveUpAtMs = performance.now() + SWEEP_MAX_MS;
+  while (hasMembers(group) && performance.now() < giveUpAtMs) {
+    if (!signalled(group, "SIGKILL")) return;
+    await look();
+  }
+}
+
+const look = (): Promise<void> => new Promise((resolve) => setTimeout(resolve, SWEEP_EVERY_MS));
+
+/** False: gone between two looks, or not ours. */
+function signalled(group: number, signal: NodeJS.Signals): boolean {
+  try {
+    return process.kill(-group, signal);
+  } catch {
+    return false;
+  }
+}
+
+/** When /proc cannot be read (no descriptor is left), there may be some: they are not certified as gone. */
+function hasMembers(group: number): boolean {
+  try {
+    return groupMembers(group).length > 0;
+  } catch {
+    return true;
   }
 }

@@ -226,14 +226,14 @@ export class Watcher {
 
   /** H2 */
   #replaceAll(children: readonly Child[], changes: Partial<WatcherConfig>): Promise<void> {
-    const before = this.#config;
+    const before = Object.fromEntries(Object.entries(this.#config).filter(([key]) => Object.hasOwn(changes, key)));
     return rollOver(children, {
       replace: (child) => this.#replace(child),
       change: () => {
-        this.#config = { ...before, ...changes };
+        this.#config = { ...this.#config, ...changes };
       },
       takeBack: () => {
-        this.#config = before;
+        this.#config = { ...this.#config, ...before }; // What was set meanwhile (incr, decr) stays.
       },
       changes: Object.keys(changes).length > 0,
       onTrouble: (child, error) => {

@@ -6,7 +6,7 @@
 //   run directory -> Pool (bin/up/pool.ts) -> live screen or lines -> summary -> everything stopped, only logs left
 
 import { once } from "node:events";
-import { symlink, writeFile } from "node:fs/promises";
+import { writeFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { pino } from "pino";
 import type { CommandModule } from "yargs";
@@ -67,7 +67,7 @@ export const up: CommandModule<object, Arguments> = {
     const show = openShow();
     // Read before anything starts, so that a mistake costs no more than its message.
     const root = checkedRunDirectory(args);
-    const run = await createRunDirectory(root, (text) => show.line(text));
+    const run = await createRunDirectory(root, (text) => show.line(text), args.config);
     const log = pino(
       { name: "up", level: "debug", serializers: { err: errorForLog } },
       openLogFile(join(run.logs, "up.log")),
@@ -114,7 +114,7 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
   const from = performance.now();
   const pool = await Pool.open({
     ...{ run, embedded, log, signal: asked, overrides: args.set, circusFile: args.circus },
-    configFile: embedded?.configFile ?? (await linkConfig(args.config ?? "", run)),
+    configFile: embedded?.configFile ?? resolve(args.config ?? ""),
     onStarting: (watcher) => watch ?? show.line(`starting ${watcher}`),
     onTold: tell,
   });
@@ -159,13 +159,6 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
     watch = undefined;
     await pool.close();
   }
-}
-
-/** So that `headframe ps` in this folder finds the pool without being told. */
-async function linkConfig(file: string, run: RunDirectory): Promise<string> {
-  const absolute = resolve(file);
-  await symlink(absolute, join(run.path, "headframe.toml"));
-  return absolute;
 }
 
 /** Until the time is over or somebody asks to stop. */

@@ -15,7 +15,7 @@ import { type Config, readConfig } from "../config.js";
 import { BIN, KEEPER, ROOT, WITNESS } from "../paths.js";
 import type { Embedded } from "./embedded.js";
 import { prepareHaproxy } from "./front.js";
-import { checkDaemons } from "./preflight.js";
+import { checkDaemons, checkPorts } from "./preflight.js";
 import type { RunDirectory } from "./run-directory.js";
 import type { ProcessRow } from "./view.js";
 import { type Sight, Witness } from "./witness.js";
@@ -164,6 +164,8 @@ export class Pool {
       PATH: `${process.env.PATH ?? ""}:/usr/sbin:/sbin`, // Where Debian puts haproxy.
     };
     const config = buildConfig(ini, { env, runDirectory: run.sockets });
+    const opens = !embedded && config.watchers.some(({ name }) => name === "haproxy");
+    if (opens) await checkPorts((await this.config()).haproxy.listeners);
     this.#arbiter = await Arbiter.open(config, {
       log,
       signal,

@@ -5,6 +5,8 @@
 //
 // A daemon that is only starting is waited for, by the jobmanager, as is any that fails later.
 
+import { once } from "node:events";
+import { createServer } from "node:net";
 import { z } from "zod";
 import { coinOf } from "../../services/jobmanager/coins/index.js";
 import { DaemonRpc, RpcError } from "../../services/jobmanager/out-rpc.js";
@@ -29,6 +31,31 @@ export async function checkDaemons(settings: Settings, tell: (line: string) => v
     throw new Error(`no coin daemon can be used\n${problems.map(({ why }) => `  ${why}`).join("\n")}`);
   }
   for (const { why } of problems) tell(why);
+}
+
+/**
+ * HAProxy would share a port with another HAProxy, and each would get half of the other's clients.
+ *
+ * @throws {Error} naming the listeners whose port somebody has.
+ */
+export async function checkPorts(listeners: readonly { name: string; host: string; port: number }[]): Promise<void> {
+  const taken: string[] = [];
+  for (const { name, host, port } of listeners) {
+    const server = createServer();
+    try {
+      await once(server.listen({ host, port }), "listening");
+    } catch (error) {
+      // Whatever else there is, HAProxy says in its own words; it may be allowed more than this process.
+      if (error instanceof Error && "code" in error && error.code === "EADDRINUSE")
+        taken.push(`${name}, ${host}:${port}`);
+    } finally {
+      server.close();
+    }
+  }
+  if (taken.length === 0) return;
+  throw new Error(
+    `another process listens there already: ${taken.join("; ")}. End it (another pool? \`ss -ltnp\` shows it), or change haproxy.listeners`,
+  );
 }
 
 /** Undefined: it is as it should be. `passes`: it will be, without anybody's help. */

@@ -1,12 +1,14 @@
 // The manager as a whole: order, nothing left behind, logs, sockets, leftovers of a killed one.
 
-import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
 import path from "node:path";
 import { describe, expect, test } from "@jest/globals";
 import { execa } from "execa";
+import { pino } from "pino";
 import type { CircusError } from "../../../circus/index.js";
-import { Ledger, MARK_VARIABLE } from "../../../circus/ledger.js";
+import { Ledger } from "../../../circus/ledger.js";
+import { MARK_VARIABLE } from "../../../circus/leftovers.js";
 import { bootId, readStat } from "../../../circus/proc.js";
 import { alive, startArbiter, temporaryDirectory } from "../../kit/circus.js";
 import { atEnd } from "../../kit/cleanup.js";
@@ -273,8 +275,48 @@ describe("leftovers of a manager that was killed", () => {
     ledger.close();
   });
 
+  test("are found by the mark alone: a successor in a group of its own, one that was never recorded", async () => {
+    const run = temporaryDirectory();
+    const [successor, stranger] = [
+      await sleeping({ [MARK_VARIABLE]: "m" }),
+      await sleeping({ [MARK_VARIABLE]: "other" }),
+    ];
+    record(run, []);
+    const { ledger, ended } = await Ledger.open(run, 2_000);
+    expect(ended.map(({ pid }) => pid)).toContain(successor.pid);
+    expect([successor.pid, stranger.pid].map(alive)).toEqual([false, true]);
+    ledger.close();
+  });
+
   test("a second manager on the same run directory is refused while the first one lives", async () => {
     const { run } = await startArbiter(sleeper("a"));
     await expect(startArbiter(sleeper("a"), {}, run)).rejects.toMatchObject({ code: "TAKEN" });
   });
+
+  test("of two managers that start at once, one is refused, also while the other still ends leftovers", async () => {
+    const run = temporaryDirectory();
+    record(run, [{ watcher: "w", ...(await sleeping()) }]);
+    const both = await Promise.allSettled([startArbiter(sleeper("a"), {}, run), startArbiter(sleeper("a"), {}, run)]);
+    expect(both.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
+    expect(both.find(({ status }) => status === "rejected")).toMatchObject({ reason: { code: "TAKEN" } });
+  });
+});
+
+test("a run directory that cannot be written keeps nothing from being started, replaced and stopped", async () => {
+  const problems: string[] = [];
+  const log = pino({ level: "error" }, { write: (line: string) => void problems.push(line) });
+  const { arbiter, pids, run } = await startArbiter(sleeper("a"), { log });
+  mkdirSync(path.join(run, "circus.pids.next")); // What is written next cannot be.
+  await arbiter.watcher("a")?.set({ numprocesses: 2 });
+  const [victim = 0] = pids("a");
+  process.kill(victim, "SIGKILL");
+  await until("it is replaced", 5_000, () => pids("a").length === 2 && !pids("a").includes(victim));
+  expect(problems.filter((line) => line.includes("cannot write"))).toHaveLength(1);
+  rmSync(path.join(run, "circus.pids.next"), { recursive: true });
+  await until("the record is true again", 5_000, () => {
+    const text = readFileSync(path.join(run, "circus.pids"), "utf8");
+    return pids("a").every((pid) => text.includes(`${pid}`));
+  });
+  await arbiter.close();
+  expect(pids("a")).toEqual([]);
 });

@@ -70,6 +70,15 @@ test.each([
 });
 
 describe("environment", () => {
+  test("a byte-order mark is no part of the first section; [env:x] may name what the manager has, without copy_env", () => {
+    const text = "\ufeff[watcher:w]\ncmd = x\n[env:w]\nPATH = /opt:$PATH\nHERE = $(circus.env.PATH)";
+    const { watchers } = buildConfig(parseIni(text, "circus.ini"), {
+      env: { PATH: "/bin" },
+      runDirectory: "/run/pool",
+    });
+    expect(watchers[0]?.env).toEqual({ PATH: "/opt:/bin", HERE: "/opt:/bin" });
+  });
+
   test("[env] goes to every watcher; [env:globs] to those whose name matches, in the order of the file", () => {
     const text = `[env]\nA = 1\n[env:w*,x]\nA = 2\nB = $(circus.env.A)3\n[env:other]\nC = 4`;
     expect(watcher("", text).env).toEqual({ A: "2", B: "23" });

@@ -2,10 +2,12 @@
 
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import { describe, expect, test } from "@jest/globals";
+import { describe, expect, jest, test } from "@jest/globals";
 import type { Death } from "../../../circus/index.js";
 import { groupMembers, readStat } from "../../../circus/proc.js";
+import { Child } from "../../../circus/process.js";
 import { alive, groupAlive, startArbiter, temporaryDirectory } from "../../kit/circus.js";
+import { atEnd } from "../../kit/cleanup.js";
 import { until } from "../../kit/until.js";
 
 const SLEEP = "exec sleep 1000";
@@ -112,6 +114,34 @@ describe("stop", () => {
     const { arbiter } = await startArbiter(shell("w", script, "stop_children = true\nwarmup_delay = 0.3"));
     await arbiter.watcher("w")?.stop();
     expect(readFileSync(file, "utf8")).toBe("bye\n");
+  });
+
+  test.each(["true", "false"])(
+    "what a shell leaves behind has the rest of graceful_timeout, stop_children = %s",
+    async (children) => {
+      const file = path.join(temporaryDirectory(), "child-bye");
+      const child = `sh -c 'trap "sleep 0.3; echo bye > ${file}; exit" TERM; echo up > ${file}; while :; do sleep 0.02; done'`;
+      const { arbiter } = await startArbiter(
+        shell("w", `${child} & wait`, `stop_children = ${children}\ngraceful_timeout = 20`),
+      );
+      await until("the program runs", 5_000, () => readFileSync(file, "utf8") === "up\n");
+      await arbiter.watcher("w")?.stop();
+      expect(readFileSync(file, "utf8")).toBe("bye\n");
+    },
+  );
+
+  test("of a process that ended in time sends nothing later: its number may be another's", async () => {
+    const kill = jest.spyOn(process, "kill");
+    atEnd(() => kill.mockRestore());
+    const child = await Child.start({
+      ...{ words: ["sleep", "1000"], env: {}, cwd: undefined, wid: 1, sockets: [], closeStdin: true },
+      ...{ stdout: undefined, stderr: undefined },
+    });
+    await child.stop({ signal: "SIGTERM", gracefulMs: 50, children: false });
+    kill.mockClear();
+    expect([child.signal("SIGTERM"), child.signalGroup("SIGTERM")]).toEqual([false, false]);
+    await new Promise((resolve) => setTimeout(resolve, 100)); // Twice the grace: that nothing happens has no other sign.
+    expect(kill).not.toHaveBeenCalled();
   });
 
   test("does not wait behind a start that waits for readiness", async () => {
@@ -232,6 +262,21 @@ describe("reload", () => {
     const lines = await Promise.all(pids("w").map((pid) => readFileSync(`/proc/${pid}/cmdline`, "utf8")));
     expect(lines.filter((line) => line.includes("2000"))).toEqual([]);
     expect(arbiter.watcher("w")?.config.cmd).toBe("exec sleep 1000");
+  });
+
+  test("that is taken back keeps what was set meanwhile", async () => {
+    let good = true;
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true"), {
+      readiness: () => (good ? Promise.resolve() : new Promise(() => undefined)),
+    });
+    good = false;
+    const reload = arbiter.watcher("w")?.reload({ changes: { cmd: "exit 1" } });
+    const set = arbiter.watcher("w")?.set({ numprocesses: 2 });
+    await expect(reload).rejects.toMatchObject({ code: "NOT_READY" });
+    good = true;
+    await set;
+    expect(arbiter.watcher("w")?.config).toMatchObject({ numprocesses: 2, cmd: SLEEP });
+    await until("the number comes true", 5_000, () => pids("w").length === 2);
   });
 
   test("of one process leaves the others alone", async () => {
