@@ -1,19 +1,23 @@
 // Guard: who may look, and who may act. Pure: decisions over a request's headers.
 //
-//   any request --Host known?--> look          POST --own origin? JSON? token?--> act
+//   any request --Host known?--> look          with the token --> look at addresses and connection ids, too
+//   POST --own origin? JSON? token?--> act
 //
 //   G1. Host must be a name of ours. A page of a stranger whose own name points to 127.0.0.1 (DNS rebinding) has the stranger's name
 //       in it, and learns nothing.
 //   G2. To act, the token must stand in the Authorization header. No cookie exists, so a browser adds nothing by itself, and a
 //       foreign page can neither set that header nor send JSON without asking first (CORS), which is never granted.
 //   G3. An Origin, when there is one, must be ours all the same, and Sec-Fetch-Site must not say otherwise.
-//   G4. Tokens are compared in constant time, and after ATTEMPTS_MAX wrong ones within a minute nobody is heard for the rest of it.
+//   G4. Tokens are compared in constant time. After ATTEMPTS_MAX wrong ones within a minute an address is told to wait (429), whatever
+//       it sends; the right token is always heard, from everywhere: nobody can lock the owner out.
 
 import { createHash, timingSafeEqual } from "node:crypto";
 
 const LOOPBACK = ["localhost", "127.0.0.1", "[::1]"];
 export const ATTEMPTS_MAX = 10;
 const ATTEMPTS_MS = 60_000;
+/** Addresses whose wrong tokens are counted; more than that, the oldest is forgotten. */
+const ADDRESSES_MAX = 1_024;
 
 type Headers = Readonly<Record<string, string | readonly string[] | undefined>>;
 
@@ -25,7 +29,8 @@ export interface Refusal {
 }
 
 export class Guard {
-  #wrong: number[] = [];
+  /** Times of wrong tokens, by address. */
+  readonly #wrong = new Map<string, readonly number[]>();
 
   constructor(
     private readonly options: {
@@ -45,9 +50,38 @@ export class Guard {
     return { status: 421, why: "host", error };
   }
 
-  /** G2 to G4, after look(). */
-  act(headers: Headers): Refusal | undefined {
-    return this.#foreign(headers) ?? this.#type(headers) ?? this.#token(headers);
+  /** G2 to G4, after look(). @param address Who asks. */
+  act(headers: Headers, address: string): Refusal | undefined {
+    return this.#foreign(headers) ?? this.#type(headers) ?? this.token(headers, address);
+  }
+
+  /** G4. */
+  token(headers: Headers, address: string): Refusal | undefined {
+    const given = /^Bearer (\S+)$/.exec(single(headers.authorization) ?? "")?.[1];
+    if (given !== undefined && same(given, this.options.token)) return undefined;
+    if (given !== undefined && this.#tooMany(address)) {
+      return { status: 429, why: "attempts", error: "too many wrong tokens from your address: wait a minute" };
+    }
+    const what = given === undefined ? "this needs the token" : "this is not the token";
+    return {
+      status: 401,
+      why: "token",
+      error: `${what}: Authorization: Bearer TOKEN, from dashboard.token in the folder of the run`,
+    };
+  }
+
+  /** Counts a wrong token of the address. */
+  #tooMany(address: string): boolean {
+    const now = this.options.nowMs();
+    const recent = (this.#wrong.get(address) ?? []).filter((at) => now - at < ATTEMPTS_MS);
+    if (recent.length >= ATTEMPTS_MAX) return true;
+    this.#wrong.delete(address); // To the end: the oldest is forgotten first.
+    this.#wrong.set(address, [...recent, now]);
+    for (const oldest of this.#wrong.keys()) {
+      if (this.#wrong.size <= ADDRESSES_MAX) break;
+      this.#wrong.delete(oldest);
+    }
+    return false;
   }
 
   #foreign(headers: Headers): Refusal | undefined {
@@ -63,23 +97,6 @@ export class Guard {
   #type(headers: Headers): Refusal | undefined {
     if (/^application\/json\s*(;|$)/i.test(single(headers["content-type"]) ?? "")) return undefined;
     return { status: 415, why: "type", error: "send JSON, with Content-Type: application/json" };
-  }
-
-  #token(headers: Headers): Refusal | undefined {
-    const now = this.options.nowMs();
-    this.#wrong = this.#wrong.filter((at) => now - at < ATTEMPTS_MS);
-    if (this.#wrong.length >= ATTEMPTS_MAX) {
-      return { status: 429, why: "attempts", error: "too many wrong tokens: wait a minute" };
-    }
-    const given = /^Bearer (\S+)$/.exec(single(headers.authorization) ?? "")?.[1];
-    if (given !== undefined && same(given, this.options.token)) return undefined;
-    if (given !== undefined) this.#wrong.push(now);
-    const what = given === undefined ? "this needs the token" : "this is not the token";
-    return {
-      status: 401,
-      why: "token",
-      error: `${what}: Authorization: Bearer TOKEN, from dashboard.token in the folder of the run`,
-    };
   }
 }
 

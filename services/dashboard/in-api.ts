@@ -50,7 +50,8 @@ export function handlersOf(options: ApiOptions): Handlers {
     blocks: (request: Request<"blocks">) => answered("reporter", reporter.call("blocks", request)),
     rounds: (request: Request<"rounds">) => answered("reporter", reporter.call("rounds", request)),
     series: ({ span }: { span: Ring["name"] }) => answered("Redis", series.read(span, Date.now())),
-    connections: (request: { match?: string; limit: number }) => services.connections(request),
+    connections: (request: { match?: string; limit: number }, insider: boolean) =>
+      services.connections({ ...request, ...(insider ? {} : { by: "worker" as const }) }), // Or an id could be guessed part by part.
     targets: () => targetsOf(services.instances()),
     house: async () => draw((await services.look()).readings),
     instances: () => ({ instances: services.instances() }),

@@ -1,6 +1,7 @@
 // In: HTTP. The page, the API and the live stream, on one port.
 //
 //   request --guard: Host--> page file | GET of the API | live stream          --guard: origin, type, token--> swap, drain
+//                                           '--without the token: no address, no connection id (public.ts)
 //
 //   T1. Every answer carries the headers that keep a browser from doing anything that the page does not need.
 //   T2. A body is at most BODY_BYTES_MAX, a request's time REQUEST_MS: nobody can make the dashboard work or wait for nothing.
@@ -13,6 +14,7 @@ import type { Guard, Refusal } from "./guard.js";
 import type { Page } from "./in-page.js";
 import type { Live, Viewer } from "./live.js";
 import type { Route } from "./openapi.js";
+import { publicly, publicText } from "./public.js";
 import { ROUTES } from "./routes.js";
 
 /** A swap or a drain has some fifty. */
@@ -35,8 +37,8 @@ export class HttpProblem extends Error {
 }
 
 type Name = Exclude<keyof typeof ROUTES, "live">;
-/** Takes what the route's query and body describe, checked. */
-export type Handlers = Readonly<Record<Name, (input: never) => unknown>>;
+/** Takes what the route's query and body describe, checked, and whether who asks has the token. */
+export type Handlers = Readonly<Record<Name, (input: never, insider: boolean) => unknown>>;
 
 export interface HttpOptions {
   readonly host: string;
@@ -52,6 +54,8 @@ export interface HttpOptions {
 
 export class HttpServer {
   #guard: Guard | undefined;
+  /** Requests that came with the token. */
+  readonly #insiders = new WeakSet<FastifyRequest>();
 
   private constructor(
     private readonly app: FastifyInstance,
@@ -101,7 +105,11 @@ export class HttpServer {
       reply.headers(this.#headers()); // T1
       this.#refuse(this.#guard?.look(request.headers));
       // Before the body is read: who may not act need not be listened to.
-      if (request.method !== "GET" && request.method !== "HEAD") this.#refuse(this.#guard?.act(request.headers));
+      const { headers, ip } = request;
+      if (request.method !== "GET" && request.method !== "HEAD") this.#refuse(this.#guard?.act(headers, ip));
+      else if (headers.authorization !== undefined) this.#refuse(this.#guard?.token(headers, ip));
+      else return;
+      this.#insiders.add(request);
     });
     app.addHook("onResponse", async (_, reply) => {
       metrics.count("dashboard.requests", 1, { status: `${Math.floor(reply.statusCode / 100)}xx` });
@@ -112,7 +120,7 @@ export class HttpServer {
         `there is no ${request.method} ${request.url.slice(0, 200)}; /api/openapi.json lists what there is`,
       );
     });
-    app.setErrorHandler((error, _, reply) => this.#fail(error, reply));
+    app.setErrorHandler((error, request, reply) => this.#fail(error, request, reply));
     for (const [path, file] of this.options.page.files) {
       app.get(path, (request, reply) => {
         reply.header("etag", file.etag).header("cache-control", "no-cache");
@@ -126,16 +134,18 @@ export class HttpServer {
     app.get(ROUTES.live.path, (request, reply) => this.#follow(request, reply));
   }
 
-  #route(name: Name, { method, path, query, body, accepted, reply: schema }: Route): void {
+  #route(name: Name, { method, path, query, body, accepted, reply: schema, plain }: Route): void {
     const handler = this.options.handlers[name];
     this.app.route({
       ...{ method, url: path },
       handler: async (request, reply) => {
         const given = { ...parsed(query, request.query, "query"), ...parsed(body, request.body, "body") };
-        const content = await handler(given as never);
+        const insider = this.#insiders.has(request);
+        const content = await handler(given as never, insider);
         reply.code(accepted ? 202 : 200).header("cache-control", "no-store");
         if (typeof content === "string" && "mediaType" in schema) return reply.type(schema.mediaType).send(content);
-        return reply.send(content);
+        if (insider || plain) return reply.send(content);
+        return reply.type("application/json; charset=utf-8").send(JSON.stringify(content, publicly));
       },
     });
   }
@@ -177,11 +187,12 @@ export class HttpServer {
   }
 
   /** T3 */
-  #fail(error: unknown, reply: FastifyReply): FastifyReply {
+  #fail(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const known = error instanceof HttpProblem ? error : fromFastify(error);
     if (!known) this.options.log.error({ err: error }, "a request failed for a reason that nobody foresaw");
     const { status, message } = known ?? { status: 500, message: "the dashboard failed; its log says why" };
-    return reply.code(status).type("application/json; charset=utf-8").send({ error: message });
+    const told = this.#insiders.has(request) ? message : publicText(message);
+    return reply.code(status).type("application/json; charset=utf-8").send({ error: told });
   }
 }
 

@@ -88,9 +88,9 @@ export class Services {
   }
 
   /** Of every stratum instance, the ones with the latest shares first; instances that do not answer are left out. */
-  async connections({ match, limit }: { match?: string | undefined; limit: number }) {
+  async connections({ match, by, limit }: { match?: string | undefined; by?: "worker"; limit: number }) {
     const client = this.clients.stratum;
-    const request = { ...(match !== undefined && { match }), limit, after: 0 };
+    const request = { ...(match !== undefined && { match, ...(by && { by }) }), limit, after: 0 };
     const pages = await Promise.all(
       client.instances().map(async ({ id, state }) => {
         if (state !== "ready") return { miners: [] };
@@ -243,8 +243,7 @@ async function pingAll({ redis }: House): Promise<RedisReading[]> {
   return Promise.all(
     connections.map(async (connection) => {
       const its = roles.filter(([, other]) => other === connection).map(([role]) => role);
-      const { host = "localhost", port = 6_379, path } = connection.options;
-      const common = { roles: its, address: path ?? `${host}:${port}` };
+      const common = { roles: its };
       const begunMs = performance.now();
       try {
         await connection.ping();

@@ -6,6 +6,8 @@
 //   L2. A viewer that does not read is let go (its browser comes back by itself); nobody else waits for it.
 //   L3. At most VIEWERS_MAX at a time.
 
+import { publicly } from "./public.js";
+
 export const VIEWERS_MAX = 64;
 /** Unsent bytes of one viewer: some minutes of everything. */
 const WAITING_BYTES_MAX = 1 << 20;
@@ -82,5 +84,6 @@ export class Live {
   }
 }
 
-/** One event; JSON has no newlines, so it is one data line. */
-const event = (name: string, content: unknown): string => `event: ${name}\ndata: ${JSON.stringify(content)}\n\n`;
+/** One event; JSON has no newlines, so it is one data line. A browser's stream carries no token: it is for everybody. */
+const event = (name: string, content: unknown): string =>
+  `event: ${name}\ndata: ${JSON.stringify(content, publicly)}\n\n`;

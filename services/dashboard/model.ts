@@ -117,7 +117,8 @@ export const problem = z.object({
   error: z.string(),
 });
 
-export const instances = z.object({ instances: z.array(instance).max(NODES_MAX) });
+/** Endpoint and key are shown with the token only. */
+export const instances = z.object({ instances: z.array(instance.partial({ endpoint: true })).max(NODES_MAX) });
 export const workers = z.object({ workers: z.array(workerStats).max(1_000) });
 export const blocks = z.object({ blocks: z.array(blockRecord).max(1_000) });
 export const rounds = z.object({ rounds: z.array(round).max(100) });
@@ -128,7 +129,8 @@ export const actions = z.object({ actions: z.array(action).max(ACTIONS_KEPT) });
 /** As Prometheus' `http_sd_configs` reads it. */
 export const targets = z.array(z.object({ targets: z.array(z.string()), labels: z.record(z.string(), z.string()) }));
 export const connections = z.object({
-  connections: z.array(minerFacts.extend({ stratum: z.string() })).max(1_000),
+  /** The connection's id is shown with the token only. */
+  connections: z.array(minerFacts.partial({ connection: true }).extend({ stratum: z.string() })).max(1_000),
   /** False: there are more that match. */
   whole: z.boolean(),
 });

@@ -16,6 +16,8 @@ export interface Route {
   readonly accepted?: boolean;
   /** Needs the token. */
   readonly guarded?: boolean;
+  /** The same for everybody: it holds nothing that is not its asker's anyway. Otherwise the token shows more (public.ts). */
+  readonly plain?: boolean;
   /** What else may come, by status. */
   readonly refusals?: Readonly<Record<number, string>>;
 }
@@ -38,7 +40,8 @@ export function openApi(routes: readonly Route[], { version, url, problem }: Abo
       title: "Headframe",
       version,
       license: { name: "MIT", identifier: "MIT" },
-      description: "What the pool knows of itself, and the two things that an operator does: swap and drain.",
+      description:
+        "What the pool knows of itself, and the two things that an operator does: swap and drain. Addresses of processes and ids of connections are shown to who sends the token only.",
     },
     servers: [{ url }],
     paths,
@@ -52,8 +55,10 @@ export function openApi(routes: readonly Route[], { version, url, problem }: Abo
 }
 
 function operation(route: Route): object {
-  const { method, path, tag, summary, query, body, guarded, accepted, refusals = {} } = route;
-  const guard = guarded ? { 401: "No token, or a wrong one.", 403: "A foreign page asks.", 415: "Not JSON." } : {};
+  const { method, path, tag, summary, query, body, guarded, plain, accepted, refusals = {} } = route;
+  const guard = guarded
+    ? { 401: "No token, or a wrong one.", 403: "A foreign page asks.", 415: "Not JSON." }
+    : { 401: "A wrong token.", 429: "Too many wrong tokens from this address." };
   const bad = query || body ? { 400: "A parameter is wrong; the answer says which and what is accepted." } : {};
   const problems = { ...bad, ...guard, 421: "A name that is not ours (Host).", ...refusals };
   return {
@@ -61,7 +66,7 @@ function operation(route: Route): object {
     ...{ tags: [tag], summary },
     ...(query && { parameters: parametersOf(query) }),
     ...(body && { requestBody: { required: true, content: json(schemaOf(body, "input")) } }),
-    ...(guarded && { security: [{ token: [] }] }),
+    ...(guarded ? { security: [{ token: [] }] } : !plain && { security: [{}, { token: [] }] }),
     responses: {
       [accepted ? 202 : 200]: answer(route),
       ...Object.fromEntries(

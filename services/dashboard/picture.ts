@@ -30,7 +30,6 @@ export interface Asked<C extends Contract> {
 export interface RedisReading {
   /** Which of our roles it has: discovery, state, shares. */
   readonly roles: readonly string[];
-  readonly address: string;
   readonly pingMs?: number;
   readonly error?: string;
 }
@@ -253,10 +252,10 @@ function daemonNodes(jobmanagers: Readings["jobmanagers"]): Node[] {
   });
 }
 
-function redisNode({ address, roles, pingMs, error }: RedisReading): Node {
-  const note = error ?? `${roles.join(", ")}; answers in ${(pingMs ?? 0).toFixed(1)} ms`;
+function redisNode({ roles, pingMs, error }: RedisReading): Node {
+  const note = error ?? `answers in ${(pingMs ?? 0).toFixed(1)} ms`;
   return {
-    ...{ id: `redis:${address}`, kind: "redis", name: "Redis", note, load: address },
+    ...{ id: `redis:${roles.join("+")}`, kind: "redis", name: "Redis", note, load: roles.join(", ") },
     ...(error === undefined ? { health: "good", state: "connected" } : { health: "bad", state: "away" }),
   };
 }

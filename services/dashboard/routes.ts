@@ -18,7 +18,7 @@ export const QUERIES = {
       .string()
       .max(WORKER_NAME_LENGTH_MAX)
       .optional()
-      .describe("Part of a worker's name, of the address or of the connection's id."),
+      .describe("Part of a worker's name; with the token, also of the address or of the connection's id."),
     limit: limit(1_000, 100),
   }),
   blocks: z.strictObject({ limit: limit(1_000, 50) }),
@@ -55,20 +55,24 @@ export const ROUTES = {
   }),
   house: get("/api/house", "House", "Every part of the house, its health, and who talks to whom", model.house),
   instances: get("/api/instances", "House", "Instances as discovery knows them", model.instances),
-  targets: get("/api/targets", "Process", "Every process' /metrics, for Prometheus' http_sd_configs", model.targets),
+  targets: get("/api/targets", "Process", "Every process' /metrics, for Prometheus' http_sd_configs", model.targets, {
+    plain: true, // The probes answer everybody themselves, and nothing else can be done there.
+  }),
   happenings: get("/api/happenings", "House", "The newest things that happened", model.happenings),
   actions: get("/api/actions", "Operation", "The latest swaps and drains", model.actions),
   swap: post("/api/swap", "Replace the instances of a service one by one; clients stay", BODIES.swap),
   drain: post("/api/drain", "Let one instance finish and end", BODIES.drain),
   live: {
-    ...{ method: "GET", path: "/api/live", tag: "House", summary: "What changes, as it changes" },
+    ...{ method: "GET", path: "/api/live", tag: "House", summary: "What changes, as it changes", plain: true },
     reply: {
       mediaType: "text/event-stream",
       meaning: "Server-sent events: house, pool, blocks, actions, happened, shares.",
     },
     refusals: { 503: "Too many browsers follow already." },
   },
-  openapi: get("/api/openapi.json", "Process", "This document", z.looseObject({ openapi: z.string() })),
+  openapi: get("/api/openapi.json", "Process", "This document", z.looseObject({ openapi: z.string() }), {
+    plain: true, // The only address in it is the one that it was asked at.
+  }),
   health: get("/healthz", "Process", "Whether this process turns", z.object({ status: z.literal("alive") })),
   ready: get("/readyz", "Process", "Whether this process can show the pool", z.object({ status: z.literal("ready") }), {
     refusals: { 503: "No reporter has answered yet; the answer says why." },
@@ -80,7 +84,7 @@ function get(
   tag: Route["tag"],
   summary: string,
   reply: z.ZodType,
-  more: Pick<Route, "query" | "refusals"> = {},
+  more: Pick<Route, "query" | "refusals" | "plain"> = {},
 ): Route {
   return { method: "GET", path, tag, summary, reply, ...more };
 }

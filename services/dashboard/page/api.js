@@ -19,8 +19,14 @@ async function read(response) {
   throw new ApiError(response.status, content.error ?? `the server answered ${response.status}`);
 }
 
+/** With the token, if this tab knows it: then the answer holds addresses and connection ids. A token that is none any more is forgotten. */
 export async function ask(path, signal) {
-  return read(await fetch(path, { signal, headers: { accept: "application/json" } }));
+  const headers = { accept: "application/json" };
+  if (token() === "") return read(await fetch(path, { signal, headers }));
+  const response = await fetch(path, { signal, headers: { ...headers, authorization: `Bearer ${token()}` } });
+  if (response.status !== 401 && response.status !== 429) return read(response);
+  forgetToken();
+  return ask(path, signal);
 }
 
 export async function order(path, body) {

@@ -100,17 +100,17 @@ const refusedOf = (it) => Object.values(it.rejected).reduce((sum, each) => sum +
 const CONNECTIONS = {
   id: "connections",
   title: "Connections",
-  hint: "Worker, address or connection id",
+  hint: "Worker; with the token, address or connection id",
   path: "/api/connections",
   rows: (reply) => reply.connections,
-  name: (it) => it.connection,
+  name: (it) => it.connection ?? `${it.stratum} ${it.address} ${it.since}`,
   nobody: "Nobody is connected.",
   unknown: (match) => `No connection has “${match}” in its worker, address or id.`,
   columns: [
     {
       ...{ key: "workers", title: "Workers", of: (it) => it.workers.join(", ") },
       show: (it) => it.workers.join(", ") || it.phase,
-      hint: (it) => `connection ${it.connection}, served by ${it.stratum}`,
+      hint: (it) => `${it.connection === undefined ? "" : `connection ${it.connection}, `}served by ${it.stratum}`,
     },
     { key: "address", title: "Address", of: (it) => it.address },
     { key: "agent", title: "Miner", of: (it) => it.agent },

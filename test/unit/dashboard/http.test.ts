@@ -7,10 +7,13 @@ import { join } from "node:path";
 import { beforeAll, expect, test } from "@jest/globals";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
-import type { House } from "../../../lib/wiring/index.js";
+import { minerFacts, type StratumContract, stratum } from "../../../lib/contracts/index.js";
+import type { House, Implementation } from "../../../lib/wiring/index.js";
+import { Guard } from "../../../services/dashboard/guard.js";
 import { open as openDashboard } from "../../../services/dashboard/main.js";
 import { metricTable as dashboardTable } from "../../../services/dashboard/metrics.js";
 import type { Operator } from "../../../services/dashboard/ports.js";
+import { publicText } from "../../../services/dashboard/public.js";
 import { settings } from "../../../services/dashboard/settings.js";
 import { open as openReporter } from "../../../services/reporter/main.js";
 import { metricTable as reporterTable } from "../../../services/reporter/metrics.js";
@@ -85,6 +88,8 @@ const order = (body: object, headers: Record<string, string> = {}): Asked => ({
   body: JSON.stringify(body),
 });
 
+const insider = (): Asked => ({ headers: { authorization: `Bearer ${token}` } });
+
 interface Document {
   readonly paths: Record<
     string,
@@ -100,11 +105,13 @@ test("the OpenAPI document is valid, and every answer is what it says", async ()
   expect(gets.length).toBeGreaterThanOrEqual(14);
   const ajv = new Ajv2020({ strict: false, validateFormats: false });
   for (const [path, { get }] of gets) {
-    const { status, body } = await ask(path);
-    expect([path, status]).toEqual([path, 200]);
     const schema = get?.responses["200"]?.content?.["application/json"]?.schema ?? {};
     const fits = ajv.compile(schema);
-    expect([path, fits(JSON.parse(body)), fits.errors]).toEqual([path, true, null]);
+    for (const how of [{}, insider()]) {
+      const { status, body } = await ask(path, how);
+      expect([path, status]).toEqual([path, 200]);
+      expect([path, fits(JSON.parse(body)), fits.errors]).toEqual([path, true, null]);
+    }
   }
 });
 
@@ -156,13 +163,81 @@ test("an action that fails says why, and stays to be read", async () => {
   expect(await ask("/api/drain", order({ instance: "stratum-00000000" }))).toMatchObject({ status: 404 });
 });
 
-test("wrong tokens are soon not even compared", async () => {
+test("wrong tokens are limited by address, for reading too, and never lock out the right one", async () => {
   const other = await start("test", { tokenFile, operator });
-  const wrong = order({ service: "stratum" }, { authorization: "Bearer wrong-wrong-wrong" });
+  const authorization = "Bearer wrong-wrong-wrong";
+  const wrong = order({ service: "stratum" }, { authorization });
   const statuses = new Set<number>();
-  for (let i = 0; i < 12; i++) statuses.add((await ask(`${other}api/swap`, wrong)).status);
+  for (let i = 0; i < 6; i++) {
+    statuses.add((await ask(`${other}api/swap`, wrong)).status);
+    statuses.add((await ask(`${other}api/instances`, { headers: { authorization } })).status);
+  }
   expect([...statuses]).toEqual([401, 429]);
-  expect((await ask(`${other}api/swap`, order({ service: "stratum" }))).status).toBe(429);
+  expect((await ask(`${other}api/swap`, order({ service: "stratum" }))).status).toBe(202);
+  expect((await ask(`${other}api/instances`, insider())).status).toBe(200);
+  const guard = new Guard({ hosts: new Set(), token, nowMs: () => 0 });
+  const tries = (address: string) => guard.token({ authorization }, address)?.status;
+  for (let i = 0; i < 10; i++) expect(tries("192.0.2.1")).toBe(401);
+  expect([tries("192.0.2.1"), tries("192.0.2.2")]).toEqual([429, 401]); // One address is no other.
+});
+
+test("without the token no answer, live event or error holds an address of a process or the id of a connection", async () => {
+  const { endpoint } = (await house.nexus.hosted())[0] ?? {};
+  const facts = minerFacts.parse({
+    ...{ connection: "c0ffee00-secret-of-a-session", address: "198.51.100.7", listener: "default", agent: "rig/1" },
+    ...{
+      workers: ["alice.rig"],
+      phase: "mining" as const,
+      hashrate: 1,
+      since: 1,
+      servedSince: 1,
+      accepted: 1,
+      rejected: {},
+    },
+  });
+  const asked: unknown[] = [];
+  const backend = await house.nexus.host(stratum, {
+    ...({
+      events: () => ({}),
+      status: () => ({ connections: 1, counters: {} }),
+    } as unknown as Implementation<StratumContract>),
+    miners: (request) => {
+      asked.push(request);
+      return { miners: [facts], connections: 1 };
+    },
+  });
+  atEnd(() => backend.close());
+  await until("the dashboard knows it", 5_000, async () => (await ask("/api/connections")).body.includes("alice.rig"));
+  const document = JSON.parse((await ask("/api/openapi.json")).body) as Document;
+  const paths = Object.keys(document.paths).filter((path) => document.paths[path]?.get && path !== "/api/live");
+  const secrets = [endpoint, facts.connection, "127.0.0.1:"];
+  const open = new Set(["/api/targets", "/api/openapi.json"]); // The probes' addresses, and its own.
+  for (const path of paths.filter((it) => !open.has(it))) {
+    const { body } = await ask(path);
+    for (const secret of secrets) expect([path, body]).not.toEqual([path, expect.stringContaining(String(secret))]);
+  }
+  const live = await new Promise<string>((resolve, reject) => {
+    let text = "";
+    const asking = httpRequest(new URL("/api/live", url), (response) =>
+      response.setEncoding("utf8").on("data", (chunk: string) => {
+        text += chunk;
+        if (!/event: house.*event: pool/s.test(text)) return;
+        asking.destroy();
+        resolve(text);
+      }),
+    );
+    asking.on("error", reject).end();
+  });
+  for (const secret of secrets) expect(live).not.toContain(String(secret));
+  expect(publicText("tcp://10.0.0.5:4000 is lost; connect ECONNREFUSED [::1]:6379")).toBe(
+    "(address) is lost; connect ECONNREFUSED (address)",
+  );
+  // Nor can an id be guessed, part by part.
+  await ask("/api/connections?match=c0ffee");
+  expect(asked.at(-1)).toMatchObject({ match: "c0ffee", by: "worker" });
+  expect((await ask("/api/connections?match=c0ffee", insider())).body).toContain(facts.connection);
+  expect(asked.at(-1)).not.toHaveProperty("by");
+  expect((await ask("/api/instances", insider())).body).toContain(String(endpoint));
 });
 
 test("every answer forbids the browser whatever the page does not need", async () => {
