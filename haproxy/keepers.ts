@@ -6,6 +6,8 @@
 //       no edge has named it for goneMs and it does not accept connections either.
 //   E2. The last keeper is never taken off: HAProxy would refuse every client, and a keeper that comes back is found by its check.
 //   E3. A unix socket is for the HAProxy of its own host; from elsewhere, a keeper is reached by its TCP door.
+//   E4. Only edges that have proven that they belong to this installation, and whose key is allowed, count (main.ts watches the service
+//       through the nexus): whoever can write to discovery cannot have clients sent to an address of their own.
 
 import { createHash } from "node:crypto";
 import type { Instance } from "../lib/wiring/index.js";

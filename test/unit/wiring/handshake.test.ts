@@ -224,6 +224,7 @@ test("a listener that cannot prove itself gets no call and no proof, whatever di
     const client = world.caller.client(contract);
     const failure = await failureOf(client.call("act", 1, { timeoutMs: 500 }));
     expect(failure).toMatchObject({ sent: false });
+    expect(client.instances()).toEqual([]); // Nobody is told of it, such as HAProxy's controller of an edge that is none.
     world.directory.remove(false_.id);
     await until("it was greeted", 2_000, () => heard.length > 0);
     for (const frame of heard) expect(readHandshake(frame)?.kind).toBe(KIND.hello);
