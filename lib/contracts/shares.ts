@@ -56,7 +56,8 @@ export type LoggedShare = z.output<typeof loggedShare>;
 export const claim = share.pick({ identity: true, connection: true, line: true, height: true });
 export type Claim = z.output<typeof claim>;
 
-export const shareOutcome = z.enum(["recorded", "redelivered", "duplicate"]);
+/** refused: it cannot be kept as what it is; the others of its call can. */
+export const shareOutcome = z.enum(["recorded", "redelivered", "duplicate", "refused"]);
 export type ShareOutcome = z.output<typeof shareOutcome>;
 
 /** Why a share was refused; the number is Stratum's error code. */

@@ -13,6 +13,7 @@ import type { ShareStore } from "./out-redis.js";
 import type { ShareTail } from "./out-tail.js";
 import { type Backlog, type BlockOutcome, type BlockReport, type CreditedShare, claimOf } from "./ports.js";
 import type { Recording } from "./recording.js";
+import { isWritable } from "./writable.js";
 
 export interface SharesOptions {
   readonly store: Pick<ShareStore, "reject" | "claimants">;
@@ -97,13 +98,30 @@ async function recordBatch(
   credited: readonly CreditedShare[],
 ): Promise<ShareOutcome[]> {
   const begun = performance.now();
-  const outcomes = await recording.shares(credited);
+  const writable = credited.filter(isWritable);
+  const recorded = writable.length > 0 ? await recording.shares(writable) : [];
+  const outcomes = writable.length === credited.length ? recorded : refuseOthers(log, credited, recorded);
   metrics.timing("reporter.batch", performance.now() - begun);
   if (log.isLevelEnabled("debug")) trace(log, credited, outcomes);
   const tally = new Map<ShareOutcome, number>();
   for (const outcome of outcomes) tally.set(outcome, (tally.get(outcome) ?? 0) + 1);
   for (const [outcome, count] of tally) metrics.count("reporter.shares", count, { outcome });
   return outcomes;
+}
+
+/** One that cannot be written is refused alone; its record is in the log. */
+function refuseOthers(log: Log, credited: readonly CreditedShare[], recorded: readonly ShareOutcome[]): ShareOutcome[] {
+  let next = 0;
+  return credited.map((it) => {
+    const outcome = isWritable(it) ? recorded[next++] : undefined;
+    if (outcome) return outcome;
+    const { connection, line, worker, difficulty } = it.share;
+    log.error(
+      { connection, line, worker, difficulty },
+      "a share is refused: its texts or numbers are too long to be kept",
+    );
+    return "refused";
+  });
 }
 
 /** The end of a share's way through the logs. */

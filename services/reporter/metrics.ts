@@ -7,7 +7,8 @@ export const metricTable = {
     kind: "count",
     unit: "shares",
     tags: ["outcome"],
-    meaning: "Shares by outcome, as answered: recorded (or spooled), redelivered (again by the same line), duplicate.",
+    meaning:
+      "Shares by outcome, as answered: recorded (or spooled), redelivered (again by the same line), duplicate, refused (it cannot be written; see the log).",
   },
   "reporter.batch": {
     kind: "timing",
@@ -80,6 +81,20 @@ export const metricTable = {
     unit: "files",
     tags: [],
     meaning: "Spools of reporters that are gone, taken over.",
+  },
+  "reporter.spool.left": {
+    kind: "gauge",
+    unit: "files",
+    tags: [],
+    meaning:
+      "Spools that cannot be taken over, such as those of a newer release; they stay. The log says which and why.",
+  },
+  "reporter.spool.unreadable": {
+    kind: "count",
+    unit: "parts",
+    tags: ["ending"],
+    meaning:
+      "Parts of spools that the disk did not give back: torn (a last write cut short, as kill -9 leaves it), damaged (look at the disk). Kept as CLUSTER.ID.torn or .damaged in the spool's folder.",
   },
   "reporter.log.length": { kind: "gauge", unit: "records", tags: [], meaning: "Records that the share log holds." },
   "reporter.archive.records": { kind: "count", unit: "records", tags: [], meaning: "Records handed to the archive." },

@@ -47,6 +47,8 @@ export class Spool implements Backlog {
   #timer: NodeJS.Timeout | undefined;
   #adopting: Promise<void> = Promise.resolve();
   #refusing = false;
+  /** Names of files that cannot be taken over: each is told of once. */
+  #left = new Set<string>();
   #closed = false;
 
   private constructor(
@@ -192,7 +194,8 @@ export class Spool implements Backlog {
     for (const { number, record } of records) {
       if (record?.kind === "block") break; // Its turn comes next.
       through = number;
-      if (!record) this.options.log.error({ spool: file.id, number }, "a record of the spool cannot be read back");
+      if (!record)
+        this.#tellLost(file.id, "damaged", "the disk does not give back a record of the spool", { offset: number });
       for (const credited of record?.shares ?? []) {
         shares.push(credited);
         numbers.push(number);
@@ -230,7 +233,9 @@ export class Spool implements Backlog {
     const { log, directory } = this.options;
     try {
       const before = this.#files.length;
-      for (const listed of await listSpools(this.place)) {
+      const all = await listSpools(this.place);
+      this.#left = new Set(all.map(({ name }) => name).filter((name) => this.#left.has(name)));
+      for (const listed of all) {
         if (await this.#isOrphan(listed)) await this.#adoptOne(listed);
       }
       if (this.#files.length > before) this.options.onAdopted();
@@ -259,13 +264,26 @@ export class Spool implements Backlog {
       this.#files.sort((a, b) => Number(b.sealed) - Number(a.sealed) || a.openedAt - b.openedAt); // D3
       metrics.count("reporter.spool.adopted");
       log.info({ spool: listed.name, shares: file.length }, "took over a spool that its reporter left");
-      if (file.ending === "torn")
-        log.info({ spool: listed.name }, "its last write did not get through; nobody was answered for it");
-      if (file.ending === "damaged")
-        log.error({ spool: listed.name }, "it is damaged: what cannot be read is kept as .damaged");
+      const { unreadable: bytes, ending } = file;
+      const what = ending === "torn" ? "its last write probably did not get through" : "it is damaged";
+      if (ending !== "clean" && bytes > 0) this.#tellLost(file.id, ending, what, { bytes });
     } catch (error) {
-      log.error({ err: error, spool: listed.name }, "a spool cannot be read; it stays where it is");
+      if (this.#left.has(listed.name)) return;
+      this.#left.add(listed.name);
+      log.error(
+        { err: error, spool: listed.name, directory: this.place.directory },
+        "a spool cannot be read; it stays",
+      );
     }
+  }
+
+  /** F6 of out-file.ts */
+  #tellLost(spool: string, ending: "torn" | "damaged", what: string, more: object): void {
+    const { log, metrics, directory } = this.options;
+    metrics.count("reporter.spool.unreadable", 1, { ending });
+    const level = ending === "torn" ? "warn" : "error";
+    const where = `${this.place.cluster}.${spool}.${ending}`;
+    log[level]({ spool, directory, ...more }, `${what}: what cannot be read is kept as ${where}; the rest is recorded`);
   }
 
   #remember({ share }: CreditedShare): void {
@@ -274,6 +292,7 @@ export class Spool implements Backlog {
   }
 
   #measure(): void {
+    this.options.metrics.gauge("reporter.spool.left", this.#left.size);
     this.options.metrics.gauge("reporter.spool.length", this.length);
     this.options.metrics.gauge("reporter.spool.bytes", this.bytes);
   }

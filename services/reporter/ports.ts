@@ -32,7 +32,7 @@ export type SpoolRecord =
 /** Where a spooled share stands: Redis remembers how far each spool was recorded, so that nothing in it counts twice. */
 export interface SpoolMark {
   readonly spool: string;
-  /** Of each share's record in its spool, in the order of the shares; counts from 1 and never falls. */
+  /** Of each share's record in its spool, in the order of the shares; above 0 and never falling. */
   readonly numbers: readonly number[];
 }
 

@@ -333,7 +333,7 @@ export class Recording {
     await spool.done(chunk);
     const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;
     this.#allow(Math.min(left + shares.length / 2, FLUSH_MAX)); // C2
-    const tally = { recorded: 0, redelivered: 0, duplicate: 0 };
+    const tally = { recorded: 0, redelivered: 0, duplicate: 0, refused: 0 };
     for (const outcome of outcomes) tally[outcome] += 1;
     for (const outcome of ["recorded", "redelivered"] as const)
       if (tally[outcome] > 0) metrics.count("reporter.spool.flushed", tally[outcome], { outcome });

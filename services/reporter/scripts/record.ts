@@ -9,8 +9,8 @@
 //   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
 //   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
 //   ARGV[9] ttl ms of KEYS[5] and KEYS[6]
-//   ARGV[10] the shares, one after the other, as PackedShares below writes them: RECORD_FIELDS pieces of text each, a byte with its
-//              length before each: identity (32 bytes), its hex, height, connection, line, worker, number of its record in the spool
+//   ARGV[10] the shares, one after the other, as PackedShares below writes them: RECORD_FIELDS pieces of text each, its length in two
+//              bytes before each: identity (32 bytes), its hex, height, connection, line, worker, number of its record in the spool
 //              (0: none), difficulty, hashes, achieved, job, at, block (0 or 1)
 //   ARGV[11] the turn before   ARGV[12] this turn; 0: it has none
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
@@ -28,11 +28,12 @@
 
 import { Script } from "../../../lib/wiring/index.js";
 import type { CreditedShare } from "../ports.js";
+import { TEXT_BYTES_MAX } from "../writable.js";
 import { OUT_OF_TURN, WRONG } from "./types.js";
 
 const RECORD_FIELDS = 13;
 /** `struct` reads a length and that many bytes. */
-const FORMAT = "Bc0".repeat(RECORD_FIELDS);
+const FORMAT = `>${"Hc0".repeat(RECORD_FIELDS)}`;
 
 export const record = new Script(
   "reporter/record",
@@ -243,8 +244,8 @@ return table.concat(outcomes)
 `,
 );
 
-/** No piece of text is longer than its byte can say: the longest is a connection's id of 64 characters, three bytes each. */
-const SHARE_BYTES_MAX = RECORD_FIELDS * 256;
+/** Only what is writable gets here (writable.ts). */
+const SHARE_BYTES_MAX = RECORD_FIELDS * (2 + TEXT_BYTES_MAX);
 const SHARE_BYTES_USUAL = 256;
 
 /** Shares as ARGV[10]. */
@@ -267,9 +268,9 @@ export class PackedShares {
     }
     const { identity, connection, worker, job, block } = share;
     const id = Buffer.from(identity.buffer, identity.byteOffset, identity.byteLength);
-    this.#bytes[this.#length] = id.length;
-    id.copy(this.#bytes, this.#length + 1);
-    this.#length += 1 + id.length;
+    this.#bytes.writeUInt16BE(id.length, this.#length);
+    id.copy(this.#bytes, this.#length + 2);
+    this.#length += 2 + id.length;
     this.#text(id.toString("hex"));
     this.#text(String(share.height));
     this.#text(connection, "utf8");
@@ -285,8 +286,8 @@ export class PackedShares {
   }
 
   #text(text: string, encoding: "latin1" | "utf8" = "latin1"): void {
-    const length = this.#bytes.write(text, this.#length + 1, encoding);
-    this.#bytes[this.#length] = length;
-    this.#length += 1 + length;
+    const length = this.#bytes.write(text, this.#length + 2, encoding);
+    this.#bytes.writeUInt16BE(length, this.#length);
+    this.#length += 2 + length;
   }
 }

@@ -1,10 +1,12 @@
-// Frames: how records lie in a spool's file, so that a torn one is told from a whole one. Pure.
+// Frames: how records lie in a spool's file, so that what is whole is told from what is not. Pure.
 //
 //   | length, 4 bytes | checksum, 8 bytes | payload, length bytes |  next frame ...        numbers are big-endian
 //
 //   F1. A frame is believed only when it is there to its end and its checksum (of sha256) fits.
-//   F2. Frames are written one at a time, each synced before the next: only the last one can be torn, and it was never
-//       promised to anybody. Something unreadable with more behind it was damaged later, and that is another matter.
+//   F2. What is not believed is a gap: from it on every byte is tried as the beginning of a frame. So a damaged record, or a damaged
+//       length, costs that record and not those behind it.
+//   F3. Frames are written one at a time, each synced before the next: only a gap at the end can be a write that did not get through
+//       (torn), which was never promised to anybody. A last record that was damaged later can look the same.
 
 import { createHash } from "node:crypto";
 
@@ -22,65 +24,114 @@ export function frame(payload: Uint8Array): Buffer {
   return Buffer.concat([head, payload]);
 }
 
-export interface Found {
-  /** Of the whole frame in the file. */
+/** A part of the file. */
+export interface Range {
   readonly offset: number;
   readonly length: number;
+}
+
+/** A whole frame; its range is that of head and payload. */
+export interface Found extends Range {
   readonly payload: Buffer;
 }
 
-/** clean: the file ends with a frame. torn: its last write did not get through (F2). damaged: more than that is unreadable. */
+/** clean: nothing but frames. torn: its last write did not get through (F3). damaged: more than that is unreadable. */
 export type Ending = "clean" | "torn" | "damaged";
+
+interface Gap {
+  readonly offset: number;
+  length: number;
+  /** What a frame that began here would take; 0: none can. */
+  readonly claimed: number;
+  /** Zeros only: bytes that a power cut kept room for and never wrote. */
+  blank: boolean;
+}
 
 /** Reads frames from a file that comes in pieces. */
 export class FrameReader {
   #rest: Buffer = Buffer.alloc(0);
   #offset = 0;
-  #broken: { claimed: number; bytes: number; blank: boolean } | undefined;
+  readonly #gaps: Gap[] = [];
+  /** The last gap is where we are. */
+  #inGap = false;
 
-  /** The frames that this piece completes. Nothing after one that is broken. */
+  /** @param isLikely Whether a payload may begin so; asked within a gap only, where it spares hashing megabytes for nothing. */
+  constructor(private readonly isLikely: (payload: Uint8Array) => boolean = () => true) {}
+
+  /** The frames that this piece completes. */
   push(piece: Uint8Array): Found[] {
-    if (this.#broken) {
-      this.#skip(piece);
-      return [];
-    }
     this.#rest = Buffer.concat([this.#rest, piece]);
+    return this.#read(false);
+  }
+
+  /** When there are no more pieces: frames behind a length that reached beyond the end. */
+  end(): Found[] {
+    return this.#read(true);
+  }
+
+  /** After end(): what cannot be read and is not only zeros. */
+  get gaps(): readonly Range[] {
+    return this.#gaps.filter(({ blank }) => !blank);
+  }
+
+  /** After end(). */
+  get ending(): Ending {
+    const [first] = this.#gaps;
+    if (!first) return "clean";
+    return this.#gaps.length === 1 && this.#inGap && (first.blank || first.length <= first.claimed)
+      ? "torn"
+      : "damaged";
+  }
+
+  #read(isEnd: boolean): Found[] {
     const found: Found[] = [];
-    for (let next = this.#next(); next; next = this.#next()) found.push(next);
-    return found;
-  }
-
-  /** When there are no more pieces. */
-  ending(): Ending {
-    if (!this.#broken) return this.#rest.length === 0 ? "clean" : "torn"; // It only lacks its end.
-    const { claimed, bytes, blank } = this.#broken;
-    return blank || bytes <= claimed ? "torn" : "damaged";
-  }
-
-  #next(): Found | undefined {
-    if (this.#rest.length < HEAD_BYTES) return undefined;
-    const bytes = this.#rest.readUInt32BE();
-    const possible = bytes > 0 && bytes <= PAYLOAD_BYTES_MAX;
-    const length = HEAD_BYTES + bytes;
-    if (possible && this.#rest.length < length) return undefined;
-    const payload = this.#rest.subarray(HEAD_BYTES, length);
-    if (!possible || !checksum(payload).equals(this.#rest.subarray(4, HEAD_BYTES))) {
-      this.#broken = { claimed: possible ? length : 0, bytes: 0, blank: true };
-      this.#skip(this.#rest);
-      return undefined;
+    let at = 0;
+    while (at < this.#rest.length) {
+      const next = this.#at(at, isEnd);
+      if (next === "later") break;
+      if (next === "none") {
+        this.#skip(at);
+        at += 1;
+        continue;
+      }
+      this.#inGap = false;
+      found.push(next);
+      at += next.length;
     }
-    const found = { offset: this.#offset, length, payload };
-    this.#rest = this.#rest.subarray(length);
-    this.#offset += length;
+    this.#rest = this.#rest.subarray(at);
+    this.#offset += at;
     return found;
   }
 
-  #skip(piece: Uint8Array): void {
-    if (!this.#broken) return;
-    this.#broken.bytes += piece.length;
-    this.#broken.blank &&= piece.every((byte) => byte === 0);
-    this.#rest = Buffer.alloc(0);
+  #at(at: number, isEnd: boolean): Found | "none" | "later" {
+    const incomplete = isEnd ? "none" : "later";
+    if (this.#rest.length - at < HEAD_BYTES) return incomplete;
+    const length = HEAD_BYTES + this.#rest.readUInt32BE(at);
+    if (length === HEAD_BYTES || length > HEAD_BYTES + PAYLOAD_BYTES_MAX) return "none";
+    const payload = this.#rest.subarray(at + HEAD_BYTES, at + length);
+    if (this.#inGap && payload.length >= LIKELY_BYTES && !this.isLikely(payload)) return "none";
+    if (this.#rest.length - at < length) return incomplete;
+    const sum = this.#rest.subarray(at + 4, at + HEAD_BYTES);
+    return checksum(payload).equals(sum) ? { offset: this.#offset + at, length, payload } : "none";
+  }
+
+  /** This byte belongs to a gap. */
+  #skip(at: number): void {
+    const blank = this.#rest[at] === 0;
+    const open = this.#inGap ? this.#gaps.at(-1) : undefined;
+    if (open) {
+      open.length += 1;
+      open.blank &&= blank;
+      return;
+    }
+    const bytes = this.#rest.length - at < HEAD_BYTES ? PAYLOAD_BYTES_MAX : this.#rest.readUInt32BE(at);
+    const claimed = bytes > 0 && bytes <= PAYLOAD_BYTES_MAX ? HEAD_BYTES + bytes : 0;
+    this.#gaps.push({ offset: this.#offset + at, length: 1, claimed, blank });
+    this.#inGap = true;
   }
 }
+
+/** Of a payload that is still coming: as many say how it begins. */
+const LIKELY_BYTES = 6;
 
 const checksum = (payload: Uint8Array): Buffer => createHash("sha256").update(payload).digest().subarray(0, 8);

@@ -91,6 +91,17 @@ describe("recording", () => {
     expect(Number(/cmdstat_evalsha:calls=(\d+)/.exec(stats)?.[1])).toBeLessThan(50);
   });
 
+  test("S1: the longest texts that the contract takes are recorded; a share that cannot be kept is refused alone", async () => {
+    const client = await startReporter();
+    const longest = { connection: "~".repeat(64), worker: "w".repeat(128), job: "f".repeat(16) };
+    const endless = aShare(2, { line: 2, difficulty: 1e308 });
+    expect(await record(client, aShare(1, longest), endless, aShare(3, { line: 3 }))).toBe("recorded refused recorded");
+    const { shares } = await client.call("shares", { limit: 5 });
+    expect(shares).toMatchObject([longest, { line: 3 }]);
+    expect(await record(client, aShare(1, longest))).toBe("redelivered");
+    expect(await client.call("pool", {})).toMatchObject({ accepted: 2 });
+  });
+
   test("identities of a height are forgotten an hour after its last share", async () => {
     const client = await startReporter();
     await record(client, aShare(1));
