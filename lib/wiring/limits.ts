@@ -25,8 +25,14 @@ export interface Limits {
   readonly peersMax: number;
   /** Peers that have connected and not proven yet that they belong here. Beyond: not answered. All processes may come back at once. */
   readonly strangersMax: number;
-  /** Methods and subscriptions that one peer may name. */
+  /** Methods of our instances that one peer may name. Beyond: OVERLOADED. A name is free again when its instance leaves. */
   readonly namesMax: number;
+  /** Subscriptions that a process may hold of one service. Beyond: OVERLOADED. One is enough for any number of listeners behind it. */
+  readonly subscriptionsMax: number;
+  /** Subscriptions that one peer may hold of all our services. Beyond: refused (PushListener.onRefused). */
+  readonly peerSubscriptionsMax: number;
+  /** How long a request that nobody waits for any more counts as in work while its handler goes on: a handler that hangs must not take its room for ever. */
+  readonly givenUpMs: number;
   /** An idle link is pinged this often, so that its two ends know of each other. */
   readonly pingMs: number;
   /** A peer from which nothing has come for this long is gone. Long: a busy process is not a dead one, whose socket tells. */
@@ -75,6 +81,9 @@ export const defaultLimits: Limits = {
   peersMax: 1_024,
   strangersMax: 4_096,
   namesMax: 1_024,
+  subscriptionsMax: 1_024,
+  peerSubscriptionsMax: 8_192,
+  givenUpMs: 5_000,
   pingMs: 500,
   silenceMs: 15_000,
   heartbeatMs: 2_000,

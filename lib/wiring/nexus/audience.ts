@@ -47,13 +47,51 @@ export class Outgoing {
 
 const NOWHERE = -2;
 
+/** What a subscriber gets first, as it was when it was taken; read piece by piece, each encoded when it is its turn. */
+export class Snapshot {
+  #reported = false;
+
+  /** @param failed Told once, of the first message that cannot be sent. */
+  constructor(
+    private readonly messages: readonly unknown[],
+    readonly codec: Codec,
+    private readonly failed: (thrown: unknown) => void,
+  ) {}
+
+  get length(): number {
+    return this.messages.length;
+  }
+
+  at(index: number): unknown {
+    return this.messages[index];
+  }
+
+  /** Undefined: it cannot be sent, which has been reported. */
+  bytes(index: number, bytesMax: number): Uint8Array | undefined {
+    try {
+      const bytes = encodePayload(this.messages[index]);
+      if (bytes.length <= bytesMax) return bytes;
+      this.skipped(new RangeError(`message ${index} has ${bytes.length} bytes, the limit is ${bytesMax}`));
+    } catch (error) {
+      this.skipped(error);
+    }
+    return undefined;
+  }
+
+  /** The receiver cannot take one of them. */
+  skipped(thrown: unknown): void {
+    if (!this.#reported) this.failed(thrown);
+    this.#reported = true;
+  }
+}
+
 /** One subscription of one peer, at the sending end. */
 export interface Subscriber {
   readonly peer: PeerId;
   /** Next in the stream. False: its queue is full; the message is dropped and its number is not used again. */
   push(outgoing: Outgoing): boolean;
   /** Before everything pushed after this. Never dropped: kept back while the queue is full. */
-  snapshot(take: () => readonly Outgoing[]): void;
+  snapshot(take: () => Snapshot): void;
 }
 
 export class Audience {
@@ -86,8 +124,9 @@ export class Audience {
     return subscribers && { taken: this.#send([...subscribers], message), of: subscribers.size };
   }
 
-  outgoing(message: unknown): Outgoing {
-    return new Outgoing(message, this.#codec, undefined);
+  /** @param failed Told once, of the first message that cannot be sent. */
+  snapshot(messages: readonly unknown[], failed: (thrown: unknown) => void): Snapshot {
+    return new Snapshot(messages, this.#codec, failed);
   }
 
   add(subscriber: Subscriber): void {

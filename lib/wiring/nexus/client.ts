@@ -30,6 +30,8 @@ export interface ClientParts {
   readonly log: Log;
   readonly tally: Tally;
   readonly callsMax: number;
+  /** Of all clients of the service in this process. */
+  readonly subscriptions: Limit;
   /** Called by close(). */
   closed(): void;
 }
@@ -134,7 +136,11 @@ export class ServiceClient<C extends Contract> implements Client<C> {
   subscribe<P extends PushName<C>>(push: P, listener: PushListener<MessageOf<C, P>>): Subscription {
     const spec = this.#contract.pushes[push];
     if (this.#closed || !spec) throw this.#unusable(push);
-    const { roster, log, tally } = this.#parts;
+    const { roster, log, tally, subscriptions } = this.#parts;
+    if (!subscriptions.take()) {
+      const text = `${roster.service}.${push}: ${subscriptions.max} subscriptions are open already; close some, or share one`;
+      throw new CallFailure("OVERLOADED", text);
+    }
     const subscription = new PushSubscription({
       roster,
       push,
@@ -142,7 +148,9 @@ export class ServiceClient<C extends Contract> implements Client<C> {
       listener: listener as PushListener<unknown>,
       log,
       tally,
-      closed: (closed) => this.#subscriptions.delete(closed),
+      closed: (closed) => {
+        if (this.#subscriptions.delete(closed)) subscriptions.give();
+      },
     });
     this.#subscriptions.add(subscription);
     return subscription;

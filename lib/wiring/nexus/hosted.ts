@@ -17,7 +17,7 @@ import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
 import type { Log } from "../house.js";
 import { Seldom } from "../seldom.js";
-import { Audience, type Outgoing, type Subscriber } from "./audience.js";
+import { Audience, type Subscriber } from "./audience.js";
 import { handlerFailure } from "./failure.js";
 import { guarded, isPromise, settling } from "./foreign.js";
 import type { CallContext, Hosted, HostOptions, Implementation, PeerId } from "./nexus.js";
@@ -168,14 +168,19 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     return this.#audiences.get(push)?.peers ?? [];
   }
 
-  /** False: there is no such push. */
-  subscribe(push: string, subscriber: Subscriber): boolean {
+  /** Why it cannot be subscribed to; undefined: it can. */
+  refusesPush(push: string): WiringError | undefined {
+    if (this.#audiences.has(push)) return undefined;
+    return new WiringError("NO_METHOD", `${this.id} (version ${this.#instance.version}) has no push ${push}`);
+  }
+
+  /** Of a push that is there. */
+  subscribe(push: string, subscriber: Subscriber): void {
     const audience = this.#audiences.get(push);
-    if (!audience || this.#closing) return false;
+    if (!audience || this.#closing) return;
     audience.add(subscriber);
     this.resync(push, subscriber); // H2
     this.#guarded("onSubscribe", () => this.#options.onSubscribe?.(subscriber.peer, push as PushName<C>));
-    return true;
   }
 
   /** Sends the snapshot (again). */
@@ -184,11 +189,14 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     const audience = this.#audiences.get(push);
     if (!snapshot || !audience) return;
     subscriber.snapshot(() => {
-      let messages: readonly Outgoing[] = [];
+      let messages: readonly unknown[] = [];
       this.#guarded(`snapshot of ${push}`, () => {
-        messages = snapshot().map((message) => audience.outgoing(message));
+        messages = [...snapshot()]; // A copy: it is sent bit by bit, and the service's own list goes on changing.
       });
-      return messages;
+      return audience.snapshot(messages, (thrown) => {
+        const what = "a message of a snapshot cannot be sent and is left out";
+        this.#parts.log.error({ err: asError(thrown), instance: this.id, push }, what);
+      });
     });
   }
 

@@ -8,7 +8,7 @@ import type { Clock } from "../clock.js";
 import type { PushSpec } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
 import { Breaker } from "../guard/breaker.js";
-import type { Outgoing, Subscriber } from "./audience.js";
+import type { Outgoing, Snapshot, Subscriber } from "./audience.js";
 import { Call } from "./call.js";
 import { carried } from "./carried.js";
 import { Context } from "./context.js";
@@ -123,6 +123,11 @@ export class LocalTarget implements Target {
   }
 
   subscribe(push: string, _spec: PushSpec, sink: PushSink): PushStream {
+    const refusal = this.hosted.refusesPush(push);
+    if (refusal) {
+      setImmediate(() => sink.refused(refusal));
+      return { close() {} };
+    }
     const stream = new LocalStream(this.peer, sink);
     this.hosted.subscribe(push, stream);
     return {
@@ -162,10 +167,12 @@ class LocalStream implements Subscriber {
     return true;
   }
 
-  snapshot(take: () => readonly Outgoing[]): void {
-    for (const { codec, message } of take()) {
-      const read = carried(codec, message);
+  snapshot(take: () => Snapshot): void {
+    const snapshot = take();
+    for (let i = 0; i < snapshot.length; i += 1) {
+      const read = carried(snapshot.codec, snapshot.at(i));
       if (read.ok) this.#queue.push({ message: read.value, sequence: 0 });
+      else snapshot.skipped(new TypeError(read.why));
     }
     this.#schedule();
   }

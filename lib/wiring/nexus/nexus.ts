@@ -13,6 +13,7 @@
 
 import type { Contract, MessageOf, MethodName, PushName, ReplyOf, RequestOf } from "../contract.js";
 import type { Instance, InstanceId } from "../discovery/instance.js";
+import type { WiringError } from "../errors.js";
 
 /** Names the calling process' nexus on the wire; unique per process start. */
 export type PeerId = string & { readonly __brand: "PeerId" };
@@ -48,7 +49,9 @@ export interface Client<C extends Contract> {
 
   /**
    * Receives a push from every live instance, now and later, until closed. On joining an instance, and after a hole, the
-   * instance's snapshot of that push (if it offers one) is delivered first.
+   * instance's snapshot of that push (if it offers one) is delivered first, however large it is.
+   *
+   * @throws {WiringError} OVERLOADED when this process holds too many of this service (Limits.subscriptionsMax); CLOSED; NO_METHOD.
    */
   subscribe<P extends PushName<C>>(push: P, listener: PushListener<MessageOf<C, P>>): Subscription;
 
@@ -76,6 +79,8 @@ export interface PushListener<Message> {
   onGap?(from: Instance, hole: { readonly expected: number; readonly received: number }): void;
   /** The stream of this instance has begun: its snapshot (if any) comes next. */
   onJoin?(from: Instance): void;
+  /** This instance does not take the subscription (OVERLOADED, or NO_METHOD: it has no such push): nothing of it is heard. Also logged. */
+  onRefused?(from: Instance, error: WiringError): void;
   /** The instance's socket is gone, or it left discovery: nothing more comes of this stream. */
   onLeave?(from: Instance, reason: "gone" | "left"): void;
 }

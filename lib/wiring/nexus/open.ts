@@ -5,12 +5,14 @@
 
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
+import { isMainThread } from "node:worker_threads";
 import { type Clock, systemClock } from "../clock.js";
 import { type Contract, checkContract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
 import { checkInstance, type Instance, instanceId } from "../discovery/instance.js";
 import { WiringError } from "../errors.js";
 import type { CommonMethod } from "../everywhere.js";
+import { Limit } from "../guard/limit.js";
 import type { Log } from "../house.js";
 import { type Limits, limitsOf } from "../limits.js";
 import type { Metrics } from "../metrics/metrics.js";
@@ -58,6 +60,11 @@ const MALFORMED_LOG_MS = 1_000;
  * `close()` leaves nothing that keeps the process alive; `discovery` stays open and is its owner's to close.
  */
 export async function openNexus(options: NexusOptions): Promise<Nexus> {
+  if (!isMainThread) {
+    const why =
+      "a nexus runs in a process' main thread only: when a worker thread ends, ZeroMQ's sockets in it abort the whole process";
+    throw new Error(`${why}. Open it in the main thread, and let the worker speak through a MessagePort`);
+  }
   return new ProcessNexus(options);
 }
 
@@ -71,6 +78,7 @@ class ProcessNexus implements Nexus {
   readonly #flusher = new Flusher();
   readonly #links: Links;
   readonly #rosters = new Map<string, Roster>();
+  readonly #subscriptions = new Map<string, Limit>();
   readonly #clients = new Set<Closable>();
   readonly #hosted = new Set<Closable & { readonly instance: Instance }>();
   /** Of what is hosted here. */
@@ -104,6 +112,7 @@ class ProcessNexus implements Nexus {
       log: this.#options.log,
       tally: this.#tally,
       callsMax: this.#limits.callsMax,
+      subscriptions: this.#subscriptionsOf(contract.service),
       closed: () => {
         this.#clients.delete(client);
         unfollow();
@@ -187,6 +196,12 @@ class ProcessNexus implements Nexus {
     await (await this.#server)?.close();
     this.#wheel.close();
     this.#tally.close();
+  }
+
+  #subscriptionsOf(service: string): Limit {
+    const limit = this.#subscriptions.get(service) ?? new Limit(this.#limits.subscriptionsMax);
+    this.#subscriptions.set(service, limit);
+    return limit;
   }
 
   #roster(service: string): Roster {

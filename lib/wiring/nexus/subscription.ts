@@ -73,7 +73,7 @@ export class PushSubscription implements Subscription {
   }
 
   #sink(id: InstanceId, target: Target): PushSink {
-    const { listener, tally, roster } = this.#parts;
+    const { listener, tally, roster, log, push } = this.#parts;
     return {
       joined: () => {
         const joined = this.#streams.get(id);
@@ -89,6 +89,11 @@ export class PushSubscription implements Subscription {
         } catch (thrown) {
           this.#threw(thrown);
         }
+      },
+      refused: (why) => {
+        const { id } = target.instance;
+        log.error({ service: roster.service, push, instance: id }, `${id} refuses a subscription: ${why.message}`);
+        this.#guarded(() => listener.onRefused?.(target.instance, why));
       },
       gap: (expected, received) => {
         tally.count("wiring.gaps", { service: roster.service });

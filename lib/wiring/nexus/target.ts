@@ -3,6 +3,7 @@
 
 import type { MethodSpec, PushSpec } from "../contract.js";
 import type { Instance } from "../discovery/instance.js";
+import type { WiringError } from "../errors.js";
 import type { Breaker } from "../guard/breaker.js";
 import type { Codec } from "../quick/codec.js";
 import type { Call } from "./call.js";
@@ -34,6 +35,8 @@ export interface PushSink {
   /** In order. Sequence 0: part of a snapshot. */
   message(message: unknown, sequence: number): void;
   gap(expected: number, received: number): void;
+  /** There is no stream, and will be none. */
+  refused(why: WiringError): void;
 }
 
 export interface PushStream {

@@ -55,6 +55,8 @@ export const KIND = {
   challenge: 20,
   /** c -> s, answers challenge. Payload: handshake.ts. */
   proof: 21,
+  /** s -> c. id: a subscription that is not taken. Payload: as of `failure`. */
+  refused: 22,
 } as const;
 
 /** Bits of a hello's id. */

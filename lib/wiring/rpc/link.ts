@@ -224,6 +224,7 @@ export class Link implements FrameSink {
     else if (kind === KIND.credit) this.#outbox.credit(a, b);
     else if (kind === KIND.failure) this.calls.failure(id, frame.toString("utf8", start, end));
     else if (kind === KIND.subscribed) this.streams.begun(id);
+    else if (kind === KIND.refused) this.streams.refused(id, frame.toString("utf8", start, end));
     else if (kind === KIND.hole) this.streams.hole(id, joined(a, b));
     else if (kind === KIND.ping) this.#outbox.control(KIND.pong);
     else if (kind === KIND.welcome) this.#welcome(b);

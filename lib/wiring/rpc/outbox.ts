@@ -118,6 +118,11 @@ export class Outbox {
     return this.#waiting.size;
   }
 
+  /** Bytes put into frames so far. */
+  get written(): number {
+    return this.#sent + this.#frame.length;
+  }
+
   /** True: a message of `size` payload bytes that is put now leaves with this tick. */
   fits(size: number): boolean {
     return this.#waiting.size === 0 && this.#fitsWindow(size + MESSAGE_HEADER_BYTES);

@@ -7,7 +7,9 @@
 //       its subscriptions are gone and its requests in work are aborted.
 
 import type { Clock } from "../clock.js";
+import { WiringError } from "../errors.js";
 import type { Limits } from "../limits.js";
+import { failureToWire } from "../nexus/failure.js";
 import type { HostedService } from "../nexus/hosted.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
@@ -53,9 +55,13 @@ export class Session implements FrameSink {
   readonly #lateness = new Lateness();
   readonly #replies: Lane;
   readonly #pushes: Lane;
+  /** Pushes behind the snapshots that are being sent. */
+  readonly #behind: Lane;
   readonly #names = new Map<number, Named>();
   readonly #subscriptions = new Map<number, Subscription>();
   readonly #touched = new Set<HostedService>();
+  /** A name was refused: there were too many. */
+  #unnamed = false;
   #frame: Buffer = Buffer.alloc(0);
   /** When the frame at hand arrived, less the time that it lay unread. */
   #arrivedMs = 0;
@@ -69,6 +75,7 @@ export class Session implements FrameSink {
     this.heardMs = clock.nowMs();
     this.#replies = new Lane(limits.replyQueueBytes);
     this.#pushes = new Lane(limits.pushQueueBytes);
+    this.#behind = new Lane(limits.pushQueueBytes / 2); // So that afterwards they leave the other half of theirs free.
     const roomier = () => this.#mend();
     this.outbox = new Outbox(
       { flusher, frameBytes: limits.frameBytes, nowMs: clock.nowMs, transmit, roomier },
@@ -110,8 +117,11 @@ export class Session implements FrameSink {
   withdraw(hosted: HostedService): void {
     this.#work.abort(`${hosted.id} was closed`, hosted);
     for (const [id, subscription] of this.#subscriptions) {
-      if (subscription.hosted === hosted) this.#subscriptions.delete(id);
+      if (subscription.hosted !== hosted) continue;
+      this.#subscriptions.delete(id);
+      subscription.subscriber.close();
     }
+    for (const [name, { instanceId }] of this.#names) if (instanceId === hosted.id) this.#names.delete(name);
     this.#touched.delete(hosted);
     this.outbox.enqueue(this.#replies, KIND.withdrawn, 0, 0, 0, Buffer.from(hosted.id)); // Behind the replies.
   }
@@ -122,7 +132,10 @@ export class Session implements FrameSink {
     this.#ended = true;
     this.outbox.close();
     this.#work.abort(`its caller is gone: ${reason}`);
-    for (const { hosted, push, subscriber } of this.#subscriptions.values()) hosted.unsubscribe(push, subscriber);
+    for (const { hosted, push, subscriber } of this.#subscriptions.values()) {
+      subscriber.close();
+      hosted.unsubscribe(push, subscriber);
+    }
     this.#subscriptions.clear();
     for (const hosted of this.#touched) hosted.peerGone(this.peer); // V2
     this.#touched.clear();
@@ -134,7 +147,10 @@ export class Session implements FrameSink {
   }
 
   #name(id: number, start: number, end: number): void {
-    if (this.#names.size >= this.#parts.limits.namesMax) return; // Its requests get NO_METHOD.
+    if (this.#names.size >= this.#parts.limits.namesMax) {
+      this.#unnamed = true;
+      return;
+    }
     const [instanceId = "", method = ""] = this.#frame.toString("utf8", start, end).split("\n", 2);
     this.#names.set(id, { instanceId, method, found: undefined });
   }
@@ -142,7 +158,10 @@ export class Session implements FrameSink {
   #request(id: number, name: number, budgetMs: number, start: number, end: number): void {
     const named = this.#names.get(name);
     if (!named) {
-      this.#answer(KIND.failure, id, Buffer.from(`NO_METHOD\nthe name ${name} was not declared on this link`));
+      const why = this.#unnamed
+        ? `OVERLOADED\n${this.#names.size} methods are named on this link already, which is the limit (namesMax)`
+        : `NO_INSTANCE\nits instance has left this process, or the name ${name} was never declared on this link`;
+      this.#answer(KIND.failure, id, Buffer.from(why));
       return;
     }
     if (!named.found) this.#resolve(named);
@@ -164,17 +183,34 @@ export class Session implements FrameSink {
       this.outbox.control(KIND.withdrawn, 0, 0, 0, Buffer.from(instanceId));
       return;
     }
-    if (this.#subscriptions.has(id) || this.#subscriptions.size >= limits.namesMax) return;
-    const subscriber = new RemoteSubscriber(this.peer, id, this.outbox, this.#pushes, limits.messageBytesMax, runs);
+    if (this.#subscriptions.has(id)) return;
+    if (this.#subscriptions.size >= limits.peerSubscriptionsMax) {
+      const why = `${this.#subscriptions.size} subscriptions of this process are open already; close some, or share one`;
+      this.#refuse(id, new WiringError("OVERLOADED", why));
+      return;
+    }
+    const refusal = hosted.refusesPush(push);
+    if (refusal) {
+      this.#refuse(id, refusal);
+      return;
+    }
+    const { outbox } = this;
+    const parts = { outbox, lane: this.#pushes, behind: this.#behind, bytesMax: limits.messageBytesMax, runs };
+    const subscriber = new RemoteSubscriber(this.peer, id, parts);
     this.#touched.add(hosted);
     this.outbox.control(KIND.subscribed, id);
     this.#subscriptions.set(id, { hosted, push, subscriber });
-    if (!hosted.subscribe(push, subscriber)) this.#subscriptions.delete(id); // No such push: a stream without messages.
+    hosted.subscribe(push, subscriber);
+  }
+
+  #refuse(id: number, why: WiringError): void {
+    this.outbox.control(KIND.refused, id, 0, 0, Buffer.from(failureToWire(why)));
   }
 
   #unsubscribe(id: number): void {
     const subscription = this.#subscriptions.get(id);
     this.#subscriptions.delete(id);
+    subscription?.subscriber.close();
     subscription?.hosted.unsubscribe(subscription.push, subscription.subscriber);
   }
 

@@ -8,6 +8,7 @@
 //   I3. A message is validated once, here. One that does not fit the contract is a hole of its own.
 
 import type { PushSpec } from "../contract.js";
+import { failureFromWire } from "../nexus/failure.js";
 import type { PushSink, PushStream } from "../nexus/target.js";
 import { type Codec, codecOf } from "../quick/codec.js";
 import { UNSURE } from "../quick/reader.js";
@@ -58,6 +59,15 @@ export class Streams {
   message(id: number, sequence: number, frame: Buffer, start: number, end: number): void {
     const stream = this.#streams.get(id);
     if (stream) this.#one(id, stream, sequence, frame, start, end); // Otherwise closed meanwhile.
+  }
+
+  /** The far side does not take the subscription. */
+  refused(id: number, wire: string): void {
+    const stream = this.#streams.get(id);
+    if (!stream) return;
+    stream.open = false;
+    this.#streams.delete(id);
+    stream.sink.refused(failureFromWire(wire));
   }
 
   /** Several messages under one head, the first with this number. */

@@ -9,6 +9,7 @@
 //   W2. The deadline is our own: arrival, plus the budget that came with the request, less the time it lay unread.
 //   W3. Requests in work are bounded, in number and in bytes, over all peers. Beyond: OVERLOADED.
 //   W4. A caller that gives up or goes away aborts its handlers' signals; their results are dropped.
+//   W5. A handler that hangs after its caller gave up holds its room for limits.givenUpMs more, not for ever.
 
 import type { Clock } from "../clock.js";
 import { WiringError } from "../errors.js";
@@ -26,6 +27,38 @@ import { readPayload } from "./validate.js";
 export class WorkRoom {
   requests = 0;
   bytes = 0;
+  /** Whose callers have given up, and when; the oldest first. */
+  readonly #givenUp = new Map<Running, number>();
+
+  take(running: Running): void {
+    this.requests += 1;
+    this.bytes += running.size;
+  }
+
+  /** Once each. */
+  give(running: Running): void {
+    if (!running.counted) return;
+    running.counted = false;
+    this.#givenUp.delete(running);
+    this.requests -= 1;
+    this.bytes -= running.size;
+  }
+
+  givenUp(running: Running, nowMs: number): void {
+    if (running.counted) this.#givenUp.set(running, nowMs);
+  }
+
+  /** When it is full: what nobody has waited for since `beforeMs` counts no more (W5). */
+  reclaim(beforeMs: number): void {
+    for (const [running, sinceMs] of this.#givenUp) {
+      if (sinceMs > beforeMs) return;
+      this.give(running);
+    }
+  }
+
+  full(size: number, { workMax, workBytes }: Limits): boolean {
+    return this.requests >= workMax || this.bytes + size > workBytes;
+  }
 }
 
 /** A method of a hosted instance as a peer has named it. */
@@ -71,6 +104,9 @@ export interface WorkParts {
 interface Running {
   readonly hosted: HostedService;
   readonly context: Context;
+  readonly size: number;
+  /** Takes room. */
+  counted: boolean;
 }
 
 export class Work {
@@ -99,7 +135,8 @@ export class Work {
     const { room, limits, clock } = this.#parts;
     if (!found) throw new WiringError("NO_INSTANCE", `this process does not serve ${instanceId}`);
     if (!found.served) throw new WiringError("NO_METHOD", `${instanceId} has no method ${method}; versions differ`);
-    if (room.requests >= limits.workMax || room.bytes + size > limits.workBytes) {
+    if (room.full(size, limits)) room.reclaim(clock.nowMs() - limits.givenUpMs); // W5
+    if (room.full(size, limits)) {
       const load = `${room.requests} requests of ${room.bytes} bytes are in work`;
       throw new WiringError(
         "OVERLOADED",
@@ -129,14 +166,12 @@ export class Work {
       return;
     }
     const { room } = this.#parts;
-    room.requests += 1;
-    room.bytes += size;
-    this.#running.set(id, { hosted, context });
+    const running: Running = { hosted, context, size, counted: true };
+    room.take(running);
+    this.#running.set(id, running);
     const settled = (): boolean => {
-      room.requests -= 1;
-      room.bytes -= size;
-      const wanted = this.#running.get(id)?.context === context && this.#running.delete(id);
-      return wanted;
+      room.give(running);
+      return this.#running.get(id) === running && this.#running.delete(id);
     };
     result.then(
       (reply) => {
@@ -153,17 +188,19 @@ export class Work {
   /** The caller has given up. */
   cancel(id: number): void {
     const running = this.#running.get(id);
-    this.#running.delete(id);
-    running?.context.abort(new WiringError("CANCELLED", "the caller has given up"));
+    if (running) this.#giveUp(id, running, "the caller has given up");
   }
 
   /** The peer is gone, or one of our instances leaves. @param of Default: all. */
   abort(reason: string, of?: HostedService): void {
-    for (const [id, { hosted, context }] of this.#running) {
-      if (of && hosted !== of) continue;
-      this.#running.delete(id);
-      context.abort(new WiringError("CANCELLED", reason));
-    }
+    for (const [id, running] of this.#running) if (!of || running.hosted === of) this.#giveUp(id, running, reason);
+  }
+
+  #giveUp(id: number, running: Running, reason: string): void {
+    const { room, clock } = this.#parts;
+    this.#running.delete(id);
+    room.givenUp(running, clock.nowMs());
+    running.context.abort(new WiringError("CANCELLED", reason));
   }
 
   #reply(id: number, served: Served, reply: unknown): void {

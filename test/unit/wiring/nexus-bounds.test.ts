@@ -3,13 +3,27 @@
 import { expect, test } from "@jest/globals";
 import { curveKeyPair } from "zeromq";
 import { z } from "zod";
-import { defineContract, type Metrics, method, push } from "../../../lib/wiring/index.js";
+import {
+  type Client,
+  defineContract,
+  type Instance,
+  type Metrics,
+  method,
+  push,
+  quiet,
+} from "../../../lib/wiring/index.js";
 import { KIND } from "../../../lib/wiring/rpc/frames.js";
 import { until } from "../../kit/until.js";
 import { listen } from "./conformance-pushes.js";
-import { contract } from "./mill.js";
+import { contract, type Mill } from "./mill.js";
 import { rawPeer } from "./raw-peer.js";
 import { failureOf, openMill, openWorld } from "./world.js";
+
+/** Waits for so many. @returns the first. */
+async function ready(client: Client<Mill>, count: number): Promise<Instance> {
+  await client.ready(2_000, count);
+  return client.instances()[0] as Instance;
+}
 
 const KIB = 1_024;
 const pad = "x".repeat(KIB);
@@ -77,6 +91,104 @@ test("W3, J2 a slow subscriber sees a gap and then the snapshot, and the publish
   await until("the stream goes on", 2_000, () => seen.at(-1) === "201@201");
   const stream = Array.from({ length: kept }, (_, i) => `${i + 1}@${i + 1}`);
   expect(seen).toEqual(["join", "0@s", ...stream, `gap ${kept + 1}-201`, "200@s", "201@201"]);
+});
+
+test("P3 pushes that outgrow their bound during a snapshot are a gap after it: the snapshot is finished, then another one follows", async () => {
+  const world = await openWorld("remote", { windowBytes: 8 * KIB, pushQueueBytes: 16 * KIB });
+  const stock = Array.from({ length: 300 }, (_, sack) => ({ sack, pad }));
+  let taken = 0;
+  const snapshot = () => {
+    taken += 1;
+    return taken === 1 ? stock : [{ sack: 1_000 }];
+  };
+  const mill = await openMill(world.host, {
+    snapshots: { flour: snapshot },
+    onSubscribe: () =>
+      setImmediate(() => {
+        for (const sack of stock.slice(0, 50)) mill.hosted.push("flour", sack);
+      }),
+  });
+  const { seen } = listen(world.caller.client(contract));
+  await until("the second snapshot is there", 5_000, () => seen.at(-1) === "1000@s");
+  mill.hosted.push("flour", { sack: 51 });
+  await until("the stream goes on", 2_000, () => seen.at(-1) === "51@51");
+  expect(seen).toEqual(["join", ...stock.map(({ sack }) => `${sack}@s`), "gap 1-51", "1000@s", "51@51"]);
+});
+
+test("a message of a snapshot that cannot be sent is left out and reported, and the others arrive", async () => {
+  const said: string[] = [];
+  const world = await openWorld("remote", { messageBytesMax: 8 * KIB });
+  const host = await world.open({
+    log: Object.assign(Object.create(quiet), { error: (_: object, text: string) => said.push(text) }),
+  });
+  const odd = Object.defineProperty({ sack: 3 }, "pad", { enumerable: true, get: () => new Map() });
+  const stock = [{ sack: 1 }, { sack: 2, pad: "x".repeat(9 * KIB) }, odd, { sack: 4 }];
+  await openMill(host, { snapshots: { flour: () => stock } });
+  const { seen } = listen(world.caller.client(contract));
+  await until("the last one is there", 2_000, () => seen.at(-1) === "4@s");
+  expect(seen).toEqual(["join", "1@s", "4@s"]);
+  expect(said).toEqual(["a message of a snapshot cannot be sent and is left out"]);
+});
+
+test("a subscription beyond what an instance takes of one process is refused by name", async () => {
+  const world = await openWorld("remote", { peerSubscriptionsMax: 2 });
+  await openMill(world.host);
+  const client = world.caller.client(contract);
+  const refused: string[] = [];
+  const subscribe = () =>
+    client.subscribe("dust", { onMessage() {}, onRefused: (_from, { code }) => refused.push(code) });
+  const [first] = [subscribe(), subscribe(), subscribe()];
+  await until("one is refused", 2_000, () => refused.length === 1);
+  expect(refused).toEqual(["OVERLOADED"]);
+  first?.close();
+  let joined = false;
+  client.subscribe("dust", { onMessage() {}, onJoin: () => (joined = true) });
+  await until("there is room again", 2_000, () => joined);
+});
+
+test("names of an instance that has left are free again, and too many are refused with OVERLOADED", async () => {
+  const world = await openWorld("remote", { namesMax: 3 });
+  const client = world.caller.client(contract);
+  const stays = await openMill(world.host); // Its process stays, and so does the link.
+  await client.call("echo", { text: "the first name" }, { to: (await ready(client, 1)).id });
+  for (let round = 0; round < 10; round += 1) {
+    const mill = await openMill(world.host);
+    const to = mill.hosted.instance.id;
+    await until("it is there", 2_000, () => client.instances().some(({ id }) => id === to));
+    expect(await client.call("echo", { text: "again" }, { to })).toEqual({ text: "again" });
+    await mill.hosted.close();
+    await until("it has left", 2_000, () => client.instances().length === 1);
+  }
+  const to = stays.hosted.instance.id;
+  await client.call("act", 1, { to });
+  const [held] = [client.call("hold", 1, { to }), await until("it is held", 2_000, () => stays.held[0])];
+  stays.held[0]?.answer(1);
+  await held;
+  const failure = await failureOf(client.call("once", 1, { to }));
+  expect(failure).toMatchObject({ code: "OVERLOADED", sent: false });
+  expect(failure.message).toContain("namesMax");
+});
+
+test("W5 handlers that hang after their callers gave up hold their room for a while, not for ever", async () => {
+  const world = await openWorld("remote", { workMax: 2, givenUpMs: 300 });
+  const mill = await openMill(world.host);
+  const client = world.caller.client(contract);
+  const { id } = await ready(client, 1);
+  const hung = [1, 2].map((n) => failureOf(client.call("hold", n, { to: id, timeoutMs: 100 })));
+  expect(await Promise.all(hung)).toMatchObject([{ code: "TIMEOUT" }, { code: "TIMEOUT" }]);
+  expect(await failureOf(client.call("echo", { text: "at once" }, { to: id }))).toMatchObject({ code: "OVERLOADED" });
+  await until("there is room", 3_000, () =>
+    client.call("echo", { text: "later" }, { to: id }).then(
+      () => true,
+      () => false,
+    ),
+  );
+  for (const { answer, request } of mill.held) answer(request); // Late: neither is counted twice.
+  const calls = [3, 4].map((n) => client.call("hold", n, { to: id }));
+  await until("both are held", 2_000, () => mill.held.length === 4);
+  expect(await failureOf(client.call("hold", 5, { to: id }))).toMatchObject({ code: "OVERLOADED" });
+  for (const { answer, request } of mill.held) answer(request);
+  expect(await Promise.all(calls)).toEqual([3, 4]);
 });
 
 test("a message that one subscriber can never take is a hole for it, and the stream goes on", async () => {
@@ -163,7 +275,7 @@ test("garbage is counted and dropped; a stranger is sent away; nobody else notic
       [KIND.credit, 0, 0xffff_ffff, 9, ""],
     ),
   );
-  expect((await kinds())[0]).toContain("NO_METHOD");
+  expect((await kinds())[0]).toContain("NO_INSTANCE");
   await socket.send(
     frame([KIND.name, 3, 0, 0, `${mill.hosted.instance.id}\nact`], [KIND.request, 8, 3, 1_000, "\xc1"]),
   );

@@ -5,6 +5,7 @@ import { callsConform } from "./conformance.js";
 import { doorsConform } from "./conformance-doors.js";
 import { hostileCodeIsBorne } from "./conformance-hostile.js";
 import { instancesConform } from "./conformance-instances.js";
+import { limitsConform } from "./conformance-limits.js";
 import { pushesConform } from "./conformance-pushes.js";
 import { valuesConform } from "./conformance-values.js";
 
@@ -14,3 +15,4 @@ describe("W5 in this process: pushes", () => pushesConform("local"));
 describe("W5 in this process: hostile code", () => hostileCodeIsBorne("local"));
 describe("W5 in this process: what is given", () => doorsConform("local"));
 describe("W5 in this process: values", () => valuesConform("local"));
+describe("W5 in this process: limits", () => limitsConform("local"));

@@ -35,6 +35,7 @@ function receiver() {
   const streams = new Streams(outbox, (why) => void malformed.push(why));
   const heard: Heard = { messages: [], gaps: [] };
   const stream = streams.open("a", "b", spec, {
+    refused() {},
     joined() {},
     message: (message) => void heard.messages.push(message),
     gap: (expected, received) => void heard.gaps.push([expected, received]),
@@ -157,6 +158,7 @@ test("a listener that closes its stream in the midst of a run hears no more of i
   const { streams, outbox } = receiver();
   const heard: unknown[] = [];
   const stream = streams.open("a", "b", spec, {
+    refused() {},
     joined() {},
     message: (message) => {
       heard.push(message);
