@@ -12,24 +12,55 @@ import {
   WiringError,
 } from "../lib/wiring/index.js";
 import type { Config } from "./config.js";
+import { readLastKnown } from "./manage/last-known.js";
 import { patiently } from "./patience.js";
 
-/** A person waits: a Redis that is just starting is worth less patience than it is to a service. */
-export const REDIS_PATIENCE_MS = 1_000;
+/** A person waits: where nobody listens, a Redis that is just starting gets less time than it gets of a service. */
+export const REDIS_REFUSED_MS = 1_000;
 
-export async function visit<T>(config: Config, act: (house: OpenedHouse) => Promise<T>): Promise<T> {
+/** A house, and what discovery lists. */
+export interface VisitedHouse extends OpenedHouse {
+  /** Of one service, or of all; with Redis away, those last known. */
+  list(service?: string): Promise<readonly Instance[]>;
+}
+
+export interface VisitOptions {
+  /** What the command does needs Redis. Default false: with Redis away it asks the instances last known, and says so on stderr. */
+  readonly needsRedis?: boolean;
+}
+
+/** @throws {Error} which says why Redis cannot be used, and where its address came from. */
+export async function visit<T>(
+  config: Config,
+  act: (house: VisitedHouse) => Promise<T>,
+  { needsRedis = false }: VisitOptions = {},
+): Promise<T> {
   const level = process.env.HEADFRAME_DEBUG ? "debug" : "silent";
-  const redis = {
-    ...config.house.redis,
-    connectTimeoutMs: Math.min(config.house.redis.connectTimeoutMs, REDIS_PATIENCE_MS),
-  };
-  const settings = { ...config.house, redis, log: { level, name: "headframe" } } as const;
-  const house = await patiently("Redis", openHouse(settings)).catch((error: unknown) => {
+  const settings = { ...config.house, log: { level, name: "headframe" } } as const;
+  const known = needsRedis ? undefined : readLastKnown(config);
+  const house = await patiently(
+    "Redis",
+    openHouse(settings, { lastKnown: known?.instances, redisRefusedMs: REDIS_REFUSED_MS }),
+  ).catch((error: unknown) => {
     throw error instanceof RedisRefused ? new Error(`${error.message}${hint(config)}`, { cause: error.cause }) : error;
   });
+  if (house.redisRefused && known) {
+    const at = new Date(known.atMs).toTimeString().slice(0, 8);
+    process.stderr.write(
+      `headframe: ${house.redisRefused.message}\nheadframe: going on with the instances known at ${at}\n`,
+    );
+  }
+  let registry: Registry | undefined;
+  const list = async (service?: string) => {
+    if (house.redisRefused)
+      return (known?.instances ?? []).filter((it) => service === undefined || it.service === service);
+    registry ??= Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+    return registry.list(service);
+  };
   try {
-    return await act(house);
+    return await act({ ...house, list });
   } finally {
+    await registry?.close();
     await house.close();
   }
 }
@@ -75,17 +106,11 @@ export async function consult<C extends Contract, T>(
 
 /** The same, for whoever asks every instance: all that are ready can be reached when `act` begins. */
 export async function consultAll<C extends Contract, T>(
-  house: House,
+  house: VisitedHouse,
   contract: C,
   act: (client: Client<C>) => Promise<T>,
   timeoutMs = ANSWER_MS,
 ): Promise<T> {
-  const ready = (await instancesOf(house)).filter((it) => it.service === contract.service && it.state === "ready");
+  const ready = (await house.list(contract.service)).filter(({ state }) => state === "ready");
   return consult(house, contract, act, timeoutMs, Math.max(1, ready.length));
-}
-
-/** What discovery lists now. */
-export async function instancesOf({ redis, cluster }: House): Promise<readonly Instance[]> {
-  const registry = Registry.open({ redis: redis.discovery, cluster });
-  return registry.list().finally(() => registry.close());
 }

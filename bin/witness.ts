@@ -12,6 +12,7 @@ import type { CircusWitness } from "../circus/index.js";
 import { Haproxy, haproxyPaths } from "../haproxy/index.js";
 import { openHouse, RedisRefused, Registry } from "../lib/wiring/index.js";
 import { readConfig } from "./config.js";
+import { keepLastKnown } from "./manage/last-known.js";
 import { type Sight, Witness } from "./up/witness.js";
 
 const RETRY_MS = 1_000;
@@ -21,9 +22,11 @@ export async function openWitness(env: Readonly<Record<string, string | undefine
   const config = readConfig({ config: env.HEADFRAME_CONFIG, set: [] });
   const paths = haproxyPaths(env.HEADFRAME_SOCKETS ?? config.runDirectory);
   let seeing: Promise<Sight> | undefined;
+  let forget = () => {};
   const open = async (): Promise<Sight> => {
     const house = await openHouse({ ...config.house, log: { level: "silent", name: "circus" } });
     const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
+    forget = keepLastKnown(registry, env.HEADFRAME_SOCKETS ?? config.runDirectory);
     return { haproxy: Haproxy.at(config.haproxy, paths), house, registry };
   };
   const seen = async () => seeing?.catch(() => undefined);
@@ -48,6 +51,7 @@ export async function openWitness(env: Readonly<Record<string, string | undefine
     died: (death) => witness.died(death),
     async close() {
       const sight = await seen();
+      forget();
       await sight?.registry.close();
       await sight?.house.close();
       for (const socket of [paths.stats, paths.master]) await rm(socket, { force: true }); // I2

@@ -3,7 +3,8 @@
 //   this machine, Redis, the daemons, the running services --> findings --> exit code 1 when something is wrong
 
 import type { CommandModule } from "yargs";
-import { type OpenedHouse, openHouse, packageVersion, RedisRefused } from "../../lib/wiring/index.js";
+import { Haproxy, haproxyPaths } from "../../haproxy/index.js";
+import { type Instance, type OpenedHouse, openHouse, packageVersion, Registry } from "../../lib/wiring/index.js";
 import { type Config, type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { askDaemon, judgeDaemons } from "../doctor/daemons.js";
 import { bad, drawFindings, type Finding, warning } from "../doctor/finding.js";
@@ -11,8 +12,9 @@ import * as machine from "../doctor/machine.js";
 import { askRedis, judgeRedis } from "../doctor/redis.js";
 import { askServices, judgeInstances, neededBy } from "../doctor/services.js";
 import { toJson } from "../json.js";
+import { readLastKnown, socketFolders } from "../manage/last-known.js";
 import { patiently } from "../patience.js";
-import { instancesOf, REDIS_PATIENCE_MS } from "../visit.js";
+import { REDIS_REFUSED_MS } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -65,36 +67,39 @@ async function examineDaemons({ jobmanager, edge }: Config): Promise<Finding[]> 
   return judgeDaemons(facts, jobmanager.network === "regtest");
 }
 
-interface House {
+interface ExaminedHouse {
   readonly findings: Finding[];
   readonly services: Finding[];
   readonly haproxyRuns: boolean;
 }
 
-async function examineHouse(config: Config): Promise<House> {
-  const { redis, ...rest } = config.house;
-  const patience = Math.min(redis.connectTimeoutMs, REDIS_PATIENCE_MS);
-  const settings = {
-    ...rest,
-    redis: { ...redis, connectTimeoutMs: patience },
-    log: { level: "silent", name: "doctor" },
-  };
-  let house: OpenedHouse;
+/** With Redis away, the instances last known are asked all the same. */
+async function examineHouse(config: Config): Promise<ExaminedHouse> {
+  const settings = { ...config.house, log: { level: "silent", name: "doctor" } } as const;
+  const known = readLastKnown(config);
+  const house = await openHouse(settings, { lastKnown: known?.instances ?? [], redisRefusedMs: REDIS_REFUSED_MS });
   try {
-    house = await openHouse(settings as Config["house"]);
-  } catch (error) {
-    if (!(error instanceof RedisRefused)) throw error;
-    const how = config.file === undefined ? "npm start, or redis-server and headframe config init" : "redis-server";
-    return { findings: [bad("redis", error.message, how)], services: [], haproxyRuns: false };
-  }
-  try {
-    return await examineOpen(house, config);
+    return await examineOpen(house, config, known?.instances ?? []);
   } finally {
     await house.close();
   }
 }
 
-async function examineOpen(house: OpenedHouse, config: Config): Promise<House> {
+async function examineOpen(house: OpenedHouse, config: Config, known: readonly Instance[]): Promise<ExaminedHouse> {
+  const refused = house.redisRefused;
+  const how = config.file === undefined ? "npm start, or redis-server and headframe config init" : "redis-server";
+  const findings = refused ? [bad("redis", refused.message, how)] : await examineRedis(house);
+  const instances = refused ? known : await listed(house);
+  const said = instances.length > 0 ? await askServices(house) : [];
+  const judged = refused && instances.length === 0 ? [] : judgeInstances(instances, packageVersion, neededBy(config));
+  return {
+    findings,
+    services: [...judged, ...said],
+    haproxyRuns: instances.some(({ service }) => service === "haproxy") || (await ownHaproxyRuns(config)),
+  };
+}
+
+async function examineRedis(house: OpenedHouse): Promise<Finding[]> {
   const places = new Map([house.redis.discovery, house.redis.state, house.redis.shares].map((it) => [it, it]));
   const roles = (it: unknown) =>
     (["discovery", "state", "shares"] as const).filter((role) => house.redis[role] === it).join(", ");
@@ -103,11 +108,23 @@ async function examineOpen(house: OpenedHouse, config: Config): Promise<House> {
     const what = places.size === 1 ? "redis" : `redis (${roles(redis)})`;
     findings.push(...judgeRedis(what, await askRedis(redis)));
   }
-  const instances = await instancesOf(house);
-  const said = instances.length > 0 ? await askServices(house) : [];
-  return {
-    findings,
-    services: [...judgeInstances(instances, packageVersion, neededBy(config)), ...said],
-    haproxyRuns: instances.some(({ service }) => service === "haproxy"),
-  };
+  return findings;
+}
+
+async function listed({ redis, cluster }: OpenedHouse): Promise<readonly Instance[]> {
+  const registry = Registry.open({ redis: redis.discovery, cluster });
+  return registry.list().finally(() => registry.close());
+}
+
+/** An HAProxy that answers at our own sockets is no stranger on our ports, whatever discovery says. */
+async function ownHaproxyRuns(config: Config): Promise<boolean> {
+  for (const folder of socketFolders(config)) {
+    try {
+      await Haproxy.at(config.haproxy, haproxyPaths(folder)).masterView();
+      return true;
+    } catch {
+      // None there.
+    }
+  }
+  return false;
 }

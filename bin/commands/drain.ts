@@ -2,12 +2,11 @@
 // is in its place before.
 
 import type { CommandModule } from "yargs";
-import { Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { toJson } from "../json.js";
 import { findManager, managerOptions } from "../manage/manager.js";
 import { retireInstance } from "../manage/retire.js";
-import { visit } from "../visit.js";
+import { type VisitedHouse, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly instance: string;
@@ -33,18 +32,13 @@ export const drain: CommandModule<object, Arguments> = {
       .example("headframe drain stratum-1f0c9a2e", "one fewer from now on, until the pool is started again"),
   handler: async (args) => {
     const config = readConfig(args);
-    await visit(config, async (house) => {
-      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
-      try {
-        const report = await retireInstance(args.instance, {
-          ...{ registry, replace: args.replace, force: args.force, tell: args.json ? () => {} : say },
-          manager: () => findManager(args.endpoint, config),
-        });
-        if (args.json) process.stdout.write(`${toJson(report)}\n`);
-      } finally {
-        await registry.close();
-      }
-    });
+    const draining = (house: VisitedHouse) =>
+      retireInstance(args.instance, {
+        ...{ registry: house, replace: args.replace, force: args.force, tell: args.json ? () => {} : say },
+        manager: () => findManager(args.endpoint, config),
+      });
+    const report = await visit(config, draining, { needsRedis: true });
+    if (args.json) process.stdout.write(`${toJson(report)}\n`);
   },
 };
 

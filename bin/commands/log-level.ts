@@ -5,7 +5,7 @@ import { everywhere, type Instance, instanceId, type LogLevel, logLevel as level
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { checkSeconds } from "../failure.js";
 import { toJson } from "../json.js";
-import { consultAll, instancesOf, visit } from "../visit.js";
+import { consultAll, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly instance: string;
@@ -40,7 +40,7 @@ export const logLevel: CommandModule<object, Arguments> = {
   handler: async (args) => {
     checkSeconds("--for", args.for);
     await visit(readConfig(args), async (house) => {
-      const all = await instancesOf(house);
+      const all = await house.list();
       const meant = all.filter(({ id, service }) => args.instance === "all" || [id, service].includes(args.instance));
       if (meant.length === 0) throw new Error(`there is no instance or service ${args.instance}: see \`headframe ps\``);
       const answers: Answer[] = [];

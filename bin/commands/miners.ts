@@ -70,7 +70,17 @@ function draw(found: readonly ServedMiner[], match: string | undefined): string 
 /** Of each instance at most `limit`. */
 export async function findMiners(client: Client<StratumContract>, search: Search): Promise<ServedMiner[]> {
   const serving = client.instances().filter(({ state }) => state !== "starting");
-  return (await Promise.all(serving.map((instance) => minersOf(client, instance, search)))).flat();
+  return newestOnly((await Promise.all(serving.map((instance) => minersOf(client, instance, search)))).flat());
+}
+
+/** A connection that moves while it is looked for is listed by two instances: the one that has had it for less long has it now. */
+export function newestOnly(found: readonly ServedMiner[]): ServedMiner[] {
+  const byConnection = new Map<string, ServedMiner>();
+  for (const miner of found) {
+    const other = byConnection.get(miner.connection);
+    if (!other || other.servedSince < miner.servedSince) byConnection.set(miner.connection, miner);
+  }
+  return [...byConnection.values()];
 }
 
 async function minersOf(client: Client<StratumContract>, { id }: Instance, search: Search): Promise<ServedMiner[]> {

@@ -8,7 +8,7 @@ import { Loads } from "../loads.js";
 import { patiently } from "../patience.js";
 import { plainTable } from "../table.js";
 import { duration } from "../up/screen.js";
-import { instancesOf, visit } from "../visit.js";
+import { visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly json: boolean;
@@ -38,7 +38,7 @@ export const ps: CommandModule<object, Arguments> = {
     }),
   handler: async (args) => {
     await visit(readConfig(args), async (house) => {
-      const instances = [...(await instancesOf(house))].sort(byService);
+      const instances = [...(await house.list())].sort(byService);
       const loads = await patiently("the instances", new Loads(house).of(instances)); // The house closes its clients.
       const told = instances.map((it) => ({ ...it, senior: isSenior(it, instances), load: loads.get(it.id) ?? null }));
       const wide = args.wide || !process.stdout.isTTY || process.stdout.columns >= WIDE_COLUMNS;

@@ -2,7 +2,6 @@
 // good is stopped again and the old one stays; the reason is printed, and the exit code is 1.
 
 import type { CommandModule } from "yargs";
-import { Registry } from "../../lib/wiring/index.js";
 import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { UsageError } from "../failure.js";
 import { toJson } from "../json.js";
@@ -10,7 +9,7 @@ import { findManager, type Manager, managerOptions } from "../manage/manager.js"
 import { seconds } from "../manage/progress.js";
 import { isHandedOver, judgedBy, replaceService, SWAPPABLE } from "../manage/replace.js";
 import { versions, whatWentWrong } from "../manage/swap.js";
-import { visit } from "../visit.js";
+import { type VisitedHouse, visit } from "../visit.js";
 
 interface Arguments extends ConfigOptions {
   readonly service: string;
@@ -48,18 +47,14 @@ export const swap: CommandModule<object, Arguments> = {
   handler: async (args) => {
     const config = readConfig(args);
     const manager = findManager(args.endpoint, config);
-    const report = await visit(config, async (house) => {
-      const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
-      try {
-        const shared = {
-          instances: () => registry.list(judgedBy(args.service)),
-          tell: (line: string) => void (args.json || process.stdout.write(`${clock()}  ${line}\n`)),
-        };
-        return await replaceService(args.service, manager, shared, await newOptions(args, manager));
-      } finally {
-        await registry.close();
-      }
-    });
+    const swapping = async (house: VisitedHouse) => {
+      const shared = {
+        instances: () => house.list(judgedBy(args.service)),
+        tell: (line: string) => void (args.json || process.stdout.write(`${clock()}  ${line}\n`)),
+      };
+      return replaceService(args.service, manager, shared, await newOptions(args, manager));
+    };
+    const report = await visit(config, swapping, { needsRedis: true });
     if (args.json) process.stdout.write(`${toJson(report)}\n`);
     if (!report.ok) throw new Error(whatWentWrong(report));
     if (!args.json)

@@ -8,6 +8,7 @@ import type { Options } from "yargs";
 import { z } from "zod";
 import { CircusCallError, callCircus } from "../../circus/index.js";
 import type { Config } from "../config.js";
+import { socketFolders } from "./last-known.js";
 
 export const managerOptions = {
   endpoint: {
@@ -117,12 +118,11 @@ export class Manager {
 /** @throws {Error} when no manager is to be found. */
 export function findManager(given: string | undefined, config: Config): Manager {
   if (given !== undefined) return new Manager(given);
-  const { runDirectory } = config;
-  const folders = [join(runDirectory, "current", "sockets"), process.env.HEADFRAME_SOCKETS, runDirectory];
-  const folder = folders.find((it) => it !== undefined && existsSync(join(it, MANAGER_SOCKET)));
+  const folders = socketFolders(config);
+  const folder = folders.find((it) => existsSync(join(it, MANAGER_SOCKET)));
   if (folder === undefined) {
     throw new Error(
-      `no process manager runs here: there is no ${MANAGER_SOCKET} in ${folders.filter((it) => it !== undefined).join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
+      `no process manager runs here: there is no ${MANAGER_SOCKET} in ${folders.join(", ")}. Start a pool (\`headframe up\`), or name its manager with --endpoint`,
     );
   }
   return new Manager(`ipc://${join(realpathSync(folder), MANAGER_SOCKET)}`); // The real path: a unix socket's may not be long.

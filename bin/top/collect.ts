@@ -6,29 +6,29 @@
 
 import { jobmanager, reporter } from "../../lib/contracts/index.js";
 import { messageOf } from "../../lib/thrown.js";
-import { bySeniority, type Client, type House, Registry, WiringError } from "../../lib/wiring/index.js";
+import { bySeniority, type Client, WiringError } from "../../lib/wiring/index.js";
 import { Loads } from "../loads.js";
+import type { VisitedHouse } from "../visit.js";
 import type { Look } from "./view.js";
 
 const ANSWER_MS = 1_500;
 const WORKERS_MAX = 1_000;
 
 export class Collector {
-  readonly #registry: Registry;
   readonly #jobs: Client<typeof jobmanager>;
   readonly #shares: Client<typeof reporter>;
 
   readonly #loads: Loads;
 
-  constructor(house: House) {
+  constructor(private readonly house: VisitedHouse) {
     this.#loads = new Loads(house);
-    this.#registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster });
     this.#jobs = house.nexus.client(jobmanager);
     this.#shares = house.nexus.client(reporter);
   }
 
   async look(): Promise<Look> {
-    const troubles: string[] = [];
+    const refused = this.house.redisRefused;
+    const troubles: string[] = refused ? [`${refused.message} These are the instances last known.`] : [];
     const options = { timeoutMs: ANSWER_MS };
     const asked = async <T>(what: string, question: Promise<T>): Promise<T | undefined> => {
       try {
@@ -45,7 +45,7 @@ export class Collector {
       asked("reporter", this.#shares.call("pool", {}, options)),
       asked("reporter", this.#shares.call("workers", { limit: WORKERS_MAX }, options)),
       asked("jobmanager", this.#jobs.call("status", {}, options)),
-      asked("discovery", this.#registry.list()),
+      asked("discovery", this.house.list()),
     ]);
     const sorted = [...(instances ?? [])].sort((a, b) => a.service.localeCompare(b.service) || bySeniority(a, b));
     return {
@@ -61,7 +61,6 @@ export class Collector {
   }
 
   async close(): Promise<void> {
-    await this.#registry.close();
     await this.#loads.close();
     await this.#jobs.close();
     await this.#shares.close();

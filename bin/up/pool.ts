@@ -12,6 +12,7 @@ import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from 
 import type { Haproxy } from "../../haproxy/index.js";
 import { type House, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
 import { type Config, readConfig } from "../config.js";
+import { keepLastKnown } from "../manage/last-known.js";
 import { BIN, KEEPER, ROOT, WITNESS } from "../paths.js";
 import type { Embedded } from "./embedded.js";
 import { prepareHaproxy } from "./front.js";
@@ -60,6 +61,8 @@ export class Pool {
     see: () => this.#read(),
     seen: async () => this.#reading?.catch(() => undefined), // Its failure was reported when it happened.
   });
+
+  #forget: () => void = () => {};
 
   private constructor(readonly options: PoolOptions) {}
 
@@ -119,6 +122,7 @@ export class Pool {
       embedded.close(); // An open connection holds it, too.
     }
     await this.#arbiter?.close();
+    this.#forget();
     const read = await this.#reading?.catch(() => undefined); // Its failure was reported when it happened.
     await read?.registry.close();
     await read?.house.close();
@@ -142,6 +146,7 @@ export class Pool {
     const redis = { ...config.house.redis, connectTimeoutMs: Math.min(config.house.redis.connectTimeoutMs, REDIS_MS) };
     const house = await openHouse({ ...config.house, redis, log: { level: "silent", name: "up" } });
     const registry = Registry.open({ redis: house.redis.discovery, cluster: house.cluster, log: house.log });
+    this.#forget = keepLastKnown(registry, run.sockets);
     return { config, haproxy, house, registry };
   }
 

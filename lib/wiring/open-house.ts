@@ -7,6 +7,7 @@ import { standardLines } from "../log/index.js";
 import { errorForLog } from "../thrown.js";
 import { openCurve } from "./curve-keys.js";
 import type { Instance } from "./discovery/instance.js";
+import { Directory, memoryDiscovery } from "./discovery/memory.js";
 import { discoveryMetrics } from "./discovery/metrics.js";
 import { Registry } from "./discovery/registry.js";
 import { CommonMethods } from "./everywhere.js";
@@ -18,7 +19,7 @@ import { openMetrics } from "./metrics/statsd.js";
 import { openNexus } from "./nexus/open.js";
 import { wiringMetricTable } from "./nexus/tally.js";
 import type { Probe, ProbeOptions } from "./probe.js";
-import { openRedis } from "./redis-open.js";
+import { openRedis, type RedisRefused } from "./redis-open.js";
 import { redisPlaces } from "./redis-place.js";
 import { REDIS_ROLES } from "./redis-settings.js";
 import { openSecret } from "./secret-file.js";
@@ -33,6 +34,10 @@ export interface OpenHouseOptions {
   readonly strict?: boolean;
   /** Answer /healthz, /readyz and /metrics as settings.probe says (probe.ts); for processes that stay. Default false. */
   readonly probe?: boolean;
+  /** Whom to call while Redis cannot be used: the house then opens all the same, for commands that only ask. Default: it is refused. */
+  readonly lastKnown?: readonly Instance[] | undefined;
+  /** How long a Redis is waited for where nobody listens. Default: redis.connectTimeoutMs. */
+  readonly redisRefusedMs?: number;
   /** Heartbeat, see RegistryOptions. */
   readonly beats?: { readonly everyMs?: number; readonly ttlMs?: number; readonly pollMs?: number };
 }
@@ -40,6 +45,8 @@ export interface OpenHouseOptions {
 /** A house that also tells what it has counted. */
 export interface OpenedHouse extends House {
   readonly metrics: CountedMetrics;
+  /** Why it was opened without Redis, with the instances last known; undefined: Redis is there. */
+  readonly redisRefused: RedisRefused | undefined;
 }
 
 /**
@@ -53,9 +60,16 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
   const log = openLog(settings);
   const curve = openCurve(settings.curve, log); // Before anything is open: a mistake there costs no more than its message.
   const secret = openSecret(settings.wiring.secretFile);
+  let redisRefused: RedisRefused | undefined;
   const redis = await openRedis(redisPlaces(settings.redis, settings.cluster), {
     timeoutMs: settings.redis.connectTimeoutMs,
+    refusedMs: options.redisRefusedMs,
     log,
+    ...(options.lastKnown && {
+      onRefused: (refused) => {
+        redisRefused = refused;
+      },
+    }),
   });
   const { strict = false, tables = [], beats } = options;
   const { tags, ...statsd } = settings.statsd ?? { tags: {} };
@@ -76,7 +90,10 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
       leaveRedis();
       throw error;
     }));
-  const discovery = Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
+  const discovery =
+    redisRefused && options.lastKnown
+      ? memoryDiscovery(Directory.of(options.lastKnown))
+      : Registry.open({ ...beats, redis: redis.discovery, cluster, log, metrics });
   const common = new CommonMethods(log);
   const nexus = await openNexus({
     ...{ discovery, version: options.version ?? packageVersion, bind: host, log, metrics, common: common.all() },
@@ -99,6 +116,7 @@ export async function openHouse(settings: HouseSettings, options: OpenHouseOptio
     redis,
     log,
     metrics,
+    redisRefused,
     close() {
       closing ??= close();
       return closing;

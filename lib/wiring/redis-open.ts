@@ -25,14 +25,23 @@ export class RedisRefused extends Error {
   override readonly name = "RedisRefused";
 }
 
+export interface OpenRedisOptions {
+  readonly timeoutMs: number;
+  /** How long one is waited for where nobody listens. Default: timeoutMs. */
+  readonly refusedMs?: number | undefined;
+  readonly log: Log;
+  /** Goes on without Redis: it is told why, and every command rejects. Default: openRedis rejects. */
+  onRefused?(refused: RedisRefused): void;
+}
+
 /**
  * One connection for each different place.
  *
- * @throws {RedisRefused} when one cannot be used; the others are closed then.
+ * @throws {RedisRefused} when one cannot be used and there is no onRefused.
  */
 export async function openRedis(
   places: Readonly<Record<RedisRole, RedisPlace>>,
-  options: { readonly timeoutMs: number; readonly log: Log },
+  options: OpenRedisOptions,
 ): Promise<Record<RedisRole, Redis>> {
   const wanted = new Map<string, { place: RedisPlace; roles: RedisRole[] }>();
   for (const role of REDIS_ROLES) {
@@ -40,7 +49,14 @@ export async function openRedis(
     const { roles } = wanted.get(key) ?? { roles: [] };
     wanted.set(key, { place: places[role], roles: [...roles, role] });
   }
-  await Promise.all([...wanted.values()].map(({ place, roles }) => probe(place, roles, options.timeoutMs)));
+  try {
+    await Promise.all([...wanted.values()].map(({ place, roles }) => probe(place, roles, options)));
+  } catch (error) {
+    if (!(error instanceof RedisRefused) || !options.onRefused) throw error;
+    options.onRefused(error);
+    const none = connect(places.discovery, ["discovery"], options.log); // Never told to connect: it rejects every command.
+    return { discovery: none, state: none, shares: none };
+  }
   const open = new Map([...wanted].map(([key, { place, roles }]) => [key, connect(place, roles, options.log)]));
   await Promise.all([...open.values()].map((redis) => redis.connect().catch(() => {}))); // O3: it goes on trying.
   const of = (role: RedisRole) => open.get(places[role].key) ?? connect(places[role], [role], options.log);
@@ -63,20 +79,30 @@ function connect({ options, shown }: RedisPlace, roles: readonly RedisRole[], lo
   return redis;
 }
 
-async function probe(place: RedisPlace, roles: readonly RedisRole[], timeoutMs: number): Promise<void> {
-  const end = performance.now() + timeoutMs;
+async function probe(
+  place: RedisPlace,
+  roles: readonly RedisRole[],
+  { timeoutMs, refusedMs = timeoutMs }: OpenRedisOptions,
+): Promise<void> {
+  const begun = performance.now();
+  const end = begun + timeoutMs;
   for (;;) {
     const remainingMs = Math.max(1, end - performance.now());
     const failure = await tryOnce(place, remainingMs);
     if (failure === undefined) return;
-    const { why, todo, final } = diagnose(failure, timeoutMs, place.options.tls !== undefined);
-    if (final || performance.now() + PROBE_EVERY_MS >= end) {
+    const last = isRefused(failure) ? Math.min(end, begun + refusedMs) : end;
+    const waitedMs = Math.round(Math.min(timeoutMs, last - begun));
+    const { why, todo, final } = diagnose(failure, waitedMs, place.options.tls !== undefined);
+    if (final || performance.now() + PROBE_EVERY_MS >= last) {
       const which = roles.length === 3 ? "" : ` for ${roles.join(" and ")}`;
       throw new RedisRefused(`Redis${which} at ${place.shown}: ${why}. ${todo}`, { cause: failure });
     }
     await sleep(PROBE_EVERY_MS);
   }
 }
+
+/** Nobody listens there. */
+const isRefused = (failure: unknown): boolean => /ECONNREFUSED|ENOENT/.test(messageOf(failure));
 
 async function tryOnce({ options }: RedisPlace, timeoutMs: number): Promise<unknown> {
   // No commandTimeout: its timers outlive a rejected command and would keep a failed start from ending.

@@ -1,5 +1,7 @@
 // Every command of an operator's on one running pool: real Redis, litecoind, HAProxy, and a miner that works.
 
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
 import { beforeAll, expect, test } from "@jest/globals";
 import { execa } from "execa";
 import { atEnd } from "../kit/cleanup.js";
@@ -7,6 +9,7 @@ import { BIN, headframe } from "../kit/command.js";
 import { startLitecoindPair } from "../kit/litecoind.js";
 import { Miner, startPool, type TestPool } from "../kit/pool.js";
 import { type RedisServer, startRedis } from "../kit/redis.js";
+import { startSharePool } from "../kit/share-pool.js";
 import { until } from "../kit/until.js";
 
 let pool: TestPool;
@@ -119,3 +122,42 @@ test("call names what is accepted, config show masks secrets, a match that nobod
   expect(shown.stdout).not.toContain("sesame");
   expect(nobody).toMatchObject({ exitCode: 0, stdout: expect.stringContaining("No such miner") });
 }, 60_000);
+
+test("with Redis away, ps, top, call and doctor work with the instances last known, and doctor knows its own HAProxy", async () => {
+  const outage = await startRedis();
+  const { pool: cut } = await startSharePool(outage);
+  const config = ["--config", cut.configFile];
+  const before = await headframe("ps", "--json", ...config);
+  const listed = (JSON.parse(before.stdout) as { id: string; state: string }[]).map(({ id }) => id).sort();
+  await until("the process manager has noted the instances", 15_000, async () => {
+    const text = await readFile(join(cut.run, "sockets", "instances.json"), "utf8").catch(() => "{}");
+    const { instances = [] } = JSON.parse(text) as { instances?: { id: string }[] };
+    return (
+      instances
+        .map(({ id }) => id)
+        .sort()
+        .join() === listed.join()
+    );
+  });
+  await outage.stop();
+  const ps = await headframe("ps", "--json", ...config);
+  expect(ps).toMatchObject({ exitCode: 0, stderr: expect.stringContaining("going on with the instances known at") });
+  expect((JSON.parse(ps.stdout) as { id: string }[]).map(({ id }) => id).sort()).toEqual(listed);
+  const call = await headframe("call", "jobmanager", "status", ...config);
+  expect(JSON.parse(call.stdout)).toMatchObject({ daemons: expect.any(Array) });
+  const top = await headframe("top", "-n", "1", "--json", ...config);
+  expect(JSON.parse(top.stdout)).toMatchObject({
+    troubles: expect.arrayContaining([expect.stringContaining("Redis at")]),
+  });
+  expect((JSON.parse(top.stdout) as { instances: unknown[] }).instances).toHaveLength(listed.length);
+  const doctor = await headframe("doctor", "--json", ...config);
+  const findings = JSON.parse(doctor.stdout) as { what: string; verdict: string; text: string }[];
+  const of = (what: string) => findings.filter((it) => it.what === what);
+  expect(doctor.exitCode).toBe(1);
+  expect(of("redis")).toMatchObject([{ verdict: "bad" }]);
+  expect(of(`port ${cut.port}`)).toMatchObject([{ verdict: "good", text: expect.stringContaining("is served") }]);
+  expect(of("stratum")).toMatchObject([{ verdict: "good" }]);
+  // What needs Redis says so, and why.
+  const swap = await headframe("swap", "stratum", ...config);
+  expect(swap).toMatchObject({ exitCode: 1, stderr: expect.stringContaining("nothing listens there") });
+}, 120_000);

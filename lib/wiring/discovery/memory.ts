@@ -14,6 +14,12 @@ export class Directory {
   readonly #instances = new Map<InstanceId, Instance>();
   readonly #listeners = new Map<string, Set<Listener>>();
 
+  static of(instances: readonly Instance[]): Directory {
+    const directory = new Directory();
+    for (const instance of instances) directory.put(instance);
+    return directory;
+  }
+
   put(instance: Instance): void {
     this.#instances.set(instance.id, instance);
     this.#tell(instance.service);

@@ -2,6 +2,7 @@
 
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "@jest/globals";
+import { newestOnly } from "../../../bin/commands/miners.js";
 import { drawInstances, isSenior } from "../../../bin/commands/ps.js";
 import { drawFindings, good } from "../../../bin/doctor/finding.js";
 import { sparkline } from "../../../bin/draw/sparkline.js";
@@ -44,6 +45,17 @@ test("miners come as a table, one of them in full with its rejects by reason", (
   expect(table).toMatch(/\(subscribing\) .* - /);
   expect(drawMiner(miner(), NOW)).toMatch(/served by +stratum-1, for 5s[\s\S]*rejected +3 stale, 1 duplicate/);
   expect(drawMiners([], NOW)).toContain("No such miner");
+});
+
+test("a connection that moved while it was listed is shown once, at the instance that has it now", () => {
+  const old = miner({ servedSince: NOW - 5_000 });
+  const now = { ...miner({ servedSince: NOW }), instance: "stratum-2" };
+  expect(
+    newestOnly([now, old, miner({ connection: "c2" })]).map(({ connection, instance: at }) => [connection, at]),
+  ).toEqual([
+    ["c1", "stratum-2"],
+    ["c2", "stratum-1"],
+  ]);
 });
 
 test("shares, blocks and rounds read in one line each", () => {
