@@ -1,6 +1,6 @@
 // A finding of `headframe doctor`: what was looked at, how it is, and the command that mends it. Pure.
 
-import { styleText } from "node:util";
+import { painter } from "../draw/paint.js";
 
 export type Verdict = "good" | "warning" | "bad";
 
@@ -28,9 +28,10 @@ const MARKS = { good: ["green", "ok  "], warning: ["yellow", "warn"], bad: ["red
 
 export function drawFindings(findings: readonly Finding[], colours: boolean): string {
   const width = Math.max(0, ...findings.map(({ what }) => what.length));
+  const paint = painter(colours);
   const lines = findings.flatMap(({ what, verdict, text, mend }) => {
     const [style, mark] = MARKS[verdict];
-    const head = `${colours ? styleText(style, mark) : mark}  ${what.padEnd(width)}  ${text}`;
+    const head = `${paint(style, mark)}  ${what.padEnd(width)}  ${text}`;
     return mend === undefined ? [head] : [head, `${" ".repeat(width + 8)}mend: ${mend}`];
   });
   const count = (verdict: Verdict) => findings.filter((it) => it.verdict === verdict).length;

@@ -2,10 +2,8 @@
 //
 //   13:28:25.120  debug  stratum 4711       share recorded  connection=plain/6f1c line=7 job=1a
 
-import { styleText } from "node:util";
+import { painter, type Style } from "../draw/paint.js";
 import { type Entry, levelName } from "./entry.js";
-
-type Style = Parameters<typeof styleText>[0];
 
 const STYLES: Readonly<Record<string, Style>> = {
   debug: "dim",
@@ -16,7 +14,8 @@ const STYLES: Readonly<Record<string, Style>> = {
 };
 
 export function drawEntry(entry: Entry, colours: boolean): string {
-  const paint = (style: Style | undefined, text: string) => (colours && style ? styleText(style, text) : text);
+  const coloured = painter(colours);
+  const paint = (style: Style | undefined, text: string) => (style ? coloured(style, text) : text);
   const { time, source, pid, text, fields } = entry;
   const level = levelName(entry.level);
   const when = time === undefined ? "".padEnd(12) : clock(time);

@@ -1,16 +1,13 @@
 // The screen of `headframe top`: a view in, text out. Pure.
 
-import { styleText } from "node:util";
 import type { WorkerStats } from "../../lib/contracts/index.js";
 import { cut, firstThatFits } from "../draw/fit.js";
+import { type Paint, painter } from "../draw/paint.js";
 import { sparkline } from "../draw/sparkline.js";
 import { refusals, short } from "../draw/tables.js";
 import { plainTable } from "../table.js";
 import { duration, hashrate, type ScreenOptions } from "../up/screen.js";
 import type { Sort, TopView } from "./view.js";
-
-type Style = Parameters<typeof styleText>[0];
-type Paint = (style: Style, text: string) => string;
 
 const COURSE_WIDTH = 30;
 const COURSE_WIDTH_NARROW = 12;
@@ -22,7 +19,7 @@ const INSTANCES_NOTED_MAX = 3;
 
 /** At most `rows - 1` lines: where all instances do not fit, they are counted, and those that need attention are listed. */
 export function drawTop(view: TopView, { columns, rows, colours }: ScreenOptions): string {
-  const paint: Paint = (style, text) => (colours ? styleText(style, text) : text);
+  const paint = painter(colours);
   const title = headline(view, columns < WIDE ? COURSE_WIDTH_NARROW : COURSE_WIDTH, paint);
   const variants = [
     [...title, "", ...instances(view, paint), ""],

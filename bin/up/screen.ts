@@ -2,12 +2,10 @@
 //
 // One glance must answer: is it running, is it earning, is anyone unhappy, what just happened.
 
-import { styleText } from "node:util";
 import { cut, firstThatFits } from "../draw/fit.js";
+import { type Paint, painter } from "../draw/paint.js";
 import { plainTable } from "../table.js";
 import type { Mood, View } from "./view.js";
-
-type Style = Parameters<typeof styleText>[0];
 
 export interface ScreenOptions {
   readonly columns: number;
@@ -23,7 +21,7 @@ const FRAME_LINES = 4;
 
 /** At most `rows - 1` lines: where all processes do not fit, only those that need attention are listed. */
 export function drawScreen(view: View, options: ScreenOptions): string {
-  const paint = (style: Style, text: string) => (options.colours ? styleText(style, text) : text);
+  const paint = painter(options.colours);
   const head = (rows: readonly string[], blocksMax: number) => [
     ...headline(view, paint),
     "",
@@ -44,8 +42,6 @@ export function drawScreen(view: View, options: ScreenOptions): string {
   const foot = paint("dim", `Ctrl-C stops everything. Logs: ${view.runDirectory}/logs`);
   return cut([...top, "", paint("bold", "Recent events"), ...events, "", foot], options);
 }
-
-type Paint = (style: Style, text: string) => string;
 
 function headline(view: View, paint: Paint): string[] {
   const { pool, job, clients } = view;
