@@ -37,6 +37,7 @@ export interface States {
 /** What of lib/wiring's Allotment is used here. */
 export interface Numbers {
   next(): Promise<number>;
+  close?(): void;
 }
 
 export interface OutStateOptions {
@@ -151,6 +152,7 @@ export class OutState implements Memory {
 
   async close(): Promise<void> {
     clearTimeout(this.#retry);
+    this.options.numbers.close?.();
     await this.flush();
     this.#closing.abort();
     clearTimeout(this.#retry);

@@ -3,7 +3,15 @@
 import { afterEach, beforeAll, describe, expect, test } from "@jest/globals";
 import fc from "fast-check";
 import type { Redis } from "ioredis";
-import { Allotment, type Claim, ConnectionStates, JobStore, STATE_BYTES_MAX } from "../../lib/wiring/index.js";
+import {
+  Allotment,
+  type AllotmentOptions,
+  type Claim,
+  ConnectionStates,
+  JobStore,
+  STATE_BYTES_MAX,
+} from "../../lib/wiring/index.js";
+import { atEnd } from "../kit/cleanup.js";
 import { type RedisServer, startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
 
@@ -137,9 +145,74 @@ describe("connection state", () => {
 });
 
 describe("allotment", () => {
+  const SETTLE_MS = 20;
+  const open = async (client: Redis, name: string, options: AllotmentOptions = {}): Promise<Allotment> => {
+    const allotment = await Allotment.open(client, "test", name, { settleMs: SETTLE_MS, ...options });
+    atEnd(() => allotment.close());
+    return allotment;
+  };
+  const take = async (holder: Allotment, count: number): Promise<number[]> => {
+    const numbers: number[] = [];
+    for (let i = 0; i < count; i++) numbers.push(await holder.next());
+    return numbers;
+  };
+  /** Numbers that more than one list has. */
+  const common = (...lists: number[][]) => lists.flat().length - new Set(lists.flat()).size;
+
+  test("two live holders never have the same number, though Redis failed over to a replica that was behind", async () => {
+    const master = await startRedis({ args: ["--repl-diskless-sync-delay", "0"] });
+    const replica = await startRedis();
+    const toReplica = replica.client();
+    await toReplica.call("REPLICAOF", "127.0.0.1", `${master.port}`);
+    const holder = await open(master.client(), "behind");
+    await until(
+      "the replica has the counter",
+      10_000,
+      async () => (await toReplica.exists("hf:{test}:allotment:behind")) === 1,
+    );
+    await toReplica.call("REPLICAOF", "NO", "ONE"); // From here on it is behind.
+    const before = await take(holder, 5_000);
+    await master.stop();
+    // Two that begin at the same moment, before the holder has come over.
+    const late = await Promise.all([open(replica.client(), "behind"), open(replica.client(), "behind")]);
+    expect(common(before, ...(await Promise.all(late.map((it) => take(it, 3_000)))))).toBe(0);
+  });
+
+  test("two live holders never have the same number, though Redis restarted from an old snapshot, or empty", async () => {
+    const server = await startRedis();
+    const first = await open(server.client(), "old");
+    await server.client().call("SAVE");
+    const before = await take(first, 3_000);
+    await server.stop();
+    await server.start();
+    const second = await open(server.client(), "old");
+    const between = await Promise.all([take(first, 3_000), take(second, 3_000)]);
+    await server.stop();
+    await server.forget();
+    await server.start();
+    // One that knows no counter waits for those that do.
+    const third = await open(server.client(), "old", { settleMs: 2_000 });
+    const after = await Promise.all([first, second, third].map((it) => take(it, 3_000)));
+    expect(common(before, ...between, ...after)).toBe(0);
+    const places = [...between, ...after].map(([number = 0]) => number);
+    expect(Math.max(...places) - Math.min(...places)).toBeLessThan(2 ** 27); // Not by chance: one counter goes on.
+  });
+
+  test("a counter that went back is lifted by those who know better, without their needing numbers", async () => {
+    const holder = await open(redis, "lifted");
+    const start = Number(await redis.hget("hf:{test}:allotment:lifted", "next"));
+    await redis.hset("hf:{test}:allotment:lifted", "next", Math.max(0, start - 100_000));
+    await until(
+      "it is lifted",
+      3_000,
+      async () => Number(await redis.hget("hf:{test}:allotment:lifted", "next")) > start,
+    );
+    expect(await holder.next()).toBeLessThan(2 ** 32);
+  });
+
   test("four holders that ask at once never get the same number", async () => {
     const holders = await Promise.all(
-      Array.from({ length: 4 }, () => Allotment.open(server.client(), "test", "extranonce1", { blockSize: 64 })),
+      Array.from({ length: 4 }, () => open(server.client(), "extranonce1", { blockSize: 64 })),
     );
     const numbers = await Promise.all(Array.from({ length: 8_000 }, (_, i) => (holders[i % 4] ?? holders[0])?.next()));
     expect(new Set(numbers).size).toBe(8_000);
@@ -148,8 +221,8 @@ describe("allotment", () => {
 
   test("numbers wrap at the limit: each is handed out once a turn", async () => {
     const holders = [
-      await Allotment.open(redis, "test", "small", { blockSize: 8, limit: 96 }),
-      await Allotment.open(redis, "test", "small", { blockSize: 8, limit: 96 }),
+      await open(redis, "small", { blockSize: 8, limit: 96 }),
+      await open(redis, "small", { blockSize: 8, limit: 96 }),
     ];
     const seen = new Map<number, number>();
     for (let i = 0; i < 96 * 3; i++) {
@@ -163,14 +236,14 @@ describe("allotment", () => {
   });
 
   test("an odd limit still gives every number below it and none above", async () => {
-    const holder = await Allotment.open(redis, "test", "odd", { blockSize: 10, limit: 63 });
+    const holder = await open(redis, "odd", { blockSize: 10, limit: 63 });
     const numbers = new Set<number>();
     for (let i = 0; i < 63; i++) numbers.add(await holder.next());
     expect([...numbers].sort((a, b) => a - b)).toEqual(Array.from({ length: 63 }, (_, i) => i));
   });
 
   test("a number given back is the next one handed out", async () => {
-    const holder = await Allotment.open(redis, "test", "back");
+    const holder = await open(redis, "back");
     const number = await holder.next();
     holder.release(number);
     expect(await holder.next()).toBe(number);
@@ -178,7 +251,7 @@ describe("allotment", () => {
 
   test("numbers in hand last while Redis is away, then the failure is said, and it goes on when Redis is back", async () => {
     const own = await startRedis();
-    const holder = await Allotment.open(await own.asking(), "test", "away", { blockSize: 16 });
+    const holder = await open(await own.asking(), "away", { blockSize: 16 });
     const seen = new Set([await holder.next()]);
     await own.stop();
     const failure = async () => {
