@@ -59,8 +59,8 @@ export type StoredJob = z.output<typeof storedJob>;
 export const daemonVerdict = z.object({
   daemon: z.string().max(64),
   /**
-   * accepted: in its chain. inconclusive: valid, not (yet) the best chain. rejected: see reason. early: it does not have the block
-   * before it yet. unreachable: no answer.
+   * accepted: in its chain. duplicate: in its chain already. inconclusive: valid, not (yet) the best chain. rejected: for good, see
+   * reason. early: it refuses the block for now, because it lacks the block before it or its clock is behind. unreachable: no answer.
    */
   outcome: z.enum(["accepted", "duplicate", "inconclusive", "rejected", "early", "unreachable"]),
   reason: z.string().max(512).optional(),

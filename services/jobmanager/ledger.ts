@@ -35,9 +35,14 @@ export interface LedgerDeps {
 export class Ledger {
   constructor(private readonly deps: LedgerDeps) {}
 
-  /** No daemon could take it yet. */
-  pending(held: Pick<Found, "hash" | "height" | "worker" | "foundAt">): void {
-    this.changed({ ...held, status: "pending", confirmations: 0 }, "no daemon could take it yet: it is offered again");
+  /** No daemon could take it yet, and not every one has refused it for good. */
+  pending(
+    { hash, height, worker, foundAt }: Pick<Found, "hash" | "height" | "worker" | "foundAt">,
+    verdicts: Judged["verdicts"],
+  ): void {
+    const found: Found = { hash, height, worker, foundAt, status: "pending", confirmations: 0 };
+    const said = verdicts.length === 0 ? "" : ` (${reasonFrom(verdicts)})`;
+    this.changed(found, shorten(`no daemon could take it yet, it is offered again${said}`));
   }
 
   judged({ hash, height, status, verdicts, worker, foundAt }: Judged): void {

@@ -5,8 +5,9 @@
 //   S1. Every daemon is offered the block, live or not: one that we think dead may only be slow.
 //   S2. The answer waits for the first acceptance and a moment for the others, never for the slowest.
 //   S3. The same block again gets the same answer; while the first is under way, both share it.
-//   S4. A block that nobody judged (all daemons unreachable) is kept and offered again until somebody does (out-pending.ts). One
-//       whose first verdict is late is kept meanwhile: this process may be killed.
+//   S4. A block that is not judged (statusOf) is kept and offered again until it is (out-pending.ts). One whose first verdict is
+//       late is kept meanwhile: this process may be killed.
+//   S5. `duplicate` says that a daemon knows the block, not that it is in the chain: the daemon is asked where the block stands.
 
 import { z } from "zod";
 import {
@@ -106,15 +107,19 @@ export class Blocks {
   async #hold(held: Held, verdicts: DaemonVerdict[]): Promise<SubmitBlockReply> {
     const { hash, height } = held;
     this.#answers.delete(hash);
-    if (await this.deps.pending.hold(held)) return { status: "pending", hash, height, verdicts };
+    if (await this.deps.pending.hold(held, verdicts)) return { status: "pending", hash, height, verdicts };
     throw new WiringError(
       "UNAVAILABLE",
-      `block ${hash}: no daemon could take it, and shared state cannot keep it. Try again.`,
+      `block ${hash}: not every daemon has judged it and none has taken it, and shared state cannot keep it. Try again.`,
     );
   }
 
-  /** S1, S2. One verdict a daemon, in configured order. */
-  async offer(bytes: Uint8Array, hash: string): Promise<DaemonVerdict[]> {
+  /**
+   * S1, S2. One verdict a daemon, in configured order.
+   *
+   * @param before Verdicts on this block so far: a daemon that has rejected it is not sent it again.
+   */
+  async offer(bytes: Uint8Array, hash: string, before: readonly DaemonVerdict[] = []): Promise<DaemonVerdict[]> {
     const block = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString("hex");
     const begun = performance.now();
     const targets = this.deps.targets();
@@ -123,7 +128,12 @@ export class Blocks {
     );
     const accepted = new AbortController();
     const all = targets.map(async (target, index) => {
-      const verdict = await offerTo(target, block);
+      const rejected = before.find(({ daemon, outcome }) => daemon === target.name && outcome === "rejected");
+      if (rejected) {
+        verdicts[index] = rejected;
+        return;
+      }
+      const verdict = await offerTo(target, block, hash);
       verdicts[index] = verdict;
       this.deps.onVerdict(verdict, hash);
       if (verdict.outcome !== "accepted" || accepted.signal.aborted) return;
@@ -135,12 +145,13 @@ export class Blocks {
   }
 }
 
-async function offerTo({ name, rpc }: Target, block: string): Promise<DaemonVerdict> {
+async function offerTo({ name, rpc }: Target, block: string, hash: string): Promise<DaemonVerdict> {
   try {
-    return verdictOf(
-      name,
-      await rpc.call("submitblock", [block], z.string().max(2_000).nullable(), { timeoutMs: VERDICT_MS }),
-    );
+    const answer = await rpc.call("submitblock", [block], submitAnswer, { timeoutMs: VERDICT_MS });
+    const verdict = verdictOf(name, answer);
+    if (verdict.outcome !== "duplicate") return verdict;
+    const { confirmations } = await rpc.call("getblockheader", [hash], headerAnswer); // S5
+    return confirmations > 0 ? verdict : { daemon: name, outcome: "inconclusive", reason: OUTSIDE };
   } catch (error) {
     // Only an error of the method itself is a judgement: -22 says that it cannot read the block.
     const judged = error instanceof RpcError && error.rpcCode === RPC_DESERIALIZATION_ERROR;
@@ -148,6 +159,9 @@ async function offerTo({ name, rpc }: Target, block: string): Promise<DaemonVerd
   }
 }
 
+const submitAnswer = z.string().max(2_000).nullable();
+const headerAnswer = z.object({ confirmations: z.number().int() });
+const OUTSIDE = "it has the block already, outside its best chain";
 const RPC_DESERIALIZATION_ERROR = -22;
 
 async function graceAfter(accepted: AbortSignal): Promise<void> {

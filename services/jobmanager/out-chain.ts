@@ -68,8 +68,8 @@ export class Chain {
       cluster: house.cluster,
       confirmations: settings.confirmations,
       height: () => highest(work),
-      offer: (block, hash) => this.#blocks.offer(block, hash),
-      onHeld: (held) => this.#ledger.pending(held),
+      offer: (block, hash, before) => this.#blocks.offer(block, hash, before),
+      onHeld: (held, verdicts) => this.#ledger.pending(held, verdicts),
       onJudged: (judged) => this.#ledger.judged(judged),
       onDropped: ({ hash, height, worker }) =>
         log.error({ hash, height, worker }, "a pending block is no longer offered: too many are"),

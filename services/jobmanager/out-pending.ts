@@ -45,16 +45,23 @@ export interface PendingDeps {
   /** Of the chain as live daemons have it; undefined while none lives. */
   height(): number | undefined;
   /** To every daemon. */
-  offer(block: Uint8Array, hash: string): Promise<DaemonVerdict[]>;
-  onHeld(held: Held): void;
+  offer(block: Uint8Array, hash: string, before: readonly DaemonVerdict[]): Promise<DaemonVerdict[]>;
+  /** With the daemons' verdicts so far; none when another jobmanager offered it before. */
+  onHeld(held: Held, verdicts: readonly DaemonVerdict[]): void;
   onJudged(judged: Judged): void;
   onDropped(held: Held): void;
   /** Shared state does not do what it should; said once until it does again. */
   onTrouble(reason: string): void;
 }
 
+interface Entry {
+  readonly it: Held;
+  saved: boolean;
+  verdicts: readonly DaemonVerdict[];
+}
+
 export class Pending {
-  readonly #held = new Map<string, { readonly it: Held; saved: boolean }>();
+  readonly #held = new Map<string, Entry>();
   readonly #key: string;
   readonly #closing = new AbortController();
   #running: Promise<void> | undefined;
@@ -70,10 +77,10 @@ export class Pending {
   }
 
   /** N1. @returns whether it outlives this process. */
-  async hold(it: Held): Promise<boolean> {
+  async hold(it: Held, verdicts: readonly DaemonVerdict[] = []): Promise<boolean> {
     const known = this.#held.get(it.hash);
     if (known?.saved) return true;
-    const entry = known ?? this.#add(it, false);
+    const entry = known ?? this.#add({ it, saved: false, verdicts });
     await this.#save(entry);
     return entry.saved;
   }
@@ -104,10 +111,9 @@ export class Pending {
     await this.#try(() => this.deps.redis.hdel(this.#key, hash));
   }
 
-  #add(it: Held, saved: boolean) {
-    const entry = { it, saved };
-    this.#held.set(it.hash, entry);
-    this.deps.onHeld(it);
+  #add(entry: Entry): Entry {
+    this.#held.set(entry.it.hash, entry);
+    this.deps.onHeld(entry.it, entry.verdicts);
     const [oldest] = this.#held.values();
     if (this.#held.size > HELD_MAX && oldest) {
       this.#held.delete(oldest.it.hash);
@@ -123,15 +129,17 @@ export class Pending {
       for (const entry of [...this.#held.values()]) {
         if (signal.aborted) return;
         if (!entry.saved) await this.#save(entry); // N3
-        await this.#offer(entry.it);
+        await this.#offer(entry);
       }
       await pause(ROUND_EVERY_MS, signal);
     }
   }
 
-  async #offer(it: Held): Promise<void> {
+  async #offer(entry: Entry): Promise<void> {
+    const { it } = entry;
     const { hash, height, worker, foundAt } = it;
-    const verdicts = await this.deps.offer(it.block, hash);
+    const verdicts = await this.deps.offer(it.block, hash, entry.verdicts);
+    entry.verdicts = verdicts;
     const status = statusOf(verdicts) ?? (this.#isBuried(it) ? "rejected" : undefined);
     if (status === undefined) return;
     this.deps.onJudged({ hash, height, worker, foundAt, status, verdicts });
@@ -150,12 +158,12 @@ export class Pending {
       const bytes = await this.#try(() => this.deps.redis.hgetBuffer(this.#key, hash));
       if (!bytes) continue;
       const read = readHeld(bytes);
-      if (read) this.#add({ ...read, hash }, true);
+      if (read) this.#add({ it: { ...read, hash }, saved: true, verdicts: [] });
       else this.#tell(`${this.#key} holds ${hash}, which is no block of ours`);
     }
   }
 
-  async #save(entry: { readonly it: Held; saved: boolean }): Promise<void> {
+  async #save(entry: Pick<Entry, "it"> & { saved: boolean }): Promise<void> {
     const { hash, ...rest } = entry.it;
     const done = await this.#try(async () => {
       if ((await this.deps.redis.hlen(this.#key)) >= HELD_MAX)

@@ -16,20 +16,24 @@ export function verdictOf(daemon: string, answer: string | null): DaemonVerdict 
       return { daemon, outcome: "inconclusive" };
     case "prev-blk-not-found":
       return { daemon, outcome: "early", reason: "it does not have the block before it yet" };
+    case "time-too-new":
+      return { daemon, outcome: "early", reason: "time-too-new: its clock is behind, or the block's time is ahead" };
     default:
       return { daemon, outcome: "rejected", reason: shorten(answer) };
   }
 }
 
 /**
- * One status for all verdicts. `orphaned`: valid, but another block is the tip for now. Undefined: nobody has judged it, so it
- * must be offered again.
+ * One status for all verdicts. `orphaned`: valid, but another block is the tip for now. `rejected`: every daemon says so; one daemon's
+ * refusal does not count while another has not judged, since the one that refuses may be behind on a rule. Undefined: not judged
+ * yet, so it must be offered again.
  */
 export function statusOf(verdicts: readonly DaemonVerdict[]): BlockStatus | undefined {
   const outcomes = new Set(verdicts.map(({ outcome }) => outcome));
-  // `duplicate`: a daemon that had it already, from us or from its peers, and found it valid.
+  // `duplicate`: a daemon had it already, from us or from its peers, and it stands in that daemon's chain (out-blocks.ts asks).
   if (outcomes.has("accepted") || outcomes.has("duplicate")) return "accepted";
   if (outcomes.has("inconclusive")) return "orphaned";
+  if (outcomes.has("unreachable") || outcomes.has("early")) return undefined;
   return outcomes.has("rejected") ? "rejected" : undefined;
 }
 

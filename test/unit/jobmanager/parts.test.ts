@@ -36,8 +36,19 @@ describe("verdicts", () => {
     expect(status("unreachable", "accepted", "rejected")).toBe("accepted");
     expect(status("duplicate", "inconclusive")).toBe("accepted");
     expect(status("inconclusive", "unreachable")).toBe("orphaned");
-    expect(status("rejected", "unreachable")).toBe("rejected");
     expect(status("unreachable", "unreachable")).toBeUndefined();
+    expect(status("rejected", "rejected")).toBe("rejected");
+  });
+
+  test("a daemon's refusal is not the last word while another one has not judged, or refuses only for now", () => {
+    const status = (...outcomes: DaemonVerdict["outcome"][]) =>
+      statusOf(outcomes.map((outcome) => ({ daemon: "d", outcome })));
+    expect(status("rejected", "unreachable")).toBeUndefined();
+    expect(status("rejected", "early")).toBeUndefined();
+    expect(["time-too-new", "prev-blk-not-found"].map((answer) => verdictOf("d", answer).outcome)).toEqual([
+      "early",
+      "early",
+    ]);
   });
 
   test("confirmations decide what becomes of a block", () => {

@@ -95,3 +95,17 @@ test("what is no block of ours is named and left alone; the others are offered",
   expect(offered).not.toContain("x");
   expect((await kept()).sort()).toEqual(["a", "x"]);
 });
+
+test("N1 a pending block is told as judged before it is forgotten", async () => {
+  let whenJudged: Promise<string[]> | undefined;
+  const it = await setup({
+    offer: async () => [{ daemon: "d", outcome: "accepted" }],
+    onJudged: () => {
+      whenJudged = it.kept();
+    },
+  });
+  await it.open().hold(aBlock("a"));
+  await until("it is judged", 3_000, () => whenJudged !== undefined);
+  expect(await whenJudged).toEqual(["a"]);
+  await until("it is forgotten", 2_000, async () => (await it.kept()).length === 0);
+});
