@@ -1,7 +1,7 @@
 // keeper: what the keeper and its edge say to each other over the IPC channel that the keeper forked the edge with.
 //
 //   keeper --keep(+ socket) | serve | client(+ socket) | all | handover | died | ping | stop--> edge
-//   keeper <--standby | ready | kept | meta | states | drop | leaving | released | released-all | pong-- edge
+//   keeper <--standby | ready | reach | kept | took | missing | meta | states | drop | leaving | released | released-all | pong-- edge
 //
 // The keeper holds a duplicate of every client's file descriptor and reads nothing. The edge may die at any moment, so
 // what must outlive it is told to the keeper as soon as it is known, and comes back with the socket.
@@ -26,6 +26,12 @@
 //       socket a slow one, and a process that is busy with the first comers lets the last ones wait.
 //   K10. `ping` is answered with `pong` at once. An edge that has answered one and then says nothing for 600 ms stands still: it is
 //        killed, so that the next one gets its clients.
+//
+//   K11. `reaches` says whether a backend takes lines from the edge; `reach` follows when that changes. While the serving edge reaches one,
+//        an edge that reaches none is not ready to take its place.
+//   K12. `took` confirms clients that arrived. A socket that finds the edge without a free file descriptor is lost on the way, without a
+//        word from Node: a client that was not confirmed when a `confirm` behind it is answered is given again, and closed when that
+//        does not help. `missing` asks for it at once. Only an edge that says `confirms` is expected to.
 //
 // Types only: the keeper runs without any package. Serialization is Node's "advanced" (bytes stay bytes).
 
@@ -59,6 +65,9 @@ export type KeeperEvent =
   | "hand-over asked for while one is going on: ignored"
   | "hand-over took too long: the old edge is killed"
   | "hand-over failed: the new edge ended before it was ready; the old one stays"
+  | "a new edge is ready and reaches no backend, as the old one does: the old one serves on"
+  | "clients did not reach the edge: they are given again"
+  | "clients did not reach the edge twice: they are closed (is it out of file descriptors?)"
   | "successor started"
   | "successor ready"
   | "upgrade asked for while edges change: ignored"
@@ -75,6 +84,7 @@ export interface KeeperLine {
   readonly edgePid?: number;
   readonly standby?: boolean;
   readonly clients?: number;
+  readonly count?: number;
   /** How an edge or a successor ended. */
   readonly how?: string;
 }
@@ -140,12 +150,29 @@ export type KeeperSays =
       /** The keeper saw this edge process end: discovery may forget it. */ readonly kind: "died";
       readonly pid: number;
     }
+  | { /** Say `confirmed` (K12). */ readonly kind: "confirm"; readonly nth: number }
   | { /** Say `pong` (K10). */ readonly kind: "ping" }
   | { /** The keeper ends: no hand-over follows, say goodbye to the clients. */ readonly kind: "stop" };
 
+export interface Abilities {
+  /** Sockets may be lent (K7). */
+  readonly keeps?: boolean;
+  /** K11 */
+  readonly reaches?: boolean;
+  /** K12 */
+  readonly confirms?: boolean;
+}
+
 export type EdgeSays =
-  | { /** Clients may be sent. */ readonly kind: "ready" /** Sockets may be lent (K7). */; readonly keeps?: boolean }
-  | { /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby"; readonly keeps?: boolean }
+  | ({ /** Clients may be sent. */ readonly kind: "ready" } & Abilities)
+  | ({ /** It could serve at once, and waits for the word (K5). */ readonly kind: "standby" } & Abilities)
+  | { /** K11 */ readonly kind: "reach"; readonly reaches: boolean }
+  | { /** K12. These clients are here. */ readonly kind: "took"; readonly ids: readonly number[] }
+  | { /** K12. So far the channel was read. */ readonly kind: "confirmed"; readonly nth: number }
+  | {
+      /** K12. The client was given without a socket, and none was lent. */ readonly kind: "missing";
+      readonly id: number;
+    }
   | { /** All sockets that were lent before `tell-kept` are here. */ readonly kind: "kept" }
   | { readonly kind: "meta"; readonly id: number; readonly facts: ClientFacts }
   | {

@@ -55,7 +55,7 @@ export class Backend {
   constructor(readonly id: InstanceId) {}
 
   usable(nowMs: number): boolean {
-    return this.#serves && !this.silent && nowMs >= this.suspectUntilMs;
+    return this.serves && !this.silent && nowMs >= this.suspectUntilMs;
   }
 
   suspect(nowMs: number, forMs: number): void {
@@ -76,10 +76,11 @@ export class Backend {
 
   /** Suspected of something, and alive for PARDON_MS since: of use where there is nobody better. */
   bearable(nowMs: number): boolean {
-    return this.#serves && !this.silent && this.lively && nowMs - this.#suspectSinceMs >= PARDON_MS;
+    return this.serves && !this.silent && this.lively && nowMs - this.#suspectSinceMs >= PARDON_MS;
   }
 
-  get #serves(): boolean {
+  /** It is there, and does not leave. */
+  get serves(): boolean {
     return this.listed === "ready" && this.joined && this.drainUntilMs === undefined;
   }
 

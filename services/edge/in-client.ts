@@ -4,7 +4,8 @@
 //   socket <--corked per tick-- write, end <-- Switchboard
 //
 //   C1. Bytes are read only as fast as lines find room: without room the socket is paused, and the kernel makes the client wait.
-//   C2. A client that does not read is closed when unsentBytesMax wait for it, at once and without harm to others.
+//   C2. A client that does not read is closed when unsentBytesMax wait for it, at once and without harm to others; or earlier, when all
+//       clients together owe too much (debts.ts).
 //   C3. A polite end: what was written is flushed, a FIN follows, and what still comes in is thrown away for lingerMs (closing with
 //       unread input would reset the connection and destroy the last answer on its way).
 //   C4. A client that half-closes still gets the answers to its lines, for lingerMs.
@@ -13,6 +14,7 @@
 import type { Socket } from "node:net";
 import type { Carried, ClientFacts, CloseReason, Origin } from "../../lib/contracts/index.js";
 import type { ClientPort, Connection, HeldLine } from "./connection.js";
+import type { Debtor, Debts } from "./debts.js";
 import { LineFramer } from "./frame/line.js";
 import type { MetricName } from "./metrics.js";
 import { decodeProxy, type ProxyFacts } from "./proxy.js";
@@ -22,6 +24,7 @@ import type { Switchboard } from "./switchboard.js";
 export interface ClientHouse {
   readonly switchboard: Switchboard;
   readonly settings: { readonly unsentBytesMax: number; readonly lingerMs: number; readonly proxyHeaderMs: number };
+  readonly debts: Debts;
   count(name: MetricName, by?: number): void;
   /** Uncork this client at the end of the tick. */
   corked(client: Client): void;
@@ -53,7 +56,8 @@ type Phase = "header" | "open" | "ended" | "closing" | "closed";
 const NOTHING: Buffer = Buffer.alloc(0);
 const ignore = (): void => {};
 
-export class Client implements ClientPort {
+export class Client implements ClientPort, Debtor {
+  owed = 0;
   #phase: Phase = "header";
   #connection: Connection | undefined;
   #framer = new LineFramer();
@@ -110,6 +114,7 @@ export class Client implements ClientPort {
   }
 
   #written(): void {
+    this.house.debts.wrote(this);
     if (this.socket.writableLength > this.house.settings.unsentBytesMax) this.giveUp(); // C2
     this.#letGo();
   }
@@ -144,6 +149,10 @@ export class Client implements ClientPort {
       if (this.#connection) this.#connection.waiting = true;
       this.#letGo();
     });
+  }
+
+  get unsentBytes(): number {
+    return this.socket.writableLength;
   }
 
   /** What it was sent and has not taken from us: no other edge could go on with it. */
@@ -282,6 +291,7 @@ export class Client implements ClientPort {
 
   #gone(): void {
     clearTimeout(this.#timer);
+    this.house.debts.gone(this);
     if (this.#released) return;
     if ((this.#phase === "open" || this.#phase === "ended") && !this.#isCheck) this.house.count("edge.closed");
     this.#phase = "closed";

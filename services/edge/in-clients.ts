@@ -8,6 +8,8 @@
 import { randomUUID } from "node:crypto";
 import { BlockList, isIP, type Socket } from "node:net";
 import type { Carried, ClientFacts, Origin } from "../../lib/contracts/index.js";
+import { type Log, Seldom } from "../../lib/wiring/index.js";
+import { Debts } from "./debts.js";
 import { type Arrival, Client, type ClientHouse } from "./in-client.js";
 import type { MetricName } from "./metrics.js";
 import type { ProxyFacts } from "./proxy.js";
@@ -29,23 +31,32 @@ export interface Giver {
 
 const KEEPALIVE_MS = 60_000;
 const LOOK_MS = 10;
+const LOG_EVERY_MS = 5_000;
 /** Ids and listeners' names that others sent are cut to what the contract allows. */
 const NAME_CHARACTERS_MAX = 64;
 
 export class Clients implements ClientHouse {
+  readonly debts: Debts;
   readonly #clients = new Map<number, Client>();
   readonly #trusted = new BlockList();
   readonly #trustsUnix: boolean;
   #corkedOnes: Client[] = [];
   #stated: Stated[] = [];
   #ending = false;
+  readonly #complaints = new Seldom(LOG_EVERY_MS);
 
   constructor(
     readonly switchboard: Switchboard,
     readonly settings: Settings,
     readonly count: (name: MetricName, by?: number) => void,
     readonly giver: Giver,
+    private readonly log: Log,
   ) {
+    this.debts = new Debts(
+      settings.unsentTotalBytesMax,
+      () => performance.now(),
+      (closed) => this.#tooIndebted(closed),
+    );
     this.#trustsUnix = settings.trustedProxies.includes("unix");
     for (const range of settings.trustedProxies) this.#trust(range);
   }
@@ -143,6 +154,17 @@ export class Clients implements ClientHouse {
   /** At once. Where a keeper holds duplicates, the clients notice nothing. */
   destroyAll(): void {
     for (const client of [...this.#clients.values()]) client.socket.destroy();
+  }
+
+  #tooIndebted(closed: number): void {
+    this.count("edge.unsentFull");
+    const before = this.#complaints.pass();
+    if (before === undefined) return;
+    const bytesMax = this.settings.unsentTotalBytesMax;
+    this.log.warn(
+      { closed, bytesMax, alikeNotLogged: before },
+      "clients that do not read were closed: all together owed too much",
+    );
   }
 
   #endTick(): void {

@@ -1,14 +1,15 @@
 // in-keeper: the edge's side of the IPC channel to the keeper that forked it.
 //
 //   keeper --keep(+ socket), serve, client(+ socket), all, handover, died, ping, stop--> Clients
-//   keeper <--meta, states, drop, released, pong ------------- Clients
+//   keeper <--reach, took, missing, meta, states, drop, released, pong -- Clients
 //
 //   standing-by --serve--> serving --handover--> handing-over --> done
 //
 //   H1. A hand-over goes in slices: while one slice's clients wait (some milliseconds), all others are served.
 //   H2. A client is released only after its `close moved` was taken by its backend (or that took too long), so that a backend
 //       seldom sees two owners of one connection.
-//   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends.
+//   H3. The channel closed: the keeper is gone and with it the only owner of these clients. The process ends. It may have closed before
+//       anybody here listened: then there is no event, so it is looked at.
 //   H4. Clients that are adopted are read when the last one has come (K9 of the contract), or after ROLL_MS: a keeper of an earlier
 //       version does not say that it was the last one, and some thousands of sockets take longer. They are taken in slices, so that
 //       the keeper hears of us meanwhile (K10).
@@ -49,7 +50,7 @@ type ClientMessage = Extract<KeeperSays, { kind: "client" }>;
 
 export interface KeeperLinkOptions {
   readonly clients: Clients;
-  readonly backends: { flushed(waitMs: number): Promise<void> };
+  readonly backends: { flushed(waitMs: number): Promise<void>; readonly reaches: boolean };
   /** Clients at a time. H1 */
   readonly slice: number;
   readonly log: Log;
@@ -108,6 +109,7 @@ export class KeeperLink {
   /** H4. All have come, and these have not been taken yet. */
   readonly #adopting: ClientMessage[] = [];
   readonly #lent: Lent;
+  readonly #took: number[] = [];
   readonly #onMessage = (message: unknown, socket: unknown) =>
     this.#hear(message as KeeperSays, socket as Socket | undefined);
   readonly #onDisconnect = () => this.#done("the keeper is gone"); // H3
@@ -117,7 +119,9 @@ export class KeeperLink {
     process.on("message", this.#onMessage);
     process.on("disconnect", this.#onDisconnect);
     this.#phase = options.standby ? "standing-by" : "serving";
-    void tellKeeper({ kind: options.standby ? "standby" : "ready", keeps: true });
+    if (!process.connected) setImmediate(this.#onDisconnect); // H3
+    const abilities = { keeps: true, confirms: true, reaches: options.backends.reaches };
+    void tellKeeper({ kind: options.standby ? "standby" : "ready", ...abilities });
   }
 
   get standingBy(): boolean {
@@ -156,6 +160,12 @@ export class KeeperLink {
   #hear(message: KeeperSays, socket: Socket | undefined): void {
     switch (message.kind) {
       case "client": {
+        const here = socket !== undefined || (message.kept && this.#lent.has(message.id));
+        if (here) this.#confirm(message.id);
+        else if (message.kept) {
+          void tellKeeper({ kind: "missing", id: message.id }); // K12: what was lent never came.
+          return;
+        }
         if (this.#roll && message.adopted && !message.carried) this.#later(message, socket);
         else this.#take(message, socket);
         return;
@@ -185,6 +195,10 @@ export class KeeperLink {
       case "died":
         this.options.onDied(message.pid);
         return;
+      case "confirm":
+        this.#tellTook();
+        void tellKeeper({ kind: "confirmed", nth: message.nth });
+        return;
       case "ping":
         void tellKeeper({ kind: "pong" });
         return;
@@ -193,6 +207,16 @@ export class KeeperLink {
         this.#left?.();
         return;
     }
+  }
+
+  /** K12. All of a tick in one message. */
+  #confirm(id: number): void {
+    this.#took.push(id);
+    if (this.#took.length === 1) process.nextTick(() => this.#tellTook());
+  }
+
+  #tellTook(): void {
+    if (this.#took.length > 0) void tellKeeper({ kind: "took", ids: this.#took.splice(0) });
   }
 
   #take(message: ClientMessage, socket: Socket | undefined): void {

@@ -25,6 +25,10 @@ export class Lent {
     return this.#sockets.size;
   }
 
+  has(id: number): boolean {
+    return this.#sockets.has(id);
+  }
+
   /** In the tick in which it arrived. */
   hold(id: number, socket: Socket): void {
     socket.on("error", ignore); // Nothing is read or written: the keeper tells of its end.

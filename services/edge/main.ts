@@ -9,7 +9,7 @@ import { edge, lineBackend } from "../../lib/contracts/index.js";
 import type { InstanceId, OpenService } from "../../lib/wiring/index.js";
 import type { Connection, HeldLine } from "./connection.js";
 import { Clients } from "./in-clients.js";
-import { KEEPER, KeeperLink, keeperEpoch, keeperMeta, standsBy } from "./in-keeper.js";
+import { KEEPER, KeeperLink, keeperEpoch, keeperMeta, standsBy, tellKeeper } from "./in-keeper.js";
 import { listen, NOBODY } from "./in-listen.js";
 import { Counters } from "./metrics.js";
 import { BackendLink, TICKS_PER_SECOND } from "./out-backend.js";
@@ -55,9 +55,12 @@ export const open: OpenService<Settings> = async (house, settings) => {
     switchboard,
     eventsTimeoutMs: settings.eventsTimeoutMs,
     log: house.log,
+    onReach: (reaches) => {
+      if (epoch !== undefined) void tellKeeper({ kind: "reach", reaches });
+    },
     count,
   });
-  const clients = new Clients(switchboard, settings, count, epoch === undefined ? NOBODY : KEEPER);
+  const clients = new Clients(switchboard, settings, count, epoch === undefined ? NOBODY : KEEPER, house.log);
   const hosted = await house.nexus.host(
     edge,
     { status: () => ({ ...switchboard.status(), counters: counters.totals }) },

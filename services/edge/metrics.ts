@@ -57,6 +57,13 @@ export const metricTable = {
     tags: [],
     meaning: "Clients closed for not reading what they were sent.",
   },
+  "edge.unsentFull": {
+    kind: "count",
+    unit: "times",
+    tags: [],
+    meaning:
+      "All clients together owed more than unsentTotalBytesMax; those that owed most were closed (closedTooSlow).",
+  },
   "edge.closedProxy": {
     kind: "count",
     unit: "connections",

@@ -35,6 +35,8 @@ export interface BackendLinkOptions {
   readonly switchboard: Switchboard;
   readonly eventsTimeoutMs: number;
   readonly log: Log;
+  /** Whether a backend takes lines has changed. */
+  onReach?(reaches: boolean): void;
   count(name: MetricName, by?: number): void;
 }
 
@@ -50,6 +52,7 @@ export class BackendLink {
   /** Instances that a probe is on its way to. */
   readonly #probing = new Set<InstanceId>();
   readonly #complaints = new Seldom(LOG_EVERY_MS);
+  #reaches = false;
   #closed = false;
 
   constructor(readonly options: BackendLinkOptions) {
@@ -61,7 +64,22 @@ export class BackendLink {
       onLeave: ({ id }, reason) => switchboard.left(id, reason === "gone"),
     });
     this.#unwatch = client.watch((instances) => switchboard.listed(instances));
-    this.#timer = setInterval(() => switchboard.tick(), 1_000 / TICKS_PER_SECOND);
+    this.#timer = setInterval(() => {
+      switchboard.tick();
+      this.#lookAtReach();
+    }, 1_000 / TICKS_PER_SECOND);
+  }
+
+  /** Whether a backend takes lines. */
+  get reaches(): boolean {
+    return this.#reaches;
+  }
+
+  #lookAtReach(): void {
+    const { reaches } = this.options.switchboard;
+    if (reaches === this.#reaches) return;
+    this.#reaches = reaches;
+    this.options.onReach?.(reaches);
   }
 
   /** There is something to send. Sent at the end of the tick, with all that is told until then. */

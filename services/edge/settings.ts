@@ -48,6 +48,9 @@ export const settings = z.strictObject({
     .default(268_435_456)
     .describe("Bytes of unacknowledged lines of all clients together above which none is read from."),
   unsentBytesMax: count.default(262_144).describe("Bytes waiting for one slow client above which it is disconnected."),
+  unsentTotalBytesMax: count
+    .default(268_435_456)
+    .describe("Bytes waiting for all clients together above which those that read least are disconnected."),
   lingerMs: milliseconds
     .default(2_000)
     .describe("Milliseconds that a client has to take its last lines when it is closed politely."),

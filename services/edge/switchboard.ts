@@ -208,6 +208,11 @@ export class Switchboard {
     if (backend.pending) this.hooks.wake(backend.id);
   }
 
+  /** Whether a backend is there that takes lines, be it under suspicion or not. */
+  get reaches(): boolean {
+    return [...this.#backends.values()].some(({ serves }) => serves);
+  }
+
   /** Whether it has answered anything lately. */
   isLively(id: InstanceId): boolean {
     return this.#backends.get(id)?.lively ?? false;

@@ -2,7 +2,7 @@
 
 import { parseArgs } from "node:util";
 import { type Door, parseDoor } from "./in-clients.js";
-import type { KeeperLimits } from "./keeper.js";
+import type { KeeperLimits } from "./ports.js";
 
 export interface Flags {
   readonly doors: readonly Door[];

@@ -6,6 +6,7 @@
 //   I1. Nothing is read from a client here: the predecessor's edge may still be reading it.
 //   I2. The predecessor keeps its duplicates until `taken`. Should either of the two end before that, the other one has what it
 //       needs to go on: we, from the moment on at which we have its doors.
+//   I3. It may have ended before anybody here listens: then there is no event, only a closed channel, and that is looked at.
 
 import type { Server, Socket } from "node:net";
 import type {
@@ -18,7 +19,7 @@ import type {
   SuccessorSays,
 } from "../../lib/contracts/index.js";
 import { stopReading } from "./in-clients.js";
-import type { Reserved } from "./keeper.js";
+import type { Reserved } from "./ports.js";
 import type { ClientMessage } from "./roll.js";
 
 const PREDECESSOR: PredecessorVariable = "HEADFRAME_SUCCEEDS";
@@ -66,10 +67,13 @@ export class Predecessor {
     process.on("message", (message, handle) => {
       this.#hear(message as KeeperSays | SuccessorHears, handle as Socket | Server | undefined);
     });
-    process.on("disconnect", () => {
-      events.over();
-      if (!this.#taken) events.gone(); // I2
-    });
+    process.on("disconnect", () => this.#over());
+    if (!process.connected) setImmediate(() => this.#over()); // I3
+  }
+
+  #over(): void {
+    this.events.over();
+    if (!this.#taken) this.events.gone(); // I2
   }
 
   /** It is there, and has not given everything. */

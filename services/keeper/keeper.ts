@@ -11,60 +11,17 @@
 //   P6. Whoever may serve next is lent every client's socket ahead (roll.ts), so that no client waits for its turn in a channel.
 //   P7. A successor (K6 of the contract) is an edge to us: it is given every client. We keep ours until it has them all, so its
 //       death before that costs nothing. Numbers it may use are set aside for it, so that none is used twice.
+//   P8. While a new edge starts, the one that stands by is kept: whenever nobody serves, succession.ts says who does. An edge that
+//       reaches no backend does not take the place of one that does (reach.ts).
 
-import type { EdgeSays, KeeperEvent, KeeperSays, Origin } from "../../lib/contracts/index.js";
+import type { EdgeSays, KeeperEvent, Origin } from "../../lib/contracts/index.js";
+import { Confirming } from "./confirming.js";
 import { Lending } from "./lending.js";
+import type { EdgePort, KeeperHooks, KeeperLimits, KeptSocket, Reserved } from "./ports.js";
+import { Reach } from "./reach.js";
 import { type ClientMessage, Roll } from "./roll.js";
 import { Standby } from "./standby.js";
-
-/** A client's connection; what it is beyond this, only the doors and the edges know. */
-export interface KeptSocket {
-  destroy(): unknown;
-  on(event: "error", listener: () => void): unknown;
-}
-
-/** An edge process, as the keeper sees it. */
-export interface EdgePort<Socket> {
-  readonly epoch: number;
-  readonly pid: number | undefined;
-  tell(message: KeeperSays, socket?: Socket): void;
-  signal(name: "SIGTERM" | "SIGKILL"): void;
-}
-
-export interface KeeperHooks<Socket> {
-  /** Starts an edge, a patient one behind everybody else until it is ready; what it says and its end come back through `heard` and `ended`. */
-  fork(epoch: number, standby: boolean, patient: boolean): EdgePort<Socket>;
-  /** Nobody serves: this one, which is loading, is needed as soon as can be. */
-  hurry?(edge: EdgePort<Socket>): void;
-  /** Calls back once, later. Returns the way to call it off. */
-  later(ms: number, what: () => void): () => void;
-  nowMs(): number;
-  log(event: KeeperEvent, fields?: Readonly<Record<string, unknown>>): void;
-  /** An edge serves from now on. */
-  serves?(edge: EdgePort<Socket>): void;
-  /** What a predecessor has to know while it still holds its duplicates. */
-  learned?(message: Extract<EdgeSays, { kind: "meta" | "states" | "drop" }>): void;
-  /** P6: what the predecessor lent us has arrived at our edge. */
-  kept?(): void;
-  /** P7: the successor has been given everything. */
-  settled?(successor: EdgePort<Socket>): void;
-}
-
-/** P7 */
-export interface Reserved {
-  readonly epoch: number;
-  readonly firstEpoch: number;
-  readonly firstClient: number;
-}
-
-export interface KeeperLimits {
-  /** Clients kept at a time; two file descriptors of the process' limit each, while they are being sent. */
-  readonly clientsMax: number;
-  /** A hand-over that takes longer is ended by killing the old edge: its clients stay, what it had read is lost. */
-  readonly handoverMs: number;
-  /** Whether an edge is kept standing by (P5). */
-  readonly standby: boolean;
-}
+import { type Starting, SUCCESSION } from "./succession.js";
 
 const BACKOFF_FIRST_MS = 20;
 const BACKOFF_MAX_MS = 5_000;
@@ -78,6 +35,10 @@ const READY_PLANNED_MS = 20_000;
 /** P7: edges that a successor may start before its predecessor has gone, and clients that we may accept meanwhile. */
 const EPOCHS_RESERVED = 100;
 const CLIENTS_RESERVED = 1_000_000_000;
+/** An edge hears of its backends some tenths of a second after it is ready. */
+const BLIND_MS = 2_000;
+const BLIND =
+  "it was killed: it reaches no backend, and the old edge does (see edge.backend, the cluster, and its log)";
 /** How an edge ends that has left discovery itself. */
 const WENT = "exit code 0";
 const CUT_SHORT: KeeperEvent =
@@ -94,10 +55,16 @@ export class Keeper<Socket extends KeptSocket> {
   /** P6. The starting one, once it is ready, while sockets are on their way to it. */
   #borrowing: EdgePort<Socket> | undefined;
   readonly #keeps = new WeakSet<EdgePort<Socket>>();
+  readonly #confirms = new WeakSet<EdgePort<Socket>>();
+  readonly #reach = new Reach();
+  /** P8. The starting one is ready, and waits: it reaches no backend, as the serving one does. */
+  #held = false;
+  readonly #confirming: Confirming<Socket>;
   #leaving: { readonly edge: EdgePort<Socket>; readonly callOff: () => void; done: boolean } | undefined;
   readonly #standby: Standby<Socket>;
   #servingSinceMs = 0;
   #backoffMs = BACKOFF_FIRST_MS;
+  #startsLater = false;
   #stopping = false;
   #successor: EdgePort<Socket> | undefined;
   #deaths: number[] = [];
@@ -110,10 +77,20 @@ export class Keeper<Socket extends KeptSocket> {
     this.#nextEpoch = first.firstEpoch;
     this.#roll = new Roll(limits.clientsMax, first.firstClient, {
       serving: () => this.#serving,
+      confirms: (edge) => {
+        if (!this.#confirms.has(edge)) return false;
+        this.#confirming.soon();
+        return true;
+      },
       dropped: (id) => hooks.learned?.({ kind: "drop", id }),
       lendable: () => lending.soon(),
     });
     const lending = new Lending(this.#roll, hooks.later);
+    this.#confirming = new Confirming(this.#roll, {
+      serving: () => this.#serving,
+      later: hooks.later,
+      log: hooks.log,
+    });
     this.#standby = new Standby(limits.standby, {
       fork: () => this.#fork(true),
       later: hooks.later,
@@ -130,9 +107,14 @@ export class Keeper<Socket extends KeptSocket> {
     return this.#roll.size;
   }
 
+  /** P8. Of the serving edge. */
+  get reaches(): boolean {
+    return this.#serving !== undefined && this.#reach.reaches(this.#serving);
+  }
+
   start(): void {
     if (this.#stopping || this.#starting) return;
-    this.#standby.dismiss(); // What it has loaded may be older than what starts now.
+    this.#standby.dismissLoading();
     this.#starts(this.#fork(false));
   }
 
@@ -194,16 +176,27 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   heard(edge: EdgePort<Socket>, message: EdgeSays): void {
+    if (this.#reach.heard(edge, message)) {
+      if (edge === this.#serving) this.hooks.learned?.({ kind: "reach", reaches: this.reaches });
+      this.#lookAgain();
+    }
     switch (message.kind) {
       case "ready":
-        if (message.keeps) this.#keeps.add(edge);
-        if (edge === this.#standby.edge)
-          this.#stands(edge); // It knows nothing of standing by, and does so all the same.
-        else this.#ready(edge);
-        break;
       case "standby":
         if (message.keeps) this.#keeps.add(edge);
-        this.#stands(edge);
+        if (message.confirms) this.#confirms.add(edge);
+        // One that is to stand by and says `ready` knows nothing of it, and does so all the same.
+        if (message.kind === "standby" || edge === this.#standby.edge) this.#stands(edge);
+        else this.#ready(edge);
+        break;
+      case "took":
+        this.#roll.took(edge, message.ids);
+        break;
+      case "confirmed":
+        this.#confirming.confirmed(edge, message.nth);
+        break;
+      case "missing":
+        this.#confirming.missing(edge, [message.id]);
         break;
       case "kept":
         if (edge === this.#borrowing) this.#takesOver(edge);
@@ -240,17 +233,17 @@ export class Keeper<Socket extends KeptSocket> {
     else this.hooks.log("edge ended", { epoch: edge.epoch, how, clients: this.size });
     this.#roll.lost(edge.epoch);
     if (this.#standby.ended(edge)) {
-      if (this.#serving && !this.#stopping) this.#standby.prepare();
-      else if (!this.#serving && !this.#starting) this.#startLater();
+      if (this.#serving && !this.#starting && !this.#leaving && !this.#stopping) this.#standby.prepare();
     } else if (edge === this.#leaving?.edge) {
       this.#leaving.callOff();
       if (!this.#leaving.done) this.hooks.log(CUT_SHORT, { from: edge.epoch, to: this.#serving?.epoch });
       this.#leaving = undefined;
       this.#roll.giveAll(); // Whatever it did not release.
       this.#settle();
-      if (this.#serving && !this.#successor && !this.#stopping) this.#standby.prepare();
+      this.#renewStandby();
     } else if (edge === this.#serving) this.#servingEnded();
     else if (edge === this.#starting) this.#startingEnded(heir, why);
+    this.#fill();
     if (!heir && how !== WENT && edge.pid !== undefined) this.died(edge.pid);
   }
 
@@ -278,7 +271,7 @@ export class Keeper<Socket extends KeptSocket> {
     const ms = this.#serving ? READY_PLANNED_MS : READY_MS;
     this.hooks.later(ms, () => {
       if (this.#starting !== edge) return;
-      this.#late = `it was killed: not ready within ${ms / 1_000} s (is Redis away? its log says more)`;
+      this.#late ??= `it was killed: not ready within ${ms / 1_000} s (is Redis away? its log says more)`;
       edge.signal("SIGKILL");
     });
   }
@@ -287,22 +280,40 @@ export class Keeper<Socket extends KeptSocket> {
     this.#serving = undefined;
     if (this.hooks.nowMs() - this.#servingSinceMs >= GROWN_UP_MS) this.#backoffMs = BACKOFF_FIRST_MS;
     for (const edge of [this.#starting, this.#standby.edge]) if (edge) this.hooks.hurry?.(edge);
-    if (this.#borrowing) this.#takesOver(this.#borrowing);
-    else if (!this.#starting && !this.#promote() && !this.#standby.loading) this.#startLater();
   }
 
   #startingEnded(heir: boolean, how: string): void {
     this.#starting = undefined;
     this.#borrowing = undefined;
-    if (!this.#serving) this.#startLater();
-    else {
-      if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays", { how });
-      this.#standby.prepare();
-    }
+    this.#held = false;
+    if (!this.#serving) return;
+    if (!heir) this.hooks.log("hand-over failed: the new edge ended before it was ready; the old one stays", { how });
+    this.#standby.prepare();
+    this.#lendToStandby();
+  }
+
+  /** P8. If nobody serves, somebody does, or will. */
+  #fill(): void {
+    if (this.#serving || this.#stopping) return;
+    const decision = SUCCESSION[this.#startingState][this.#standby.state];
+    if (decision === "promote") this.#promote();
+    else if (decision === "take-over" && this.#starting) this.#takesOver(this.#starting);
+    else if (decision === "start") this.#startLater();
+  }
+
+  get #startingState(): Starting {
+    if (!this.#starting) return "none";
+    if (this.#held) return "blind";
+    return this.#borrowing ? "ready" : "loading";
   }
 
   #ready(edge: EdgePort<Socket>): void {
     if (edge !== this.#starting || edge === this.#borrowing) return;
+    const blind = !this.#reach.mayReplace(edge, this.#serving);
+    this.#late = blind ? BLIND : undefined;
+    if (blind && !this.#held) this.hooks.later(BLIND_MS, () => this.#complain(edge));
+    this.#held = blind;
+    if (blind) return;
     if (!this.#serving || !this.#keeps.has(edge)) {
       this.#takesOver(edge);
       return;
@@ -313,15 +324,34 @@ export class Keeper<Socket extends KeptSocket> {
     edge.tell({ kind: "tell-kept" });
   }
 
+  #complain(edge: EdgePort<Socket>): void {
+    if (edge !== this.#starting || !this.#held) return;
+    const event = "a new edge is ready and reaches no backend, as the old one does: the old one serves on";
+    this.hooks.log(event, { epoch: edge.epoch });
+  }
+
+  /** P8. What kept the starting one waiting may be over. */
+  #lookAgain(): void {
+    if (this.#held && this.#starting) this.#ready(this.#starting);
+  }
+
   #takesOver(edge: EdgePort<Socket>): void {
     this.#starting = undefined;
     this.#borrowing = undefined;
+    this.#held = false;
     const old = this.#serving;
     this.#serves(edge);
     if (old) this.#handOver(old); // P2
     this.#giveAll(edge);
     if (edge === this.#successor) this.#settle();
-    else if (!old) this.#standby.prepare(); // Else when the old one has left: the clients come first.
+    else if (!old) this.#renewStandby(); // Else when the old one has left: the clients come first.
+  }
+
+  /** B1 of standby.ts: the next one is what would be started now. */
+  #renewStandby(): void {
+    if (this.#stopping || !this.#serving || this.#successor || this.#starting || this.#leaving) return;
+    this.#standby.dismiss();
+    this.#standby.prepare();
   }
 
   #giveAll(edge: EdgePort<Socket>): void {
@@ -339,20 +369,24 @@ export class Keeper<Socket extends KeptSocket> {
 
   #stands(edge: EdgePort<Socket>): void {
     this.#standby.stands(edge);
-    if (!this.#serving && !this.#starting)
-      this.#promote(); // The serving one died while this one was loading.
-    else if (edge === this.#standby.edge && this.#keeps.has(edge)) this.#roll.lendTo(edge); // P6
+    this.#fill(); // The serving one may have died while this one was loading.
+    this.#lendToStandby();
   }
 
-  /** P5. False: nobody stands by. */
-  #promote(): boolean {
-    const edge = this.#stopping ? undefined : this.#standby.take();
-    if (!edge) return false;
+  /** P6 */
+  #lendToStandby(): void {
+    const { edge, state } = this.#standby;
+    if (edge && state === "standing" && this.#keeps.has(edge) && !this.#borrowing) this.#roll.lendTo(edge);
+  }
+
+  /** P5 */
+  #promote(): void {
+    const edge = this.#standby.take();
+    if (!edge) return;
     edge.tell({ kind: "serve" });
     this.#serves(edge);
     this.#giveAll(edge);
-    this.#standby.prepare(this.#nextBackoffMs());
-    return true;
+    if (!this.#starting && !this.#leaving) this.#standby.prepare(this.#nextBackoffMs());
   }
 
   #serves(edge: EdgePort<Socket>): void {
@@ -384,8 +418,10 @@ export class Keeper<Socket extends KeptSocket> {
 
   /** P4 */
   #startLater(): void {
-    if (this.#stopping) return;
+    if (this.#startsLater) return;
+    this.#startsLater = true;
     this.hooks.later(this.#nextBackoffMs(), () => {
+      this.#startsLater = false;
       if (!this.#serving) this.start();
     });
   }

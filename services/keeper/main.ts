@@ -103,7 +103,9 @@ async function main(): Promise<void> {
       nowMs,
       log,
       serves: (edge) =>
-        successor.is(edge) ? successor.shareDoors() : predecessor?.tell({ kind: "ready", keeps: true }),
+        successor.is(edge)
+          ? successor.shareDoors()
+          : predecessor?.tell({ kind: "ready", keeps: true, reaches: keeper.reaches }),
       kept: () => predecessor?.tell({ kind: "kept" }),
       learned: (message: EdgeSays) => predecessor?.tell(message),
       settled: () => successor.giveUp(),

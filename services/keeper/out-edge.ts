@@ -7,7 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
 import type { EdgeSays, SuccessorHears } from "../../lib/contracts/index.js";
-import type { EdgePort } from "./keeper.js";
+import type { EdgePort } from "./ports.js";
 import { Turns } from "./turns.js";
 import type { Watched } from "./watch.js";
 

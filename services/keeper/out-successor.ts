@@ -9,8 +9,8 @@ import type { Socket } from "node:net";
 import type { EdgeSays, SuccessorSays } from "../../lib/contracts/index.js";
 import type { OpenDoor } from "./in-clients.js";
 import { successorEnvironment } from "./in-predecessor.js";
-import type { EdgePort, Reserved } from "./keeper.js";
 import { type EdgeListener, type EdgeProcess, forkEdge } from "./out-edge.js";
+import type { EdgePort, Reserved } from "./ports.js";
 
 export class Successor {
   #process: EdgeProcess | undefined;

@@ -8,9 +8,11 @@
 //       contract). Whoever lends no more forgets nothing: what an edge has been lent is told to it until the client is gone.
 //   R4. What a predecessor lends us is lent on to the edge that will have it.
 //   R5. A client's state (K8 of the contract) is a copy of its own, of at most STATE_BYTES_MAX: no message is held for it.
+//   R6. A client that an edge, which confirms what it takes (K12), has not confirmed when it answers a later question is given to it once
+//       more; after that it is closed, which is better than never being served.
 
 import type { Carried, ClientFacts, KeeperSays, Origin } from "../../lib/contracts/index.js";
-import type { EdgePort, KeptSocket } from "./keeper.js";
+import type { EdgePort, KeptSocket } from "./ports.js";
 
 /** As the lines' contract has it, which brings packages with it. */
 const STATE_BYTES_MAX = 4_096;
@@ -27,9 +29,14 @@ interface Kept<Socket> {
   carried?: Carried | undefined;
   /** R5 */
   state?: Uint8Array | undefined;
-  /** R3 */
-  lent?: EdgePort<Socket> | undefined;
+  /** R3. Mostly none or one; a second one while edges change. */
+  lent: readonly EdgePort<Socket>[];
+  /** R6. Given as the n-th and not confirmed, with what was carried, so often. */
+  unconfirmed?: { readonly nth: number; readonly times: number; readonly carried: Carried | undefined } | undefined;
 }
+
+/** Shared: most clients are lent to nobody in particular. */
+const NOBODY: readonly never[] = [];
 
 /** A predecessor's client, ahead of the day on which it is ours (R4). */
 interface Ahead<Socket> {
@@ -37,7 +44,12 @@ interface Ahead<Socket> {
   lent: EdgePort<Socket> | undefined;
 }
 
+/** R6. Of giving one client to one edge. */
+const TIMES_MAX = 2;
+
 export interface RollHooks<Socket> {
+  /** R6. Whether it does; it is asked a little later. */
+  confirms(edge: EdgePort<Socket>): boolean;
   serving(): EdgePort<Socket> | undefined;
   /** A client is gone. */
   dropped(id: number): void;
@@ -52,6 +64,8 @@ export class Roll<Socket extends KeptSocket> {
   readonly #ahead = new Map<number, Ahead<Socket>>();
   /** Clients closed because of R2. */
   refused = 0;
+  /** R6. How many clients were given, to whomever. */
+  given = 0;
 
   constructor(
     readonly max: number,
@@ -67,7 +81,7 @@ export class Roll<Socket extends KeptSocket> {
   /** @param welcome False: nobody is taken any more. */
   accept(socket: Socket, origin: Origin, welcome: boolean): void {
     if (welcome && this.size < this.max) {
-      this.#keep(this.nextId++, { socket, origin, at: undefined, adopted: false });
+      this.#keep(this.nextId++, { socket, origin, at: undefined, adopted: false, lent: NOBODY });
       return;
     }
     this.refused++; // R2
@@ -101,7 +115,8 @@ export class Roll<Socket extends KeptSocket> {
     else this.forget(id);
     const socket = given ?? ahead?.socket;
     const known = { facts, carried, state: copied(carried?.state ?? state) };
-    if (socket) this.#keep(id, { socket, origin, at: undefined, adopted, ...known, lent: ahead?.lent });
+    if (socket)
+      this.#keep(id, { socket, origin, at: undefined, adopted, ...known, lent: ahead?.lent ? [ahead.lent] : NOBODY });
     return socket !== undefined;
   }
 
@@ -126,11 +141,45 @@ export class Roll<Socket extends KeptSocket> {
     this.#give(id, kept);
   }
 
+  /** R6 */
+  took(edge: EdgePort<Socket>, ids: readonly number[]): void {
+    for (const id of ids) {
+      const kept = this.#clients.get(id);
+      if (kept?.at === edge.epoch) kept.unconfirmed = undefined;
+    }
+  }
+
+  /** R6. It was given to that edge, which has not got it. */
+  missing(edge: EdgePort<Socket>, id: number): "again" | "closed" | "other" {
+    const kept = this.#clients.get(id);
+    if (kept?.at !== edge.epoch || !kept.unconfirmed) return "other";
+    if (kept.unconfirmed.times >= TIMES_MAX) {
+      this.drop(id);
+      edge.tell({ kind: "forget", id });
+      return "closed";
+    }
+    kept.carried = kept.unconfirmed.carried;
+    kept.at = undefined;
+    this.#give(id, kept);
+    return "again";
+  }
+
+  /** R6. Those of the first n given ones that have not arrived. */
+  unconfirmed(edge: EdgePort<Socket>, n: number): number[] {
+    const late: number[] = [];
+    for (const [id, { at, unconfirmed }] of this.#clients)
+      if (at === edge.epoch && unconfirmed && unconfirmed.nth <= n) late.push(id);
+    return late;
+  }
+
   /** An edge has ended: nobody has its clients. */
   lost(epoch: number): void {
     for (const kept of this.#clients.values()) {
-      if (kept.at === epoch) kept.at = undefined;
-      if (kept.lent?.epoch === epoch) kept.lent = undefined;
+      if (kept.at === epoch) {
+        kept.at = undefined;
+        kept.unconfirmed = undefined;
+      }
+      if (kept.lent.length > 0) kept.lent = kept.lent.filter((edge) => edge.epoch !== epoch);
     }
     for (const ahead of this.#ahead.values()) if (ahead.lent?.epoch === epoch) ahead.lent = undefined;
     if (this.#borrower?.epoch === epoch) this.lendTo(undefined);
@@ -141,7 +190,7 @@ export class Roll<Socket extends KeptSocket> {
     this.#borrower = edge;
     this.#unlent.clear();
     if (!edge) return;
-    for (const [id, kept] of this.#clients) if (kept.lent !== edge) this.#unlent.add(id);
+    for (const [id, kept] of this.#clients) if (!kept.lent.includes(edge)) this.#unlent.add(id);
     if (this.#unlent.size > 0) this.hooks.lendable();
   }
 
@@ -154,7 +203,7 @@ export class Roll<Socket extends KeptSocket> {
       this.#unlent.delete(id);
       const kept = this.#clients.get(id);
       if (!kept || kept.at === edge.epoch) continue;
-      kept.lent = edge;
+      kept.lent = [...kept.lent, edge];
       edge.tell({ kind: "keep", id }, kept.socket);
     }
     return this.#unlent.size;
@@ -167,7 +216,7 @@ export class Roll<Socket extends KeptSocket> {
   drop(id: number): void {
     const kept = this.#clients.get(id);
     kept?.socket.destroy();
-    kept?.lent?.tell({ kind: "forget", id });
+    for (const edge of kept?.lent ?? NOBODY) edge.tell({ kind: "forget", id });
     this.#unlent.delete(id);
     if (this.#clients.delete(id)) this.hooks.dropped(id);
   }
@@ -193,8 +242,10 @@ export class Roll<Socket extends KeptSocket> {
     kept.at = serving.epoch;
     kept.carried = undefined;
     kept.adopted = true;
-    const has = kept.lent === serving;
-    if (has) kept.lent = undefined; // What it was lent is its own now.
+    const has = kept.lent.includes(serving);
+    if (has) kept.lent = kept.lent.filter((edge) => edge !== serving); // What it was lent is its own now.
+    if (this.hooks.confirms(serving))
+      kept.unconfirmed = { nth: ++this.given, times: (kept.unconfirmed?.times ?? 0) + 1, carried };
     const client: ClientMessage = {
       kind: "client",
       id,

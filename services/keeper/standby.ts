@@ -6,11 +6,13 @@
 // Starting a process costs half a second to a second, during which clients would wait; handing over sockets costs milliseconds.
 // The price is the memory of one idle edge.
 //
-//   B1. There is at most one, and none while a new edge is being started: that one may be of another version.
+//   B1. There is at most one. While a new edge is being started one that stands is kept, as it could serve at once if the serving one died;
+//       one that still loads is dismissed, and the kept one is when the new edge has every client: it may be of an older version.
 //   B2. One that dies or never gets ready is followed by another, after a pause that doubles up to 5 s.
 
 import type { KeeperEvent } from "../../lib/contracts/index.js";
-import type { EdgePort } from "./keeper.js";
+import type { EdgePort } from "./ports.js";
+import type { Reserve } from "./succession.js";
 
 export interface StandbyHooks<Socket> {
   fork(): EdgePort<Socket>;
@@ -35,9 +37,8 @@ export class Standby<Socket> {
     private readonly hooks: StandbyHooks<Socket>,
   ) {}
 
-  /** It is being started and will stand by, or end. */
-  get loading(): boolean {
-    return this.#edge !== undefined && !this.#standing;
+  get state(): Reserve {
+    return this.#edge === undefined ? "none" : this.#standing ? "standing" : "loading";
   }
 
   get edge(): EdgePort<Socket> | undefined {
@@ -73,6 +74,11 @@ export class Standby<Socket> {
     this.#forget();
     this.#pauseMs = Math.min(this.#pauseMs * 2, PAUSE_MAX_MS);
     return true;
+  }
+
+  /** B1 */
+  dismissLoading(): void {
+    if (!this.#standing) this.dismiss();
   }
 
   /** B1 */

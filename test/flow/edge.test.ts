@@ -1,9 +1,15 @@
+import { spawn } from "node:child_process";
 import { existsSync, statSync } from "node:fs";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
-import type { ClientEvent } from "../../lib/contracts/index.js";
+import type { ClientEvent, KeeperEvent } from "../../lib/contracts/index.js";
 import { answeredUpTo, askers } from "../kit/asker.js";
+import { atEnd } from "../kit/cleanup.js";
 import { openTestHouse } from "../kit/house.js";
-import { startKeeper, startLineBackend } from "../kit/keeper.js";
+import { EDGE_PROGRAM, startKeeper, startLineBackend } from "../kit/keeper.js";
 import { LineBackend } from "../kit/line-backend.js";
 import { LineClient } from "../kit/line-client.js";
 import { startRedis } from "../kit/redis.js";
@@ -238,3 +244,50 @@ test("a keeper killed -9 leaves no edge behind; the next one takes over its sock
   const client = await LineClient.connect(second.port);
   expect(await client.ask("{one}")).toBe("{ONE}#1");
 }, 60_000);
+
+test("C2 an edge whose setting names no backend does not take over: the old one serves every client on, and the log says why", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  await LineBackend.host(house.nexus);
+  const folder = await mkdtemp(join(tmpdir(), "headframe-edge-"));
+  atEnd(() => rm(folder, { recursive: true, force: true }));
+  const settings = (backend: string) => writeFile(join(folder, "edge.json"), JSON.stringify({ backend }));
+  await settings("lines");
+  const script = `exec ${process.execPath} ${EDGE_PROGRAM} ${redis.url} test "$(cat ${folder}/edge.json)"`;
+  const keeper = await startKeeper({ redis, command: ["sh", "-c", script] });
+  const client = await LineClient.connect(keeper.port);
+  expect(await client.ask("{one}")).toBe("{ONE}#1");
+  await settings("limes");
+  keeper.child.kill("SIGHUP");
+  const said = (msg: KeeperEvent) => keeper.log.some((line) => line.msg === msg);
+  await until("the new edge is held back", 15_000, () =>
+    said("a new edge is ready and reaches no backend, as the old one does: the old one serves on"),
+  );
+  expect(await client.ask("{two}")).toBe("{TWO}#2");
+  await until("it is given up", 25_000, () =>
+    said("hand-over failed: the new edge ended before it was ready; the old one stays"),
+  );
+  expect(keeper.epoch).toBe(0);
+  expect(await client.ask("{three}")).toBe("{THREE}#3");
+}, 60_000);
+
+test.each([
+  ["before it listens to it", 0],
+  ["while it loads", 300],
+])(
+  "an edge whose keeper is gone %s ends by itself",
+  async (_when, ms) => {
+    const redis = await startRedis();
+    const edge = spawn(process.execPath, [EDGE_PROGRAM, redis.url, "test", JSON.stringify({ backend: "lines" })], {
+      env: { ...process.env, HEADFRAME_EDGE_EPOCH: "0" },
+      stdio: ["ignore", "ignore", "inherit", "ipc"],
+      serialization: "advanced",
+    });
+    atEnd(async () => void edge.kill("SIGKILL"));
+    await delay(ms);
+    edge.disconnect();
+    await until("it has ended", 15_000, () => edge.exitCode !== null || edge.signalCode !== null);
+    expect(edge.signalCode).not.toBe("SIGKILL");
+  },
+  60_000,
+);

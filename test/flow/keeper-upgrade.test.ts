@@ -1,15 +1,17 @@
 // A keeper is upgraded: another process holds the doors and every client, and nobody notices.
 
+import { spawn } from "node:child_process";
 import { existsSync } from "node:fs";
 import { mkdtemp, rm, symlink, unlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
 import { expect, test } from "@jest/globals";
 import type { KeeperEvent } from "../../lib/contracts/index.js";
 import { answeredUpTo, askers } from "../kit/asker.js";
 import { alive } from "../kit/circus.js";
 import { atEnd } from "../kit/cleanup.js";
-import { KEEPER, type RunningKeeper, startKeeper, startLineBackend } from "../kit/keeper.js";
+import { EDGE_PROGRAM, KEEPER, type RunningKeeper, startKeeper, startLineBackend } from "../kit/keeper.js";
 import { LineClient } from "../kit/line-client.js";
 import { type RedisServer, startRedis } from "../kit/redis.js";
 import { until } from "../kit/until.js";
@@ -146,6 +148,35 @@ test.each([
       clients.every(({ client }) => client.lines.at(-1)?.startsWith("{LAST}")),
     );
     for (const { client } of clients) expect(client.closed).toBe(false);
+  },
+  TEST_MS,
+);
+
+test.each([
+  ["before it listens to it", 0],
+  ["while its edge loads", 250],
+])(
+  "a successor whose predecessor is gone %s ends by itself, so that a fresh keeper can be started",
+  async (_when, ms) => {
+    const redis = await startRedis();
+    const folder = await mkdtemp(join(tmpdir(), "headframe-heir-"));
+    atEnd(() => rm(folder, { recursive: true, force: true }));
+    const edge = [process.execPath, EDGE_PROGRAM, redis.url, "test", JSON.stringify({ backend: "lines" })];
+    const heir = spawn(process.execPath, [KEEPER, "--listen", `unix:${folder}/keeper.sock`, "--", ...edge], {
+      env: {
+        ...process.env,
+        HEADFRAME_SUCCEEDS: String(process.pid),
+        HEADFRAME_KEEPER_EPOCH: "1",
+        HEADFRAME_KEEPER_CLIENT: "1",
+      },
+      stdio: ["ignore", "ignore", "pipe", "ipc"],
+      serialization: "advanced",
+    });
+    atEnd(async () => void heir.kill("SIGKILL"));
+    await delay(ms);
+    heir.disconnect();
+    await until("it has ended", 10_000, () => heir.exitCode !== null || heir.signalCode !== null);
+    expect(heir.exitCode).toBe(1);
   },
   TEST_MS,
 );

@@ -19,6 +19,8 @@ import { until } from "./until.js";
 
 const PROGRAMS = new URL("./programs/", import.meta.url);
 export const KEEPER = fileURLToPath(new URL("../../services/keeper/main.js", import.meta.url));
+/** The real edge: EDGE_PROGRAM REDIS_URL CLUSTER SETTINGS */
+export const EDGE_PROGRAM = fileURLToPath(new URL("edge.js", PROGRAMS));
 const READY_MS = 20_000;
 
 export interface KeeperOptionsForTest {
@@ -93,10 +95,9 @@ export async function startKeeper(options: KeeperOptionsForTest): Promise<Runnin
   const directory = await mkdtemp(join(tmpdir(), "headframe-keeper-"));
   const path = options.path ?? join(directory, "keeper.sock");
   const port = await freePort();
-  const program = fileURLToPath(new URL("edge.js", PROGRAMS));
   const command = options.command ?? [
     process.execPath,
-    program,
+    EDGE_PROGRAM,
     redis.url,
     cluster,
     JSON.stringify({ backend: "lines", ...edge }),

@@ -3,6 +3,7 @@
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer } from "node:net";
 import { expect, test } from "@jest/globals";
+import { quiet } from "../../lib/wiring/index.js";
 import { Clients } from "../../services/edge/in-clients.js";
 import { settings } from "../../services/edge/settings.js";
 import type { Switchboard } from "../../services/edge/switchboard.js";
@@ -28,6 +29,7 @@ test("a health check is counted neither as a client that came nor as one that le
     settings.parse({ trustedProxies: ["127.0.0.1/32"] }),
     (name, by = 1) => void (by > 0 && counted.push(name)),
     { met: () => {}, stated: () => {}, gone: () => gone++ },
+    quiet,
   );
   let id = 0;
   const origin = { address: "127.0.0.1", port: 1, door: "d" };
