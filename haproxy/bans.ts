@@ -8,9 +8,10 @@
 //       included, so neither undoes the other's.
 //   N3. At most BANS_MAX addresses are remembered: those that are not banned any more are forgotten first, then those whose ban
 //       ends soonest.
+//   N5. An IPv6 address is banned with its whole /64: who is refused by single addresses has 2^64 more.
 
 import { BlockList, isIP } from "node:net";
-import { BANS_MAX, type Ban, type BanReason } from "../lib/contracts/index.js";
+import { BANS_MAX, type Ban, type BanReason, sourceOf } from "../lib/contracts/index.js";
 import type { BanSettings } from "./settings.js";
 
 const SECOND_MS = 1_000;
@@ -125,7 +126,8 @@ export class Bans {
   /** N3 */
   #makeRoom(now: number): void {
     while (this.#known.size >= BANS_MAX) {
-      const [first] = [...this.#known.values()].sort((a, b) => rank(a, now) - rank(b, now));
+      let first: RememberedBan | undefined;
+      for (const ban of this.#known.values()) if (!first || rank(ban, now) < rank(first, now)) first = ban;
       if (!first) return;
       this.#known.delete(first.address);
     }
@@ -149,9 +151,9 @@ const asBan = ({ address, reason, until, step }: RememberedBan): Ban => ({ addre
 
 const rank = ({ until }: Ban, now: number): number => (until <= now ? until - now : until);
 
-/** IPv4 addresses that came over an IPv6 socket are the IPv4 ones that HAProxy sees; letters are small. */
-function canonical(address: string): string {
-  return address.toLowerCase().replace(/^::ffff:(?=\d+\.\d+\.\d+\.\d+)/, "");
+/** A single address stands for its source (N5); a range is what it says. Letters are small. */
+function canonical(given: string): string {
+  return given.includes("/") ? given.toLowerCase() : sourceOf(given);
 }
 
 function blockList(ranges: readonly string[]): BlockList {

@@ -9,6 +9,7 @@
 //   V3. Nothing here ever closes a client because of the keeper's health: no `on-marked-down shutdown-sessions`.
 
 import { createHash } from "node:crypto";
+import { SOURCE_BITS_V6 } from "../lib/contracts/index.js";
 import { commandWord, type HaproxyPaths, word } from "./paths.js";
 import type { HaproxySettings, KeeperAddress, Listener } from "./settings.js";
 import { bindAddress, DESCRIPTION, head, PEERS, peers, prometheus, SOURCES_EXPIRE, SOURCES_MAX } from "./template.js";
@@ -81,7 +82,7 @@ function frontend(listener: Listener, settings: HaproxySettings, paths: HaproxyP
     settings.peersPort === undefined ? counters : `${counters} peers ${PEERS}`,
     ...balancerRules(listener),
     reject(`src -f ${word(paths.banned)}`),
-    `tcp-request ${stage} track-sc0 src`,
+    `tcp-request ${stage} track-sc0 src,ipmask(32,${SOURCE_BITS_V6})`,
     reject(`sc0_conn_cur gt ${listener.connectionsPerAddress}`),
     reject(`sc0_conn_rate gt ${listener.newPer10sPerAddress}`),
     "tcp-request session set-var(sess.uid) uuid()",

@@ -47,11 +47,14 @@ export const listener = z
       .max(1_000_000)
       .default(50_000)
       .describe("Connections on this listener at a time; later ones wait."),
-    connectionsPerAddress: count.max(1_000_000).default(2_000).describe("Connections of one client address at a time."),
+    connectionsPerAddress: count
+      .max(1_000_000)
+      .default(2_000)
+      .describe("Connections of one client address (IPv6: of one /64) at a time."),
     newPer10sPerAddress: count
       .max(1_000_000)
       .default(2_000)
-      .describe("New connections of one client address within 10 seconds."),
+      .describe("New connections of one client address (IPv6: of one /64) within 10 seconds."),
     firstByte: z
       .string()
       .regex(/^[\x21-\x7e]$/, "expected one printable character")
@@ -87,7 +90,7 @@ const bans = z
       .default(["127.0.0.0/8", "::1"])
       .describe("Addresses and ranges that are never banned, such as your own farms and monitors."),
   })
-  .describe("How long an address is refused that sent garbage or far too many shares that were none.");
+  .describe("How long an address (IPv6: its /64) is refused that sent garbage or nothing but shares that were none.");
 export type BanSettings = z.output<typeof bans>;
 
 /** Where a keeper listens, as its edge tells it. */

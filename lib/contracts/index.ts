@@ -1,5 +1,6 @@
 // contracts: what services say to each other. Services import these, never each other.
 
+export * from "./addresses.js";
 export * as chain from "./chain/index.js";
 export * from "./dashboard.js";
 export * from "./haproxy.js";

@@ -2,6 +2,7 @@
 
 import type { ConnectionId, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { PeerId } from "../../lib/wiring/index.js";
+import type { Behaviour } from "./conduct.js";
 import type { Figures } from "./figures.js";
 import { Restless } from "./restless.js";
 import type { Session, Step } from "./session.js";
@@ -25,6 +26,9 @@ export interface Connection {
   readonly id: ConnectionId;
   /** The client's, without its port. */
   readonly address: string;
+  /** Who is held to account for it: the address, or its /64 (lib/contracts/addresses.ts). */
+  readonly source: string;
+  readonly behaviour: Behaviour;
   /** Name of the one that took it. */
   readonly listener: string;
   /** When the client came, as far as its edge knows. */
@@ -53,6 +57,7 @@ export class Connections {
   readonly #byEdge = new Map<PeerId, Map<Handle, Connection>>();
   /** By number, so in order. */
   readonly #byNumber = new Map<number, Connection>();
+  readonly #bySource = new Map<string, Set<Connection>>();
   #lastNumber = 0;
 
   get size(): number {
@@ -83,6 +88,14 @@ export class Connections {
     ofEdge.set(handle, connection);
     connection.number = ++this.#lastNumber;
     this.#byNumber.set(connection.number, connection);
+    const ofSource = this.#bySource.get(connection.source);
+    if (ofSource) ofSource.add(connection);
+    else this.#bySource.set(connection.source, new Set([connection]));
+  }
+
+  /** Those of an address or of a /64, whatever else there is. Tolerates removal of what it yields. */
+  *from(source: string): Generator<Connection> {
+    yield* this.#bySource.get(source) ?? [];
   }
 
   remove(edge: PeerId, handle: Handle): Connection | undefined {
@@ -91,6 +104,9 @@ export class Connections {
     connection.here = false;
     this.#byEdge.get(edge)?.delete(handle);
     this.#byNumber.delete(connection.number);
+    const ofSource = this.#bySource.get(connection.source);
+    ofSource?.delete(connection);
+    if (ofSource?.size === 0) this.#bySource.delete(connection.source);
     this.restless.forget(connection);
     return connection;
   }

@@ -27,7 +27,7 @@ export interface DeskParts {
   readonly conduct?: Pick<Conduct, "goodShare" | "refusedShare" | "garbledLine">;
 }
 
-const NOBODY_MINDS = { goodShare: () => {}, refusedShare: () => {}, garbledLine: () => {} };
+const NOBODY_MINDS = { goodShare: () => {}, refusedShare: () => false, garbledLine: () => {} };
 
 export class Desk implements DeskParts {
   readonly settings: Settings;

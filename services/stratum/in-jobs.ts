@@ -1,15 +1,11 @@
 // Jobs as they arrive: every jobmanager's stream into the book, and jobs of the past out of shared state.
 //
 //   jobmanager --push job--> InJobs -> JobBook.offer -> onNotice(tip | refresh) -> in-lines: broadcast
-//   an unknown job id -> lookup -> shared state -> JobBook.remember
+//   an unknown job id -> lookup (lookups.ts) -> shared state -> JobBook.remember
 //
 //   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once, and
 //       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
-//   L1. Lookups of one id overlap into one, at most LOOKUPS_MAX run while more wait for their turn, and an id that was not there is
-//       not asked again for a while: a miner that submits random ids costs nothing, and none that is honest is refused for it.
-//   L2. A connection has one lookup at a time, and MISSES_MAX ids that were not there within MISSES_MS: one that invents ids does not
-//       keep the others' lookups from running.
-//   L3. While shared state is away it is asked again for LOOKUP_MS: most of its absences are shorter, and what a miner is told of a job
+//   L1. While shared state is away it is asked again for LOOKUP_MS: most of its absences are shorter, and what a miner is told of a job
 //       that cannot be looked up is that its work is stale.
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -24,6 +20,7 @@ import {
 } from "../../lib/contracts/index.js";
 import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
 import { type JobBook, type KnownJob, type Offered, tipOf } from "./jobs.js";
+import { Lookups } from "./lookups.js";
 import type { Archive } from "./ports.js";
 import type { Settings } from "./settings.js";
 import type { Tally } from "./tally.js";
@@ -41,29 +38,17 @@ export interface InJobsOptions {
   readonly tally: Tally;
 }
 
-/** A job's body may be megabytes of transactions. */
-const LOOKUPS_MAX = 4;
 /** Jobmanagers whose last template's time is remembered, restarted ones included. */
 const SOURCES_MAX = 64;
-/** L1. A jobmanager saves what it could not save before some tenths of a second after shared state is back. */
-const ABSENT_MS = 1_000;
-/** L2 */
-const MISSES_MS = 10_000;
-/** L3. Of the second that a miner may wait; the reporter needs some of it. */
+/** L1. Of the second that a miner may wait; the reporter needs some of it. */
 const LOOKUP_MS = 600;
 const LOOKUP_AGAIN_MS = 50;
 /** Who configured before the first job was offered every bit that our settings allow. */
 const ANY_BITS = 0xffff_ffff;
-const ABSENT_MAX = 4_096;
-/** L2. A miner that comes back after a long while has shares of a few jobs, each of which may have expired. */
-const MISSES_MAX = 16;
 
 export class InJobs implements Archive {
   readonly #joined = new Set<InstanceId>();
-  readonly #lookups = new Map<JobId, Promise<KnownJob | undefined>>();
-  readonly #absentUntilMs = new Map<JobId, number>();
-  readonly #asking = new Map<ConnectionId, Promise<unknown>>();
-  readonly #misses = new Map<ConnectionId, { readonly count: number; readonly untilMs: number }>();
+  readonly #lookups: Lookups;
   readonly #subscriptions: readonly Subscription[];
   readonly #unwatch: () => void;
   #instances: readonly Instance[] = [];
@@ -71,6 +56,7 @@ export class InJobs implements Archive {
   #freshAtMs = performance.now();
 
   constructor(private readonly options: InJobsOptions) {
+    this.#lookups = new Lookups({ find: (id) => options.book.find(id), load: (id) => this.#load(id) });
     this.#unwatch = options.jobmanager.watch((instances) => {
       this.#instances = instances;
     });
@@ -94,24 +80,7 @@ export class InJobs implements Archive {
 
   /** A job that this instance never saw, or saw long ago. */
   lookup(id: JobId, connection: ConnectionId): Promise<KnownJob | undefined> {
-    const known = this.options.book.find(id);
-    if (known) return Promise.resolve(known);
-    const running = this.#lookups.get(id);
-    if (running) return running;
-    const before = this.#asking.get(connection);
-    if (before) return before.then(() => this.lookup(id, connection)); // L2
-    if (this.#missed(connection) >= MISSES_MAX || (this.#absentUntilMs.get(id) ?? 0) > performance.now())
-      return Promise.resolve(undefined);
-    if (this.#lookups.size >= LOOKUPS_MAX)
-      return Promise.race(this.#lookups.values()).then(() => this.lookup(id, connection)); // L1
-    const lookup = this.#load(id).finally(() => {
-      this.#lookups.delete(id);
-      this.#asking.delete(connection);
-    });
-    this.#lookups.set(id, lookup);
-    this.#asking.set(connection, lookup);
-    void lookup.then((found) => found ?? this.#miss(connection));
-    return lookup;
+    return this.#lookups.lookup(id, connection);
   }
 
   close(): void {
@@ -181,7 +150,7 @@ export class InJobs implements Archive {
     }
   }
 
-  async #load(id: JobId): Promise<KnownJob | undefined> {
+  async #load(id: JobId): Promise<KnownJob | undefined | "away"> {
     const { tally, log, book } = this.options;
     try {
       const bytes = await this.#ask(id);
@@ -191,13 +160,12 @@ export class InJobs implements Archive {
       if (stored?.success && found) return book.remember(stored.data.job);
     } catch (error) {
       log.warn({ err: error, job: id }, "an unknown job could not be looked up; its shares are refused as stale");
-      return undefined;
+      return "away";
     }
-    this.#absent(id);
     return undefined;
   }
 
-  /** L3. @throws {Error} as shared state does, in the end. */
+  /** L1. @throws {Error} as shared state does, in the end. */
   async #ask(id: JobId): Promise<Uint8Array | undefined> {
     const untilMs = performance.now() + LOOKUP_MS;
     for (;;) {
@@ -208,22 +176,5 @@ export class InJobs implements Archive {
         await delay(LOOKUP_AGAIN_MS);
       }
     }
-  }
-
-  /** L2 */
-  #missed(connection: ConnectionId): number {
-    const known = this.#misses.get(connection);
-    return known && known.untilMs > performance.now() ? known.count : 0;
-  }
-
-  #miss(connection: ConnectionId): void {
-    const count = this.#missed(connection) + 1;
-    if (this.#misses.size >= ABSENT_MAX) this.#misses.clear();
-    this.#misses.set(connection, { count, untilMs: performance.now() + MISSES_MS });
-  }
-
-  #absent(id: JobId): void {
-    if (this.#absentUntilMs.size >= ABSENT_MAX) this.#absentUntilMs.clear();
-    this.#absentUntilMs.set(id, performance.now() + ABSENT_MS);
   }
 }

@@ -7,8 +7,16 @@
 //   L2. While a session is loaded or enlisted, its lines wait behind that, in order.
 //   L3. What is taken and not acknowledged is bounded in bytes: beyond, the edge is told OVERLOADED and keeps its lines.
 
-import { type ClientEvent, type LineNumber, nowMs, type OpenEvent, type Out } from "../../lib/contracts/index.js";
+import {
+  type ClientEvent,
+  type LineNumber,
+  nowMs,
+  type OpenEvent,
+  type Out,
+  sourceOf,
+} from "../../lib/contracts/index.js";
 import { type PeerId, WiringError } from "../../lib/wiring/index.js";
+import { newBehaviour } from "./conduct.js";
 import { type Connection, Connections, type Crowd, JOBS_GROUP, type WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { Figures } from "./figures.js";
@@ -116,6 +124,8 @@ export class InLines implements Crowd {
       handle: event.handle,
       id: event.connection,
       address: event.remoteAddress,
+      source: sourceOf(event.remoteAddress),
+      behaviour: newBehaviour(),
       listener: event.listener,
       since: event.since,
       rules,
@@ -174,7 +184,7 @@ export class InLines implements Crowd {
     connection.moved = reason === "moved";
     this.#dropWaiting(connection);
     this.desk.tally.count("stratum.closed", 1, ["why", reason]);
-    if (reason === "limit") this.desk.conduct.garbledLine(connection.address); // A line without end, or a reader that does not read.
+    if (reason === "limit") this.desk.conduct.garbledLine(connection.source); // A line without end, or a reader that does not read.
     if (connection.moved) this.desk.state.forget(connection);
     else if (connection.session.phase === "mining") void this.desk.state.release(connection);
   }
@@ -267,11 +277,11 @@ export class InLines implements Crowd {
     if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
   }
 
-  #count({ address, figures }: Connection, effects: Effects): void {
+  #count({ source, figures }: Connection, effects: Effects): void {
     for (const effect of effects) {
       if (effect.kind === "garbled") {
         this.desk.tally.count("stratum.garbled");
-        this.desk.conduct.garbledLine(address);
+        this.desk.conduct.garbledLine(source);
       } else if (effect.kind === "turned-away") {
         this.desk.tally.count("stratum.let_go");
       } else if (effect.kind === "reject") {

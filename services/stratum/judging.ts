@@ -17,11 +17,18 @@ import type { Recorded } from "./ports.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import type { Submit } from "./protocol/requests.js";
-import { type Mining, type Session, type Step, say } from "./session.js";
+import { type Effect, type Mining, type Session, type Step, say } from "./session.js";
 import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
 
 type Answer = (connection: Connection, step: Step, line: WaitingLine) => void;
 
+/** M1 of conduct.ts: its neighbours stay. */
+const NEARLY_ALL_INVALID =
+  "Nearly all shares of this connection were invalid: check its algorithm, its clock and its overclocking";
+const FAREWELL: readonly Effect[] = [
+  say(encode.showMessage(NEARLY_ALL_INVALID)),
+  { kind: "close", text: NEARLY_ALL_INVALID },
+];
 const BROKEN = refusal("other", "The share could not be checked; it is not counted");
 
 /** One share under way. `session` is that of the moment at which the line came (S2). */
@@ -160,7 +167,7 @@ export class Judging {
     const endedMs = performance.now();
     const endedAt = nowMs();
     desk.tally.count("stratum.shares", 1, OUTCOMES[recorded]);
-    desk.conduct.goodShare(connection.address);
+    desk.conduct.goodShare(connection);
     connection.figures.accept(verdict.difficulty, endedMs, endedAt);
     const step = credited(session, verdict.difficulty, desk.context(connection, endedMs, endedAt));
     this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
@@ -178,10 +185,12 @@ export class Judging {
     const { connection, id, submit, line } = it;
     const { session } = connection;
     this.#trace(`refused: ${why.text}`, it, identity);
-    this.desk.conduct.refusedShare(connection.address, why.reason);
+    const hostile = this.desk.conduct.refusedShare(connection, why.reason);
+    if (hostile) this.desk.tally.count("stratum.hostile");
     connection.figures.refuse(why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
-    this.answer(connection, { session, effects: [say(encode.refused(id, why))] }, line);
+    const effects = [say(encode.refused(id, why)), ...(hostile ? FAREWELL : [])];
+    this.answer(connection, { session, effects }, line);
   }
 
   /** The ids by which a share is followed through all logs: connection and line (edge), job, share (reporter). */

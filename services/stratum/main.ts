@@ -59,13 +59,14 @@ export const open: OpenService<Settings> = async (house, settings) => {
   });
   const vouchers = new OutVouchers(house.redis.state, house.cluster, settings.conduct.windowMs);
   const doors = new OutDoors({
-    ...{ controllers: clients.haproxy, rules: settings.conduct, log, tally },
+    ...{ controllers: clients.haproxy, log, tally },
     goodShares: (address) => vouchers.goodShares(address),
   });
   const conduct = new Conduct({
     rules: settings.conduct,
     nowMs: () => performance.now(),
     onGoodShare: (address) => vouchers.goodShare(address),
+    onWithdrawn: (address, shares) => vouchers.withdraw(address, shares),
     onOffence: (address, offence) => void doors.report(address, offence),
   });
   const desk = new Desk({

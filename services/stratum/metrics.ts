@@ -69,6 +69,12 @@ export const metricTable = {
     tags: ["reason"],
     meaning: "Addresses reported for garbage or for invalid shares.",
   },
+  "stratum.hostile": {
+    kind: "count",
+    unit: "connections",
+    tags: [],
+    meaning: "Closed because nearly all of their shares were invalid.",
+  },
   "stratum.banned": {
     kind: "count",
     unit: "connections",

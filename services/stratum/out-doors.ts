@@ -8,7 +8,6 @@ import { isIP } from "node:net";
 import type { HaproxyContract } from "../../lib/contracts/index.js";
 import type { Client, InstanceId, Log } from "../../lib/wiring/index.js";
 import { type Offence, stands } from "./conduct.js";
-import type { Settings } from "./settings.js";
 import type { Tally } from "./tally.js";
 
 /** Reports under way; beyond, an attack from that many addresses at once, the rest is reported at its next offence. */
@@ -16,7 +15,6 @@ const UNDER_WAY_MAX = 256;
 
 export interface OutDoorsOptions {
   readonly controllers: Pick<Client<HaproxyContract>, "call" | "instances">;
-  readonly rules: Settings["conduct"];
   /** Of all instances; undefined: it cannot be said. */
   goodShares(address: string): Promise<number | undefined>;
   readonly log: Log;
@@ -28,12 +26,13 @@ export class OutDoors {
 
   constructor(private readonly options: OutDoorsOptions) {}
 
-  /** Never rejects. */
+  /** @param address Or an IPv6 /64. Never rejects. */
   async report(address: string, offence: Offence): Promise<void> {
     const { tally } = this.options;
     tally.count("stratum.offences", 1, ["reason", offence.reason]);
     // A client that came without HAProxy may have no address; it is then nobody's to shut out.
-    if (isIP(address) === 0 || this.#underWay.has(address) || this.#underWay.size >= UNDER_WAY_MAX) return;
+    if (isIP(address.split("/")[0] ?? "") === 0 || this.#underWay.has(address) || this.#underWay.size >= UNDER_WAY_MAX)
+      return;
     this.#underWay.add(address);
     try {
       await this.#judge(address, offence);
@@ -43,7 +42,7 @@ export class OutDoors {
   }
 
   async #judge(address: string, offence: Offence): Promise<void> {
-    const { controllers, rules, log, goodShares } = this.options;
+    const { controllers, log, goodShares } = this.options;
     const { reason } = offence;
     const good = await goodShares(address);
     if (good === undefined) {
@@ -51,7 +50,7 @@ export class OutDoors {
         { address, reason },
         "an address misbehaves; with Redis away nobody knows who else is there: it is let be",
       );
-    } else if (!stands(offence, good, rules)) {
+    } else if (!stands(good)) {
       log.info({ address, reason, good }, "an address misbehaves, and others there mine honestly: it is let be");
     } else if (controllers.instances().length === 0) {
       log.warn({ address, reason }, "an address misbehaves, and no HAProxy controller runs that could shut it out");

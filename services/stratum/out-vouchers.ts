@@ -1,4 +1,4 @@
-// Vouchers: good shares by client address, summed over all instances, so that none of them judges a farm by what it alone sees.
+// Vouchers: good shares by client address (IPv6: by /64), summed over all instances, so that none of them judges a farm by what it alone sees.
 //
 //   conduct.ts --good share--> counted here --every FLUSH_MS--> Redis (expires with the window) --offence?--> out-doors.ts
 //
@@ -32,6 +32,14 @@ export class OutVouchers {
     if (count === undefined && this.#fresh.size >= ADDRESSES_MAX) return;
     this.#fresh.set(address, (count ?? 0) + 1);
     this.#within(this.#told.has(address) ? FLUSH_MS : FIRST_MS);
+  }
+
+  /** Of a connection that proved hostile. */
+  withdraw(address: string, shares: number): void {
+    const count = this.#fresh.get(address);
+    if (count === undefined && this.#fresh.size >= ADDRESSES_MAX) return;
+    this.#fresh.set(address, (count ?? 0) - shares);
+    this.#within(FLUSH_MS);
   }
 
   /** Of all instances. Undefined: it cannot be said. */

@@ -83,14 +83,14 @@ const conduct = z
       .int()
       .min(1)
       .default(100)
-      .describe("Invalid shares of an address before it may be banned."),
+      .describe("Invalid shares of a connection before it may be closed, and of an address before it may be banned."),
     invalidSharesPart: z
       .number()
       .gt(0)
       .max(1)
       .default(0.9)
       .describe(
-        "Part of an address' shares that must be invalid for it to be banned (0.9: 90 %); stale ones do not count.",
+        "Part of a connection's shares that must be invalid for it to be closed (0.9: 90 %); stale ones do not count. Its address is banned when no other connection there has a good share.",
       ),
   })
   .describe("What is reported to HAProxy's controllers, which refuse the address for a while.");

@@ -81,6 +81,7 @@ test("an address whose shares are nearly all invalid is told so, let go and refu
     client.request("mining.submit", ["stranger.rig", work.jobId, "00".repeat(extranonce2Size), work.time, nonce]);
   for (let i = 0; i < 10 && !client.closed; i++) await submit(i.toString(16).padStart(8, "0")).catch(() => undefined);
   await until("its connection is closed", 10_000, () => client.closed);
+  await until("its address is banned", 5_000, async () => (await bans()).length > 0);
   expect(await bans()).toMatchObject([{ address: "127.0.0.3", reason: "invalid-shares" }]);
   await until("it is refused", 2_000, () => isRefused(pool, "127.0.0.3"));
 

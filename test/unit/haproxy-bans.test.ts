@@ -62,6 +62,17 @@ test("spared addresses are not banned, alone or in a range, also when they come 
   expect(book.banned().map(({ address }) => address)).toEqual(["192.0.2.1"]);
 });
 
+test("N5 an IPv6 address is banned, prolonged and let in again with its /64: one subscriber is one ban", () => {
+  const { book, seconds } = ladder();
+  expect(seconds("2001:db8:1:1::1")).toBe(60);
+  for (let n = 2; n < 100; n++) seconds(`2001:db8:1:1:${n.toString(16)}::1`);
+  expect(book.banned()).toMatchObject([{ address: "2001:db8:1:1::/64", step: 1 }]);
+  expect(book.unban("2001:db8:1:1::77")).toBe(true);
+  expect(book.banned()).toEqual([]);
+  book.ban("2001:db8:1:1::1/128", "operator"); // A range is what it says.
+  expect(book.banned()).toMatchObject([{ address: "2001:db8:1:1::1/128" }]);
+});
+
 test("a ban by hand lasts as long as it says, and may shorten another one", () => {
   const { book, clock } = ladder();
   book.ban("192.0.2.1", "operator", 1_000);

@@ -18,7 +18,7 @@ test("a listener becomes a frontend with its limits, its first byte and its name
     "maxconn 50000",
     "stick-table type ipv6 size 100k expire 10m store conn_cur,conn_rate(10s),gpc0",
     "tcp-request connection reject if { src -f '/run/my pool/haproxy-banned.acl' }",
-    "tcp-request connection track-sc0 src",
+    "tcp-request connection track-sc0 src,ipmask(32,64)",
     "tcp-request connection reject if { sc0_conn_cur gt 7 }",
     "tcp-request connection reject if { sc0_conn_rate gt 2000 }",
     "tcp-request session set-var(sess.uid) uuid()",

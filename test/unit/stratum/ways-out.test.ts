@@ -563,6 +563,25 @@ describe("jobs in", () => {
     expect([...loads].sort()).toEqual([...ids].sort()); // Each once.
   });
 
+  test("L3 many clients that invent ids cost work in proportion to their lines, and an honest one has its turn among them", async () => {
+    const { jobs, store } = setup();
+    store.set("aa", pack({ job: { ...craftJob({ id: "aa" }) }, body: Buffer.from("rest") }));
+    const flood = async (clients: number, prefix: string) => {
+      const before = process.cpuUsage();
+      const all = Array.from({ length: clients * 32 }, (_, i) =>
+        jobs.lookup(`${prefix}${i.toString(16)}` as JobId, `${prefix}/${i % clients}` as ConnectionId),
+      );
+      const honest = jobs.lookup("aa" as JobId, `honest/${prefix}` as ConnectionId);
+      const last = all.at(-1)?.then(() => "the flood");
+      expect(await Promise.race([honest.then(() => "the honest one"), last])).toBe("the honest one");
+      expect(new Set(await Promise.all(all))).toEqual(new Set([undefined]));
+      return process.cpuUsage(before).user;
+    };
+    await flood(50, "d"); // Warm.
+    const [few, many] = [await flood(100, "e"), await flood(1_600, "f")];
+    expect(many / few).toBeLessThan(16 * 6); // Not 16 times 16.
+  }, 60_000);
+
   test("bytes in shared state that are no job are no job", async () => {
     const { jobs, store } = setup();
     store.set("aa", Buffer.from("rubbish"));
