@@ -41,6 +41,8 @@ export type Readiness = (
 export interface Death extends Exit {
   readonly watcher: string;
   readonly pid: number;
+  /** Ticks since boot; with the pid they tell which process it was. Undefined when it had ended before it could be read. */
+  readonly startTicks: number | undefined;
   /** The manager had asked for it. */
   readonly asked: boolean;
 }
@@ -251,7 +253,7 @@ export class Crew {
     if (heir === undefined) this.#wids.delete(child.wid);
     this.shared.ledger.remove(child.pid);
     this.shared.publish(name, "reap", { process_pid: child.pid, exit_code: eventCode(exit) });
-    this.shared.onDeath({ watcher: name, pid: child.pid, ...exit, asked: child.asked }); // W3
+    this.shared.onDeath({ watcher: name, pid: child.pid, startTicks: child.startTicks, ...exit, asked: child.asked }); // W3
     this.events.onEnd(child, exit, heir);
   }
 }

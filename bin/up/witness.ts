@@ -8,6 +8,7 @@
 import { hostname } from "node:os";
 import type { Death, Readiness } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
+import { processMark } from "../../lib/process-mark.js";
 import type { House, Instance, Registry } from "../../lib/wiring/index.js";
 import { untilServing } from "./readiness.js";
 
@@ -52,14 +53,22 @@ export class Witness {
     }
     const service = SERVICE_OF[watcher] ?? watcher;
     // The keeper's edge is the keeper's child, and the readiest of all edges counts.
-    const isIt = (it: Instance) =>
-      service === "edge" ? it.state === "ready" : it.pid === pid && it.host === hostname();
+    const isIt = (it: Instance) => (service === "edge" ? it.state === "ready" : runsIn(it, pid));
     const list = (name: string) => registry.list(watcher in SERVICE_OF ? name : undefined);
     await untilServing(service, isIt, { house, list, signal, waitsFor }); // P1
   };
 
-  async died({ pid }: Death): Promise<void> {
+  async died({ pid, startTicks }: Death): Promise<void> {
+    if (startTicks === undefined) return; // It ended before anybody could see which process it was: it registered nothing.
     const sight = await this.deps.seen();
-    await sight?.registry.certifyDeath({ host: hostname(), pid }); // P2
+    await sight?.registry.certifyDeath(processMark(pid, startTicks)); // P2
   }
+}
+
+/** Whether the instance is that living process' of this host. Where the system has no marks, host name and pid must do. */
+function runsIn(it: Instance, pid: number): boolean {
+  const mark = processMark(pid);
+  return mark === undefined || it.process === undefined
+    ? it.pid === pid && it.host === hostname()
+    : it.process === mark;
 }

@@ -149,6 +149,8 @@ export type KeeperSays =
   | {
       /** The keeper saw this edge process end: discovery may forget it. */ readonly kind: "died";
       readonly pid: number;
+      /** Which process it was (lib/process-mark.ts), read when it started. */
+      readonly mark?: string | undefined;
     }
   | { /** Say `confirmed` (K12). */ readonly kind: "confirm"; readonly nth: number }
   | { /** Say `pong` (K10). */ readonly kind: "ping" }

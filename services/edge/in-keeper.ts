@@ -59,7 +59,7 @@ export interface KeeperLinkOptions {
   /** The word has come: clients follow in this tick. */
   onServe(): void;
   /** The keeper saw an edge process end. */
-  onDied(pid: number): void;
+  onDied(dead: { readonly pid: number; readonly mark?: string | undefined }): void;
 }
 
 /** The epoch that the keeper gave this process; undefined: no keeper forked it. */
@@ -193,7 +193,7 @@ export class KeeperLink {
         void this.#handOver();
         return;
       case "died":
-        this.options.onDied(message.pid);
+        this.options.onDied(message);
         return;
       case "confirm":
         this.#tellTook();

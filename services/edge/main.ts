@@ -79,7 +79,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
           log: house.log,
           standby,
           onServe: () => void hosted.announce(), // Clients do not wait for it.
-          onDied: (pid) => void certifyDeath(house, pid),
+          onDied: (dead) => void certifyDeath(house, dead),
         });
   const server = keeper || !settings.listen ? undefined : await listen(settings.listen, clients);
   const gauges = setInterval(() => {

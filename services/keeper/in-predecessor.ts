@@ -19,7 +19,7 @@ import type {
   SuccessorSays,
 } from "../../lib/contracts/index.js";
 import { stopReading } from "./in-clients.js";
-import type { Reserved } from "./ports.js";
+import type { Dead, Reserved } from "./ports.js";
 import type { ClientMessage } from "./roll.js";
 
 const PREDECESSOR: PredecessorVariable = "HEADFRAME_SUCCEEDS";
@@ -55,7 +55,7 @@ export interface PredecessorEvents {
   tellKept(): void;
   /** The door is ours, too. */
   door(index: number, server: Server): void;
-  died(pid: number): void;
+  died(dead: Dead): void;
   /** The predecessor ended before it had given everything. */
   gone(): void;
 }
@@ -106,7 +106,7 @@ export class Predecessor {
         this.events.door(message.index, handle as Server);
         break;
       case "died":
-        this.events.died(message.pid);
+        this.events.died(message);
         break;
       case "yours":
         this.events.over();

@@ -17,7 +17,7 @@
 import type { EdgeSays, KeeperEvent, Origin } from "../../lib/contracts/index.js";
 import { Confirming } from "./confirming.js";
 import { Lending } from "./lending.js";
-import type { EdgePort, KeeperHooks, KeeperLimits, KeptSocket, Reserved } from "./ports.js";
+import type { Dead, EdgePort, KeeperHooks, KeeperLimits, KeptSocket, Reserved } from "./ports.js";
 import { Reach } from "./reach.js";
 import { type ClientMessage, Roll } from "./roll.js";
 import { Standby } from "./standby.js";
@@ -67,7 +67,7 @@ export class Keeper<Socket extends KeptSocket> {
   #startsLater = false;
   #stopping = false;
   #successor: EdgePort<Socket> | undefined;
-  #deaths: number[] = [];
+  #deaths: Dead[] = [];
 
   constructor(
     readonly hooks: KeeperHooks<Socket>,
@@ -170,9 +170,9 @@ export class Keeper<Socket extends KeptSocket> {
   }
 
   /** An edge that somebody else saw end. */
-  died(pid: number): void {
-    if (this.#serving) this.#serving.tell({ kind: "died", pid });
-    else if (this.#deaths.length < DEATHS_MAX) this.#deaths.push(pid);
+  died({ pid, mark }: Dead): void {
+    if (this.#serving) this.#serving.tell({ kind: "died", pid, mark });
+    else if (this.#deaths.length < DEATHS_MAX) this.#deaths.push({ pid, mark });
   }
 
   heard(edge: EdgePort<Socket>, message: EdgeSays): void {
@@ -244,7 +244,7 @@ export class Keeper<Socket extends KeptSocket> {
     } else if (edge === this.#serving) this.#servingEnded();
     else if (edge === this.#starting) this.#startingEnded(heir, why);
     this.#fill();
-    if (!heir && how !== WENT && edge.pid !== undefined) this.died(edge.pid);
+    if (!heir && how !== WENT && edge.pid !== undefined) this.died({ pid: edge.pid, mark: edge.mark });
   }
 
   /** Tells every edge to end, or ends it. The clients are closed by `closeAll`, once the edges had the chance to say goodbye. */
@@ -394,7 +394,7 @@ export class Keeper<Socket extends KeptSocket> {
     this.#servingSinceMs = this.hooks.nowMs();
     const event = edge === this.#successor ? "successor ready" : "edge ready";
     this.hooks.log(event, { epoch: edge.epoch, clients: this.size });
-    for (const pid of this.#deaths.splice(0)) edge.tell({ kind: "died", pid });
+    for (const dead of this.#deaths.splice(0)) edge.tell({ kind: "died", ...dead });
     this.hooks.serves?.(edge);
   }
 

@@ -120,7 +120,7 @@ async function main(): Promise<void> {
         forget: (id) => keeper.forget(id),
         over: () => keeper.forgetAhead(),
         tellKept: () => keeper.tellKept(),
-        died: (pid) => keeper.died(pid),
+        died: (dead) => keeper.died(dead),
         door: (index, server) => {
           const door = doors[index];
           if (door) open.push(takeDoor(door, server, accept));

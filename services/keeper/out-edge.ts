@@ -7,6 +7,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import type { Server, Socket } from "node:net";
 import type { EdgeSays, SuccessorHears } from "../../lib/contracts/index.js";
+import { processMark } from "../../lib/process-mark.js";
 import type { EdgePort } from "./ports.js";
 import { Turns } from "./turns.js";
 import type { Watched } from "./watch.js";
@@ -44,6 +45,7 @@ export function forkEdge(
   const edge: EdgeProcess = {
     epoch,
     pid: child.pid,
+    mark: child.pid === undefined ? undefined : processMark(child.pid),
     tell: (message, socket) => turns.send(message, socket),
     give: (message, door) => turns.send(message, door),
     get open() {

@@ -8,10 +8,18 @@ export interface KeptSocket {
   on(event: "error", listener: () => void): unknown;
 }
 
+/** An edge that has ended. */
+export interface Dead {
+  readonly pid: number;
+  readonly mark?: string | undefined;
+}
+
 /** An edge process, as the keeper sees it. */
 export interface EdgePort<Socket> {
   readonly epoch: number;
   readonly pid: number | undefined;
+  /** Which process it is (lib/process-mark.ts). */
+  readonly mark?: string | undefined;
   tell(message: KeeperSays, socket?: Socket): void;
   signal(name: "SIGTERM" | "SIGKILL"): void;
 }

@@ -6,6 +6,7 @@ import { type AddressInfo, connect, createServer, type Socket } from "node:net";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
+import { processMark } from "../../lib/process-mark.js";
 import { Registry, type RegistryOptions } from "../../lib/wiring/discovery/registry.js";
 import { type Instance, type InstanceChanges, instance, type Registration } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
@@ -163,17 +164,44 @@ describe("leaving", () => {
     const redis = await startRedis();
     const seen = look(open(redis, { ttlMs: 60_000 }));
     const registry = open(redis, { ttlMs: 60_000 });
-    await registry.register(edge("edge-1", { pid: 7 }));
-    await registry.register(edge("edge-2", { pid: 7 }));
-    await registry.register(edge("edge-3", { pid: 8 }));
-    await registry.register(edge("edge-4", { pid: 7, host: "h2" }));
-    await until("all are seen", 1_000, () => seen.now.length === 4);
-    const removed = await open(redis).certifyDeath({ host: "h1", pid: 7 });
+    await registry.register(edge("edge-1", { pid: 7, process: "boot/ns/7/100" }));
+    await registry.register(edge("edge-2", { pid: 7, process: "boot/ns/7/100" }));
+    await registry.register(edge("edge-3", { pid: 8, process: "boot/ns/8/100" }));
+    const removed = await until("all are seen", 1_000, () => seen.now.length === 3).then(() =>
+      open(redis).certifyDeath("boot/ns/7/100"),
+    );
     expect(removed.map(({ id }) => id as string).sort()).toEqual(["edge-1", "edge-2"]);
-    await until("they are gone", 1_000, () => seen.now.length === 2);
-    expect(ids(seen)).toEqual(["edge-3", "edge-4"]);
-    await until("a few beats of the certified have passed", 5_000, async () => (await beats(redis)) >= 4);
-    expect(ids({ now: await open(redis).list() })).toEqual(["edge-3", "edge-4"]);
+    await until("they are gone", 1_000, () => seen.now.length === 1);
+    expect(ids(seen)).toEqual(["edge-3"]);
+    await until("a few beats of the certified have passed", 5_000, async () => (await beats(redis)) >= 3);
+    expect(ids({ now: await open(redis).list() })).toEqual(["edge-3"]);
+  });
+
+  test("a death certificate spares who has the same host name and pid: in another container, another machine, or later", async () => {
+    const redis = await startRedis();
+    const registry = open(redis, { ttlMs: 60_000 });
+    const same = { pid: 7, host: "localhost" };
+    await registry.register(edge("edge-container", { ...same, process: "boot/other/7/100" }));
+    await registry.register(edge("edge-machine", { ...same, process: "other/ns/7/100" }));
+    await registry.register(edge("edge-later", { ...same, process: "boot/ns/7/101" }));
+    await registry.register(edge("edge-unknown", same)); // A system that does not say: in doubt it lives.
+    expect(await registry.certifyDeath("boot/ns/7/100")).toEqual([]);
+    expect(await registry.certifyDeath(undefined)).toEqual([]);
+    expect(await registry.list()).toHaveLength(4);
+  });
+
+  test("a process' mark is its own for its whole life, and another one's is another; one that is gone has none", async () => {
+    const redis = await startRedis();
+    const child = await startHeart(redis, "edge-heart");
+    const [mine, its] = [processMark(), processMark(child.pid)];
+    expect(mine).toMatch(/^[0-9a-f-]{36}\/\d+\/\d+\/\d+$/);
+    expect([processMark(), processMark(process.pid)]).toEqual([mine, mine]);
+    expect(its).not.toBe(mine);
+    const startTicks = Number(its?.split("/").at(-1));
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    expect(processMark(child.pid)).toBeUndefined();
+    expect(processMark(child.pid, startTicks)).toBe(its); // What was read while it lived.
   });
 });
 

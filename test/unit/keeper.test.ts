@@ -40,6 +40,7 @@ function setup(clientsMax = 10, standby = false) {
         const edge = {
           epoch,
           pid: epoch,
+          mark: `boot/ns/${epoch}/1`,
           told,
           signals,
           tell: (m: KeeperSays) => void told.push(m),
@@ -240,6 +241,8 @@ describe("with an edge that stands by", () => {
     expect(edge(1).told).toEqual([]);
     keeper.ended(edge(0), "SIGKILL");
     expect(edge(1).told.map(({ kind }) => kind)).toEqual(["serve", "client", "client", "all", "died"]);
+    const { pid, mark } = edge(0);
+    expect(edge(1).told.at(-1)).toEqual({ kind: "died", pid, mark }); // Which process it was, not only its number.
   });
 
   test("it is lent every client ahead, a few at a time, and told who has gone; the clients themselves then need no socket", () => {

@@ -1,6 +1,7 @@
 // An instance: one process' share of a service, as discovery describes it.
 
 import { z } from "zod";
+import { PROCESS_MARK_MAX } from "../../process-mark.js";
 import { INSTANCE_ID_MAX, serviceName } from "../contract.js";
 import { explain } from "../rpc/validate.js";
 
@@ -29,6 +30,8 @@ export const instance = z.object({
   id: instanceId,
   host: z.string().min(1).max(255),
   pid: z.coerce.number().int().positive(),
+  /** Which process it is, on whatever machine (lib/process-mark.ts): what a death certificate names. Absent where the system does not say. */
+  process: z.string().min(1).max(PROCESS_MARK_MAX).optional(),
   /** Where its ROUTER listens, `tcp://127.0.0.1:40123`. */
   endpoint: z.string().max(255),
   /** Wall clock, milliseconds since the epoch. Seniority: the smallest (startedAt, id) is the senior. */

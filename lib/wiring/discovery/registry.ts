@@ -168,11 +168,14 @@ export class Registry implements Discovery {
    * The death certificate: removes every instance of a process whose end the caller has seen (a supervisor that waited for
    * it), and tells everyone. Only for a process that is certainly gone: a living one is refused from then on.
    *
+   * @param mark Of that process, made while it lived (lib/process-mark.ts). Undefined, or an instance without one: in doubt nobody is
+   * declared dead, and its lifetime decides.
    * @returns the instances that were removed.
    * @throws {Error} When Redis cannot be asked; the instances then expire by themselves.
    */
-  async certifyDeath(process: { readonly host: string; readonly pid: number }): Promise<readonly Instance[]> {
-    const dead = (await this.list()).filter(({ host, pid }) => host === process.host && pid === process.pid);
+  async certifyDeath(mark: string | undefined): Promise<readonly Instance[]> {
+    if (mark === undefined) return [];
+    const dead = (await this.list()).filter((it) => it.process === mark);
     await Promise.all(dead.map(({ service, id }) => leaveNow(this.#asks, this.#cluster, service, id, "died")));
     return dead;
   }

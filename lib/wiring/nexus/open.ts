@@ -6,6 +6,7 @@
 import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { isMainThread } from "node:worker_threads";
+import { processMark } from "../../process-mark.js";
 import { type Clock, systemClock } from "../clock.js";
 import { type Contract, checkContract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
@@ -212,11 +213,13 @@ class ProcessNexus implements Nexus {
 
   #describe<C extends Contract>(contract: C, options: HostOptions<C>, endpoint: string): Instance {
     const { curve, version } = this.#options;
+    const mark = processMark();
     return checkInstance({
       service: contract.service,
       id: instanceId.parse(`${contract.service}-${randomBytes(4).toString("hex")}`),
       host: hostname(),
       pid: process.pid,
+      ...(mark === undefined ? {} : { process: mark }),
       endpoint,
       startedAt: Date.now(),
       version,

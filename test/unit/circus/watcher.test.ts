@@ -44,9 +44,11 @@ describe("a process that ends unasked", () => {
     const { pids, run } = await startArbiter(shell("w", WITH_CHILD), { onDeath });
     const leader = await first(() => pids("w"));
     const child = await until("its child runs", 2_000, () => Number(readFileSync(path.join(run, "child"), "utf8")));
+    const startTicks = readStat(leader)?.startTicks;
     process.kill(leader, "SIGKILL");
     await until("the death is certified", 2_000, () => deaths.length > 0);
-    expect(deaths[0]).toEqual({ watcher: "w", pid: leader, exitCode: null, signal: "SIGKILL", asked: false, left: 0 });
+    const how = { exitCode: null, signal: "SIGKILL", asked: false, left: 0 };
+    expect(deaths[0]).toEqual({ watcher: "w", pid: leader, startTicks, ...how });
     expect(alive(child)).toBe(false);
   });
 
