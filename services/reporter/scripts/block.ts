@@ -11,7 +11,8 @@
 //
 // Reports may come late, twice, and from several jobmanagers. Old news: pending after
 // anything else; rejected after it was in a chain; accepted after it was
-// confirmed; accepted after it was orphaned unless it has more confirmations than ever before (its chain won after all).
+// confirmed; accepted after it was orphaned unless it has more confirmations than ever before, and a block on top of it (its chain won
+// after all: one without is no longer than the chain that it lost to, and was called accepted by a daemon that knows it).
 
 import { Script } from "../../../lib/wiring/index.js";
 import { OUT_OF_TURN, WRONG } from "./types.js";
@@ -31,7 +32,7 @@ local old = false
 if status == 'pending' then old = before and before ~= 'pending'
 elseif before == 'confirmed' then old = status == 'accepted' or status == 'rejected'
 elseif before == 'accepted' then old = status == 'rejected' or (status == 'accepted' and confirmations < top)
-elseif before == 'orphaned' then old = status == 'rejected' or (status == 'accepted' and confirmations <= top)
+elseif before == 'orphaned' then old = status == 'rejected' or (status == 'accepted' and confirmations <= math.max(top, 1))
 end
 if old then return { 0, round } end
 

@@ -303,6 +303,17 @@ describe("blocks and rounds", () => {
     expect((await rounds())[1]).toEqual([4, "orphaned", undefined]); // The open round will tell.
   });
 
+  test("a block of a lost chain closes no round when a daemon knows it, and does when another block stands on it", async () => {
+    const client = await startReporter();
+    await record(client, aShare(1));
+    const report = (status: BlockStatus, confirmations: number) =>
+      client.call("recordBlock", aBlock(status, { confirmations }));
+    expect(await report("orphaned", 0)).toEqual({});
+    expect(await report("accepted", 1)).toEqual({});
+    expect((await client.call("blocks", { limit: 5 })).blocks).toMatchObject([{ status: "orphaned" }]);
+    expect(await report("accepted", 2)).toEqual({ round: 1 });
+  });
+
   test("a rejected block is listed and closes nothing", async () => {
     const client = await startReporter();
     expect(await client.call("recordBlock", aBlock("rejected", { reason: "bad-txns", confirmations: 0 }))).toEqual({});
