@@ -49,6 +49,12 @@ const agreeingSchema = configSchema.superRefine((it, context) => {
   if (jobmanager && stratum.noWorkDisconnectMs <= jobmanager.pulseMs) {
     refuse(["stratum", "noWorkDisconnectMs"], `must be longer than jobmanager.pulseMs (${jobmanager.pulseMs})`);
   }
+  if (jobmanager && it.reporter.identityTtlMs < jobmanager.jobTtlMs) {
+    refuse(
+      ["reporter", "identityTtlMs"],
+      `must be at least jobmanager.jobTtlMs (${jobmanager.jobTtlMs}), or a share of a job that is still known counts twice`,
+    );
+  }
   const names = [
     "default",
     ...haproxy.listeners.map(({ name }) => name),

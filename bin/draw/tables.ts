@@ -76,7 +76,7 @@ export function drawRounds(rounds: readonly Round[], now: number): string {
     const named = it.workers
       .slice(0, ROUND_WORKERS_SHOWN)
       .map(({ worker, difficulty }) => `${worker} ${part(difficulty)}`);
-    const more = it.workers.length - named.length;
+    const more = it.workerCount - named.length;
     const workers = [...named, ...(more > 0 ? [`${more} more`] : [])].join(", ");
     const lasted = duration((it.closedAt ?? now) - it.openedAt);
     table.push([it.round, state, lasted, it.shares, short(it.difficultySum), workers]);

@@ -94,7 +94,18 @@ export const blockRecord = z.object({
 });
 export type BlockRecord = z.output<typeof blockRecord>;
 
-export const round = z.object({
+/** In one reply. */
+export const ROUND_WORKERS_MAX = 10_000;
+
+/** Credited difficulty by worker, largest first. */
+export const roundWorkers = z.object({
+  workers: z.array(z.object({ worker: workerName, difficulty: z.number() })).max(ROUND_WORKERS_MAX),
+  /** That the round lists, in this reply or not: method roundWorkers gives the rest. */
+  workerCount: z.number().int(),
+});
+export type RoundWorkers = z.output<typeof roundWorkers>;
+
+export const round = roundWorkers.extend({
   round: z.number().int(),
   openedAt: epochMs,
   closedAt: epochMs.optional(),
@@ -109,8 +120,8 @@ export const round = z.object({
   paidIn: z.number().int().optional(),
   shares: z.number().int(),
   difficultySum: z.number(),
-  /** Credited difficulty by worker, largest first. */
-  workers: z.array(z.object({ worker: workerName, difficulty: z.number() })).max(10_000),
+  /** Of it: what workers had that the round does not list (reporter.roundWorkersMax). Their shares are in the log and its archive. */
+  difficultyLeftOut: z.number().optional(),
 });
 export type Round = z.output<typeof round>;
 
@@ -223,6 +234,16 @@ export const reporter = defineContract({
     rounds: method({
       request: z.object({ limit: z.number().int().min(1).max(100).default(10) }),
       reply: z.object({ rounds: z.array(round).max(100) }),
+      idempotent: true,
+    }),
+    /** The workers of one round from a place in the order on; the open round's order changes meanwhile. */
+    roundWorkers: method({
+      request: z.object({
+        round: z.number().int().positive(),
+        from: z.number().int().nonnegative().default(0),
+        limit: z.number().int().min(1).max(ROUND_WORKERS_MAX).default(ROUND_WORKERS_MAX),
+      }),
+      reply: roundWorkers,
       idempotent: true,
     }),
   },

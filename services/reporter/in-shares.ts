@@ -79,6 +79,7 @@ export function answerShares(options: SharesOptions): Implementation<ReporterCon
       return { blocks: await counted("blocks", readings.blocks(limit)) };
     },
     shares: (request) => counted("shares", tail.shares(request)),
+    roundWorkers: (request) => counted("roundWorkers", readings.roundWorkers(request)),
     async rounds({ limit }) {
       return { rounds: await counted("rounds", readings.rounds(limit)) };
     },

@@ -97,6 +97,12 @@ export const metricTable = {
       "Parts of spools that the disk did not give back: torn (a last write cut short, as kill -9 leaves it), damaged (look at the disk). Kept as CLUSTER.ID.torn or .damaged in the spool's folder.",
   },
   "reporter.log.length": { kind: "gauge", unit: "records", tags: [], meaning: "Records that the share log holds." },
+  "reporter.workers": {
+    kind: "gauge",
+    unit: "workers",
+    tags: [],
+    meaning: "Workers with totals. At reporter.workersMax those seen longest ago are forgotten.",
+  },
   "reporter.archive.records": { kind: "count", unit: "records", tags: [], meaning: "Records handed to the archive." },
   "reporter.archive.failures": {
     kind: "count",

@@ -9,12 +9,14 @@
 //   A3. A failing archive is tried again at the next look; meanwhile the log grows, at most to logLengthMax (scripts/record).
 
 import { spawn } from "node:child_process";
-import { mkdir, mkdtemp, open, rename, rm } from "node:fs/promises";
+import { mkdtemp, open, rename, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Log, Metrics } from "../../lib/wiring/index.js";
 import { shareKeys } from "./keys.js";
+import { makeFolder, syncFolder } from "./out-folder.js";
 import type { SharesRedis } from "./out-redis.js";
+import { releaseLease, takeLease } from "./scripts/lease.js";
 import type { ArchiveSettings, Settings } from "./settings.js";
 
 export interface ArchiverOptions {
@@ -59,8 +61,7 @@ export class Archiver {
     await this.#looking;
     const { redis, holder } = this.options;
     // Another reporter need not wait for the lease to run out. With Redis away it does.
-    const held = await redis.get(this.#keys.archiver).catch(() => null);
-    if (held === holder) await redis.del(this.#keys.archiver).catch(() => 0);
+    await releaseLease.run(redis, [this.#keys.archiver], [holder]).catch(() => 0);
   }
 
   #schedule(): void {
@@ -76,6 +77,7 @@ export class Archiver {
     try {
       const length = await redis.xlen(this.#keys.log);
       metrics.gauge("reporter.log.length", length);
+      metrics.gauge("reporter.workers", await redis.zcard(this.#keys.workers));
       if (settings.archive) await this.#archive(settings.archive, length - settings.logLength);
       if (this.#failing) log.info("share records are archived again");
       this.#failing = false;
@@ -118,9 +120,7 @@ export class Archiver {
   async #lease(archive: ArchiveSettings): Promise<boolean> {
     const { redis, holder } = this.options;
     const leaseMs = LEASE_MS + ("timeoutMs" in archive ? archive.timeoutMs : 0);
-    if ((await redis.set(this.#keys.archiver, holder, "PX", leaseMs, "NX")) === "OK") return true;
-    if ((await redis.get(this.#keys.archiver)) !== holder) return false;
-    return (await redis.pexpire(this.#keys.archiver, leaseMs)) === 1;
+    return (await takeLease.run(redis, [this.#keys.archiver], [holder, leaseMs])) === 1;
   }
 }
 
@@ -147,10 +147,11 @@ const NUMBERS: ReadonlySet<string> = new Set(["difficulty", "achieved", "height"
 async function hand(archive: ArchiveSettings, entries: readonly Entry[]): Promise<void> {
   const name = `shares-${entries[0]?.[0]}-${entries.at(-1)?.[0]}.ndjson`;
   if ("directory" in archive) {
-    await mkdir(archive.directory, { recursive: true });
+    await makeFolder(archive.directory);
     const hidden = join(archive.directory, `.${name}.part`);
     await write(hidden, entries);
     await rename(hidden, join(archive.directory, name)); // Whole or not at all.
+    await syncFolder(archive.directory); // And under its name, after a power cut too: only then may the records leave the log.
     return;
   }
   const directory = await mkdtemp(join(tmpdir(), "headframe-archive-"));

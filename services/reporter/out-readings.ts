@@ -7,8 +7,11 @@ import {
   type BlockRecord,
   blockRecord,
   type ReporterContract,
+  ROUND_WORKERS_MAX,
   type Round,
+  type RoundWorkers,
   round as roundSchema,
+  roundWorkers as roundWorkersSchema,
   type WorkerStats,
   workerStats,
 } from "../../lib/contracts/index.js";
@@ -21,8 +24,6 @@ import { type BucketSize, bucketStarts, COARSE, FINE, hashrates } from "./window
 const PAGE = 1_000;
 /** Names looked at in all for one search: some tenths of a second of reading. */
 const SEARCH_MAX = 200_000;
-/** As the contract says. */
-const ROUND_WORKERS_MAX = 10_000;
 const ACTIVE_MS = 60 * 60_000;
 
 type Fields = Record<string, string>;
@@ -84,6 +85,11 @@ export class Readings {
     return available("read rounds", this.#rounds(limit));
   }
 
+  /** By credit, the most first. */
+  async roundWorkers({ round, from, limit }: { round: number; from: number; limit: number }): Promise<RoundWorkers> {
+    return available("read a round's workers", this.#roundWorkers(round, from, limit));
+  }
+
   /** How many records the log has ever been given, as the stream itself counts them; Redis below 7 does not say. */
   async #added(): Promise<number | undefined> {
     if ((await this.redis.exists(this.#keys.log)) === 0) return undefined;
@@ -136,11 +142,21 @@ export class Readings {
   async #round(number: number): Promise<Round | undefined> {
     const [facts, workers] = await Promise.all([
       this.redis.hgetall(this.#keys.roundOf(number)),
-      this.redis.zrevrange(this.#keys.roundWorkers(number), 0, ROUND_WORKERS_MAX - 1, "WITHSCORES"),
+      this.#roundWorkers(number, 0, ROUND_WORKERS_MAX),
     ]);
     if (facts.openedAt === undefined) return undefined; // Forgotten, or no share yet.
     const status = facts.block === undefined ? null : await this.redis.hget(this.#keys.block(facts.block), "status");
     return roundOf(number, { ...facts, ...(status === null ? {} : { status }) }, workers);
+  }
+
+  async #roundWorkers(number: number, from: number, limit: number): Promise<RoundWorkers> {
+    const name = this.#keys.roundWorkers(number);
+    const [pairs, workerCount] = await Promise.all([
+      this.redis.zrevrange(name, from, from + limit - 1, "WITHSCORES"),
+      this.redis.zcard(name),
+    ]);
+    const workers = pairs.flatMap((worker, i) => (i % 2 === 0 ? [{ worker, difficulty: Number(pairs[i + 1]) }] : []));
+    return roundWorkersSchema.parse({ workers, workerCount });
   }
 
   /** Hashrates of each name, in order; "" is all workers together. */
@@ -189,11 +205,7 @@ function withPayers(newestFirst: readonly Round[]): Round[] {
   });
 }
 
-function roundOf(number: number, facts: Fields, workers: readonly string[]): Round {
-  const credited: { worker: string; difficulty: number }[] = [];
-  for (let i = 0; i + 1 < workers.length; i += 2) {
-    credited.push({ worker: workers[i] ?? "", difficulty: Number(workers[i + 1]) });
-  }
+function roundOf(number: number, facts: Fields, workers: RoundWorkers): Round {
   return roundSchema.parse({
     round: number,
     openedAt: Number(facts.openedAt),
@@ -202,6 +214,7 @@ function roundOf(number: number, facts: Fields, workers: readonly string[]): Rou
     ...(facts.status === undefined ? {} : { status: facts.status }),
     shares: Number(facts.shares ?? 0),
     difficultySum: Number(facts.difficulty ?? 0),
-    workers: credited,
+    ...(facts.leftOut === undefined ? {} : { difficultyLeftOut: Number(facts.leftOut) }),
+    ...workers,
   });
 }

@@ -62,6 +62,7 @@ export class ShareStore implements Ledger {
       packed.add(credited, mark?.numbers[i] ?? 0);
     });
     args.push(packed.bytes, turn?.after ?? 0, turn?.number ?? 0);
+    args.push(this.settings.workersMax, this.settings.roundWorkersMax);
     const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none"), this.keys.turn(this.#process)];
     const letters = z
       .string()

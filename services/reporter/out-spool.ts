@@ -15,10 +15,11 @@
 //   D5. Bounded: files together hold at most bytesMax, and memory about as much (each waiting identity is known by name). A full
 //       spool, or a full disk, refuses as UNAVAILABLE: the share stays unanswered and its line with the edge.
 
-import { mkdir, stat } from "node:fs/promises";
+import { stat } from "node:fs/promises";
 import { join } from "node:path";
 import { messageOf } from "../../lib/thrown.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
+import { makeFolder } from "./out-folder.js";
 import { type Backlog, type Chunk, type CreditedShare, claimOf, type SpoolRecord } from "./ports.js";
 import { type Listed, listSpools, type Place, SpoolFile, SpoolTaken } from "./spool/out-file.js";
 import { isAlive, ownName } from "./spool/out-owner.js";
@@ -69,7 +70,7 @@ export class Spool implements Backlog {
     if (directory === undefined || wanted.bytesMax === 0) return undefined;
     const options = { ...wanted, directory };
     try {
-      await mkdir(directory, { recursive: true, mode: 0o700 });
+      await makeFolder(directory, 0o700);
     } catch (error) {
       const why = `the spool's folder cannot be made: ${messageOf(error)}`;
       throw new Error(`${why}. Correct reporter.spool.directory, or set reporter.spool.bytesMax = 0 for none`, {

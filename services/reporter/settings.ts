@@ -108,6 +108,24 @@ export const settings = z
       .max(31_536_000_000)
       .default(7_776_000_000)
       .describe("A worker without shares is forgotten after this, in milliseconds (default 90 days)."),
+    workersMax: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(10_000_000)
+      .default(100_000)
+      .describe(
+        "Workers with totals, about 450 bytes of Redis each: a name is the miner's word and costs it one share. Beyond it those seen longest ago are forgotten.",
+      ),
+    roundWorkersMax: z
+      .number()
+      .int()
+      .min(1_000)
+      .max(10_000_000)
+      .default(100_000)
+      .describe(
+        "Workers that a round lists, about 150 bytes of Redis each until roundTtlMs. Beyond it those with the least credit are summed up as `difficultyLeftOut`; the log and its archive have all their shares.",
+      ),
     roundTtlMs: z
       .number()
       .int()

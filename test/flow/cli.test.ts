@@ -83,10 +83,12 @@ test("settings that contradict each other are refused before anything starts", a
   const file = await config({
     jobmanager: { network: "regtest", payout: { script: "51" }, daemons, pulseMs: 10_000 },
     stratum: { extranonce1Size: 8, noWorkDisconnectMs: 5_000, listeners: { defualt: {} } },
+    reporter: { identityTtlMs: 60_000 },
   });
   const { exitCode, stderr } = await headframe("up", "--config", file);
   expect(stderr).toContain("stratum.extranonce1Size: found 8; must be what jobmanager.extranonce1Size is (4)");
   expect(stderr).toContain("stratum.noWorkDisconnectMs: found 5000; must be longer than jobmanager.pulseMs (10000)");
+  expect(stderr).toContain("reporter.identityTtlMs: found 60000; must be at least jobmanager.jobTtlMs (600000)");
   expect(stderr).toContain("no such listener");
   expect(exitCode).toBe(2);
 });

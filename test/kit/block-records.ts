@@ -26,6 +26,7 @@ export async function hostReporter(
     pool: unused,
     workers: unused,
     rounds: unused,
+    roundWorkers: unused,
     shares: unused,
   };
   const hosted = await house.nexus.host(reporter, implementation);

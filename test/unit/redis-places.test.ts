@@ -192,6 +192,6 @@ function nothingOf() {
   const never = () => Promise.reject(new Error("not of this test"));
   return {
     ...{ recordShares: never, known: never, recordRejects: never, recordBlock: never, status: never },
-    ...{ pool: never, workers: never, blocks: never, rounds: never, shares: never },
+    ...{ pool: never, workers: never, blocks: never, rounds: never, roundWorkers: never, shares: never },
   };
 }

@@ -13,6 +13,7 @@
 //              bytes before each: identity (32 bytes), its hex, height, connection, line, worker, number of its record in the spool
 //              (0: none), difficulty, hashes, achieved, job, at, block (0 or 1)
 //   ARGV[11] the turn before   ARGV[12] this turn; 0: it has none
+//   ARGV[13] workers with totals, at most   ARGV[14] workers that a round lists, at most
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
 //
 // One argument for all: a client and Redis spend more on thirteen arguments a share than on the rest of it.
@@ -23,14 +24,21 @@
 // A share that is a block may come after the report that its block was accepted (they travel by different ways): it belongs to
 // the round that it ended, not to the next one.
 //
+// A worker's name is the miner's word and costs it one share, so names are bounded. Beyond ARGV[13] the workers that were seen longest ago
+// lose their totals. Beyond ARGV[14] those with the least credit leave the open round's list, and what they had is summed up there as
+// leftOut; the log and its archive have each of their shares.
+//
 // Times are the backend's; one that lies ahead of Redis' clock counts as now, and what is older than a bucket is kept is left
 // out of the hashrates (it was spooled too long to say anything about the present).
 
+import { SHARES_MAX } from "../../../lib/contracts/index.js";
 import { Script } from "../../../lib/wiring/index.js";
 import type { CreditedShare } from "../ports.js";
 import { TEXT_BYTES_MAX } from "../writable.js";
 import { OUT_OF_TURN, WRONG } from "./types.js";
 
+/** Workers forgotten in one call: twice as many as one can bring. */
+const FORGET_MAX = 2 * SHARES_MAX;
 const RECORD_FIELDS = 13;
 /** `struct` reads a length and that many bytes. */
 const FORMAT = `>${"Hc0".repeat(RECORD_FIELDS)}`;
@@ -210,11 +218,24 @@ for worker, entry in pairs(workers) do
   end
 end
 redis.call('ZREMRANGEBYSCORE', KEYS[3], '-inf', exact(now - tonumber(ARGV[4])))
+-- A bounded number a call: after the bound was lowered it takes some.
+local function excess(key, max) return math.min(redis.call('ZCARD', key) - tonumber(max), ${FORGET_MAX}) end
+local forgotten = excess(KEYS[3], ARGV[13])
+if forgotten > 0 then
+  local gone = redis.call('ZPOPMIN', KEYS[3], forgotten)
+  for i = 1, #gone, 2 do redis.call('UNLINK', prefix .. 'worker:' .. gone[i]) end
+end
 
 local open = prefix .. 'round:' .. round
 redis.call('HSETNX', open, 'openedAt', exact(first))
 redis.call('HINCRBY', open, 'shares', count - lateCount)
 redis.call('HINCRBYFLOAT', open, 'difficulty', exact(sum - lateSum))
+local crowded = excess(open .. ':workers', ARGV[14])
+if crowded > 0 then
+  local gone, credit = redis.call('ZPOPMIN', open .. ':workers', crowded), 0
+  for i = 2, #gone, 2 do credit = credit + tonumber(gone[i]) end
+  redis.call('HINCRBYFLOAT', open, 'leftOut', exact(credit))
+end
 redis.call('HINCRBY', KEYS[2], 'accepted', count)
 redis.call('HINCRBYFLOAT', KEYS[2], 'difficulty', exact(sum))
 

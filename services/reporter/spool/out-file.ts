@@ -15,6 +15,7 @@
 import { randomBytes } from "node:crypto";
 import { type FileHandle, open, readdir, rename, stat, unlink } from "node:fs/promises";
 import { join } from "node:path";
+import { syncFolder } from "../out-folder.js";
 import type { SpoolRecord } from "../ports.js";
 import { type Ending, type Found, FrameReader, frame, type Range } from "./frames.js";
 import { isLikelyRecord, packHeading, packRecord, unpackHeading, unpackRecord } from "./record.js";
@@ -303,15 +304,6 @@ async function writeAll(handle: FileHandle, bytes: Buffer, offset: number): Prom
   for (let at = 0; at < bytes.length; ) {
     const { bytesWritten } = await handle.write(bytes, at, bytes.length - at, offset + at);
     at += bytesWritten;
-  }
-}
-
-async function syncFolder(directory: string): Promise<void> {
-  const folder = await open(directory, "r");
-  try {
-    await folder.sync();
-  } finally {
-    await folder.close();
   }
 }
 

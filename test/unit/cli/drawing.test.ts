@@ -68,8 +68,15 @@ test("shares, blocks and rounds read in one line each", () => {
   );
   expect(drawBlocks([], NOW)).toContain("No block");
   const workers = ["a", "b", "c", "d"].map((worker) => ({ worker, difficulty: 25 }));
-  const open = round.parse({ round: 3, openedAt: NOW - 5_000, shares: 4, difficultySum: 100, workers });
-  expect(drawRounds([open], NOW)).toMatch(/3 +open +5s +4 +100 +a 25\.0 %, b 25\.0 %, c 25\.0 %, 1 more/);
+  const open = round.parse({
+    round: 3,
+    openedAt: NOW - 5_000,
+    shares: 4,
+    difficultySum: 100,
+    workers,
+    workerCount: 20_004,
+  });
+  expect(drawRounds([open], NOW)).toMatch(/3 +open +5s +4 +100 +a 25\.0 %, b 25\.0 %, c 25\.0 %, 20001 more/);
 });
 
 const anInstance = (id: string, state: string, startedAt: number) =>

@@ -1,13 +1,14 @@
 // Records leave the log only when the archive has them, in order, each of them.
 
-import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { chmod, type FileHandle, mkdtemp, open, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { beforeEach, describe, expect, test } from "@jest/globals";
+import { beforeEach, describe, expect, jest, test } from "@jest/globals";
 import { openMetrics, quiet } from "../../../lib/wiring/index.js";
 import { metricTable } from "../../../services/reporter/metrics.js";
 import { Archiver } from "../../../services/reporter/out-archive.js";
 import { ShareStore } from "../../../services/reporter/out-redis.js";
+import { releaseLease, takeLease } from "../../../services/reporter/scripts/lease.js";
 import { settings } from "../../../services/reporter/settings.js";
 import { atEnd } from "../../kit/cleanup.js";
 import { type RedisServer, startRedis } from "../../kit/redis.js";
@@ -77,6 +78,36 @@ describe("archive", () => {
     await until("the log has its length", 5_000, async () => (await length()) === 1_000);
     const seen = (await archived(directory)).map(({ line }) => line);
     expect(seen.sort((a, b) => a - b)).toEqual(lines(0, 1_000));
+  });
+
+  test("a lease that ran out and is another's by now is neither renewed nor ended by the one that had it", async () => {
+    const [client, keys] = [await redis.asking(), ["lease"]];
+    expect(await takeLease.run(client, keys, ["one", 60_000])).toBe(1);
+    expect(await takeLease.run(client, keys, ["two", 60_000])).toBe(0);
+    expect(await takeLease.run(client, keys, ["one", 90_000])).toBe(1);
+    expect(await client.pttl("lease")).toBeGreaterThan(60_000);
+    await client.del("lease"); // It ran out.
+    expect(await takeLease.run(client, keys, ["two", 60_000])).toBe(1);
+    expect(await releaseLease.run(client, keys, ["one"])).toBe(0);
+    expect(await client.get("lease")).toBe("two");
+    expect(await releaseLease.run(client, keys, ["two"])).toBe(1);
+  });
+
+  test("records leave the log only after the archive's folder was synced with the file's name in it", async () => {
+    const probe = await open(directory, "r");
+    const prototype: FileHandle = Object.getPrototypeOf(probe);
+    await probe.close();
+    const { sync } = prototype;
+    const folders: string[][] = [];
+    const spy = jest.spyOn(prototype, "sync").mockImplementation(async function (this: FileHandle) {
+      if ((await this.stat()).isDirectory()) folders.push(await readdir(directory));
+      await sync.call(this);
+    });
+    const { record, length } = await setup({ archive: { directory } });
+    await record(0, 1_100);
+    await until("the log has its length", 5_000, async () => (await length()) === 1_000);
+    spy.mockRestore();
+    expect(folders).toEqual([[expect.stringMatching(/^shares-.*\.ndjson$/)]]);
   });
 
   test("a command that fails is tried again; nothing is trimmed before it succeeds, and it is counted", async () => {

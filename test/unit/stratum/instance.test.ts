@@ -76,6 +76,7 @@ async function openPool({ nexus }: OpenedHouse) {
     workers: nothing,
     blocks: nothing,
     rounds: nothing,
+    roundWorkers: nothing,
     shares: nothing,
   });
   return { shares, blocks, job, jobs };
