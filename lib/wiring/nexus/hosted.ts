@@ -129,7 +129,7 @@ export class HostedService<C extends Contract = Contract> implements Hosted<C> {
     const kept = this.#complaints.pass();
     if (kept === undefined) return;
     this.#parts.log.error(
-      { err: thrown, instance: this.id, method: method.name, alikeNotLogged: kept },
+      { err: asError(thrown), instance: this.id, method: method.name, alikeNotLogged: kept },
       "a handler threw: its caller is told REMOTE; this stack says where",
     );
   }
