@@ -66,6 +66,35 @@ export const ears = {
   disconnectTimeout: DISCONNECT_TIMEOUT_MS,
 } as const;
 
+/** How a connection, and every duplicate of it, learns its secrets anew before it connects again. */
+const renewals = new WeakMap<Redis, () => Partial<Redis["options"]>>();
+
+/** From now on `secrets` is asked before every reconnect: a password may have been rotated in its file. */
+export function renewing(
+  redis: Redis,
+  secrets: () => Partial<Redis["options"]>,
+  failed: (thrown: unknown) => void,
+): Redis {
+  const renew = (): Partial<Redis["options"]> => {
+    try {
+      return secrets();
+    } catch (error) {
+      failed(error); // A file that is being replaced: the next try reads it again.
+      return {};
+    }
+  };
+  renewals.set(redis, renew);
+  redis.on("reconnecting", () => void Object.assign(redis.options, renew()));
+  return redis;
+}
+
+/** A second connection to the same place, with its way to renew its secrets. */
+export function duplicate(redis: Redis, options: Partial<Redis["options"]>): Redis {
+  const renew = renewals.get(redis);
+  const second = redis.duplicate({ ...renew?.(), ...options });
+  return renew ? renewing(second, renew, () => {}) : second;
+}
+
 /** Waits for `ready` at most timeoutMs. Resolves anyway: whoever asks then gets the connection's own error. */
 export async function settled(redis: Redis, timeoutMs: number): Promise<void> {
   if (redis.status === "ready") return;

@@ -1,6 +1,7 @@
 // What an operator sets for a process as such, whatever services it runs.
 
 import { z } from "zod";
+import { isWildcard } from "./address.js";
 import { redisSettings } from "./redis-settings.js";
 import { isKey } from "./rpc/z85.js";
 import { clusterName } from "./state/keys.js";
@@ -87,6 +88,10 @@ export const houseSettings = z.strictObject({
     .string()
     .min(1)
     .max(255)
+    .refine(
+      (host) => !isWildcard(host),
+      "expected an address by which others reach this machine, not every address of it",
+    )
     .default("127.0.0.1")
     .describe("Address that instances listen on and that others reach them by; their ports are dynamic."),
   redis: redisSettings.prefault({}),

@@ -9,7 +9,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { Redis } from "ioredis";
 import { messageOf } from "../thrown.js";
-import { asking } from "./connect.js";
+import { asking, renewing } from "./connect.js";
 import type { Log } from "./house.js";
 import type { RedisPlace } from "./redis-place.js";
 import { REDIS_ROLES, type RedisRole } from "./redis-settings.js";
@@ -63,11 +63,15 @@ export async function openRedis(
   return { discovery: of("discovery"), state: of("state"), shares: of("shares") };
 }
 
-function connect({ options, shown }: RedisPlace, roles: readonly RedisRole[], log: Log): Redis {
+function connect({ options, shown, secrets }: RedisPlace, roles: readonly RedisRole[], log: Log): Redis {
   const connectionName = `headframe-${roles.join("+")}`;
   const redis = new Redis({ ...asking, ...options, lazyConnect: true, connectionName });
   let lost = false;
   const where = { redis: shown, roles };
+  renewing(redis, secrets, (error) => {
+    if (!lost)
+      log.warn({ ...where, err: error }, "the file with Redis' password cannot be read; the last one is used on");
+  });
   redis.on("error", (error) => {
     if (!lost) log.warn({ ...where, err: error }, "Redis is away; reconnecting");
     lost = true;
@@ -200,10 +204,16 @@ function diagnose(error: unknown, timeoutMs: number, secure: boolean): Diagnosis
       todo: "Name who vouches for it as redis.tls.caFile, and its name as redis.tls.serverName.",
       final: true,
     };
-  if (has("ECONNRESET"))
+  if (has("max number of clients"))
     return {
-      why: "it closes the connection",
-      todo: "If that port speaks TLS, begin redis.url with rediss://.",
+      why: "it has as many clients as it takes (maxclients)",
+      todo: "Raise maxclients in its configuration, or look with `redis-cli client list` who holds connections.",
+      final: false,
+    };
+  if (has("ECONNRESET", "EPIPE", "Connection is closed"))
+    return {
+      why: "it closes the connection at once",
+      todo: "It may have reached its maxclients (`redis-cli info clients`). If that port speaks TLS, begin redis.url with rediss://.",
       final: false,
     };
   if (has("ENOTFOUND", "EAI_AGAIN"))

@@ -22,6 +22,8 @@ export interface RedisPlace {
   readonly key: string;
   readonly shown: string;
   readonly options: RedisOptions;
+  /** What its files say now: a password may have been rotated since. */
+  secrets(): Partial<Pick<RedisOptions, "password" | "sentinelPassword">>;
 }
 
 /** A sentinel that is gone must not hold up a fail-over. */
@@ -73,9 +75,14 @@ function sentinelOptions(redis: RedisSettings, sentinels: NonNullable<RedisSetti
 
 function placeOf(text: string, redis: RedisSettings, shared: Shared, cluster: string): RedisPlace {
   if (text.startsWith("/")) {
-    return { key: text, shown: text, options: { path: text, ...defined({ password: shared.password }) } };
+    const options = { path: text, ...defined({ password: shared.password }) };
+    return { key: text, shown: text, options, secrets: () => secretsOf(redis) };
   }
   const url = new URL(text);
+  const secrets = () => {
+    const { password, ...others } = secretsOf(redis);
+    return url.password === "" ? { ...others, ...defined({ password }) } : others;
+  };
   const secure = url.protocol === "rediss:";
   const options: RedisOptions = {
     host: url.hostname.replace(/^\[|\]$/g, ""),
@@ -89,16 +96,24 @@ function placeOf(text: string, redis: RedisSettings, shared: Shared, cluster: st
     ...shared.sentinel,
     ...(secure && redis.sentinels ? { enableTLSForSentinelMode: true, sentinelTLS: { ...shared.tls } } : {}),
   };
-  if (redis.clusterNodes) return ofCluster(redis.clusterNodes, text, options, cluster);
-  return { key: text, shown: redis.sentinels ? throughSentinels(redis, redis.sentinels) : maskText(text), options };
+  if (redis.clusterNodes) return { ...ofCluster(redis.clusterNodes, text, options, cluster), secrets };
+  const shown = redis.sentinels ? throughSentinels(redis, redis.sentinels) : maskText(text);
+  return { key: text, shown, options, secrets };
 }
+
+/** @throws {Error} when a file cannot be read. */
+const secretsOf = (redis: RedisSettings): ReturnType<RedisPlace["secrets"]> =>
+  defined({
+    password: file(redis.passwordFile, "passwordFile")?.trim(),
+    sentinelPassword: file(redis.sentinelPasswordFile, "sentinelPasswordFile")?.trim(),
+  });
 
 function ofCluster(
   nodes: NonNullable<RedisSettings["clusterNodes"]>,
   text: string,
   options: RedisOptions,
   cluster: string,
-): RedisPlace {
+): Omit<RedisPlace, "secrets"> {
   const shown = `the cluster of ${nodes.map(({ host, port }) => `${host}:${port}`).join(", ")}`;
   const Connector = clusterConnector(nodes, key(cluster, "owner"), options);
   return { key: text, shown, options: { ...options, Connector, reconnectOnError: isElsewhere } };

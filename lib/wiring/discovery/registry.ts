@@ -14,7 +14,7 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import { durationMs } from "../../duration.js";
 import { messageOf } from "../../thrown.js";
-import { asking, ears, settled } from "../connect.js";
+import { asking, duplicate, ears, settled } from "../connect.js";
 import type { Log } from "../house.js";
 import type { Metrics } from "../metrics/metrics.js";
 import { noMetrics } from "../metrics/none.js";
@@ -100,8 +100,8 @@ export class Registry implements Discovery {
     this.#pollMs = durationMs().parse(options.pollMs ?? 2_000);
     this.#log = options.log ?? quiet;
     this.#metrics = options.metrics ?? noMetrics;
-    this.#asks = options.redis.duplicate({ ...asking, connectionName: "headframe-discovery" });
-    this.#ears = options.redis.duplicate({ ...ears, connectionName: "headframe-discovery-ears" });
+    this.#asks = duplicate(options.redis, { ...asking, connectionName: "headframe-discovery" });
+    this.#ears = duplicate(options.redis, { ...ears, connectionName: "headframe-discovery-ears" });
   }
 
   /**

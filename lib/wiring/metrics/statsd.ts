@@ -45,21 +45,29 @@ export function openMetrics(options: MetricsOptions): CountedMetrics {
   const counters = new Counters();
   const sender = options.host === undefined ? undefined : new Sender(options.host, options);
   const check = options.strict ? checker(options.tables ?? []) : () => {};
+  /** statsd has no word for NaN or Infinity; a line with one may spoil the packet around it. */
+  const finite = (name: string, value: number): boolean => {
+    if (!Number.isFinite(value) && options.strict) throw new Error(`metric ${name} was given ${value}`);
+    return Number.isFinite(value);
+  };
   return {
     count(name, by = 1, tags = {}) {
       check(name, "count", tags);
+      if (!finite(name, by)) return;
       counters.count(name, by);
       prometheus?.count(name, by, tags);
       sender?.count(name, by, tags);
     },
     gauge(name, value, tags = {}) {
       check(name, "gauge", tags);
+      if (!finite(name, value)) return;
       counters.gauge(name, value);
       prometheus?.gauge(name, value, tags);
       sender?.send((statsd) => statsd.gauge(name, value, tags));
     },
     timing(name, ms, tags = {}) {
       check(name, "timing", tags);
+      if (!finite(name, ms)) return;
       prometheus?.timing(name, ms, tags);
       sender?.send((statsd) => statsd.timing(name, ms, tags));
     },

@@ -7,7 +7,11 @@
 //       beat) changes nothing. It leaves by saying so, or with its link.
 //   J2. A link that was lost is opened again, with growing pauses, for as long as discovery lists somebody there.
 //   J3. Nobody scans: a change costs what changed.
+//   J4. A link proves that a process lives, not that it is the one that was registered: another one may have got its port. So the far side is
+//       asked whether an instance is its own when it is put on a roster, and again when discovery drops it.
 
+import { hostname } from "node:os";
+import { isLoopback } from "../address.js";
 import type { Clock } from "../clock.js";
 import type { Discovery } from "../discovery/discovery.js";
 import type { Instance } from "../discovery/instance.js";
@@ -122,7 +126,9 @@ export class Links implements LinkOwner {
   #unlisted(instance: Instance): void {
     const neighbour = this.#neighbours.get(instance.endpoint);
     neighbour?.listed.delete(instance.id);
-    if (neighbour) this.#settle(neighbour); // J1: its target stays, if its link is live.
+    if (!neighbour) return;
+    if (neighbour.targets.has(instance.id)) neighbour.link?.askFor(instance.id); // J4
+    this.#settle(neighbour); // J1: its target stays, if its link is live.
   }
 
   #meet(endpoint: string): Neighbour {
@@ -220,9 +226,14 @@ export class Links implements LinkOwner {
     neighbour.link = undefined;
     if (neighbour.failures === FAILURES_TO_WARN && neighbour.listed.size > 0) {
       const instances = [...neighbour.listed.keys()];
+      const elsewhere = [...neighbour.listed.values()].find(({ host }) => host !== hostname());
+      const hint =
+        elsewhere && isLoopback(neighbour.endpoint)
+          ? `: it runs on another host, ${elsewhere.host}, and gave a loopback address; set \`host\` there to an address by which others reach it`
+          : "";
       this.#parts.log.warn(
         { endpoint: neighbour.endpoint, instances, reason },
-        "listed by discovery, and cannot be reached",
+        `listed by discovery, and cannot be reached${hint}`,
       );
     }
     if (neighbour.targets.size > 0) {
@@ -260,6 +271,7 @@ export class Links implements LinkOwner {
   #put(neighbour: Neighbour, link: Link, instance: Instance): void {
     const watched = this.#watched.get(instance.service);
     if (!watched) return;
+    link.askFor(instance.id); // J4
     const target = new RemoteTarget(instance, link);
     neighbour.targets.set(instance.id, target);
     watched.roster.put(target);

@@ -7,6 +7,7 @@ import { randomBytes } from "node:crypto";
 import { hostname } from "node:os";
 import { isMainThread } from "node:worker_threads";
 import { processMark } from "../../process-mark.js";
+import { isWildcard } from "../address.js";
 import { type Clock, systemClock } from "../clock.js";
 import { type Contract, checkContract } from "../contract.js";
 import type { Discovery } from "../discovery/discovery.js";
@@ -167,6 +168,10 @@ class ProcessNexus implements Nexus {
 
   async #listening(): Promise<Server> {
     const { bind } = this.#options;
+    if (isWildcard(bind))
+      throw new TypeError(
+        `${bind} is every address of this machine, and others could not call it; give one by which they reach it (host)`,
+      );
     this.#server ??= Server.open({ ...this.#shared("server"), bind });
     try {
       return await this.#server;

@@ -57,6 +57,8 @@ export const KIND = {
   proof: 21,
   /** s -> c. id: a subscription that is not taken. Payload: as of `failure`. */
   refused: 22,
+  /** c -> s. Payload: an instance id; answered by `withdrawn` when this process does not serve it. */
+  ask: 23,
 } as const;
 
 /** Bits of a hello's id. */

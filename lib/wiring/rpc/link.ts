@@ -16,6 +16,7 @@
 
 import { Dealer, type SocketOptions } from "zeromq";
 import { messageOf } from "../../thrown.js";
+import { isIPv6Endpoint } from "../address.js";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
 import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
@@ -119,6 +120,11 @@ export class Link implements FrameSink {
 
   get live(): boolean {
     return this.#state === "live";
+  }
+
+  /** Is this instance one of the process there? If not, it says that it is withdrawn. */
+  askFor(instanceId: string): void {
+    this.#outbox.control(KIND.ask, 0, 0, 0, Buffer.from(instanceId));
   }
 
   /** Says goodbye and goes. Calls in flight are not settled: whoever closes has settled them. Safe twice. */
@@ -291,6 +297,7 @@ function socketOptions(parts: LinkParts, address: LinkAddress): SocketOptions<De
     heartbeatInterval: limits.heartbeatMs / 4,
     heartbeatTimeout: limits.heartbeatMs,
     maxMessageSize: frameBytesMax(limits),
+    ipv6: isIPv6Endpoint(address.endpoint),
     ...dealerCurve(curve, address.curveKey),
   };
 }

@@ -10,6 +10,7 @@
 
 import { Router } from "zeromq";
 import { messageOf } from "../../thrown.js";
+import { inEndpoint, isIPv6Endpoint } from "../address.js";
 import type { Clock } from "../clock.js";
 import type { Log } from "../house.js";
 import { frameBytesMax, type Limits, RECEIVE_HIGH_WATER_MARK } from "../limits.js";
@@ -64,7 +65,7 @@ export class Server {
     const { curve, self } = parts;
     // Before the socket is bound: nobody slips in.
     if (curve?.allowed) server.#leavePost = await post(self, new Doorman(curve.allowed, parts));
-    await server.#socket.bind(`tcp://${parts.bind}:*`);
+    await server.#socket.bind(`tcp://${inEndpoint(parts.bind)}:*`);
     void server.#receive();
     server.#watch();
     return server;
@@ -82,6 +83,7 @@ export class Server {
       heartbeatInterval: limits.heartbeatMs / 4,
       heartbeatTimeout: limits.heartbeatMs,
       maxMessageSize: frameBytesMax(limits),
+      ipv6: isIPv6Endpoint(`tcp://${inEndpoint(parts.bind)}`),
       ...routerCurve(curve, self),
     });
     this.#sender = new Sender<Parts>(this.#socket, ([route], error) => {

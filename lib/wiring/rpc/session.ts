@@ -110,6 +110,7 @@ export class Session implements FrameSink {
     else if (kind === KIND.subscribe) this.#subscribe(id, start, end);
     else if (kind === KIND.unsubscribe) this.#unsubscribe(id);
     else if (kind === KIND.resync) this.#subscriptions.get(id)?.subscriber.resync();
+    else if (kind === KIND.ask) this.#asked(this.#frame.toString("utf8", start, end));
     else if (kind === KIND.goodbye) this.#parts.cutOff(this, "it said goodbye");
   }
 
@@ -201,6 +202,10 @@ export class Session implements FrameSink {
     this.outbox.control(KIND.subscribed, id);
     this.#subscriptions.set(id, { hosted, push, subscriber });
     hosted.subscribe(push, subscriber);
+  }
+
+  #asked(instanceId: string): void {
+    if (!this.#parts.hosted(instanceId)) this.outbox.control(KIND.withdrawn, 0, 0, 0, Buffer.from(instanceId));
   }
 
   #refuse(id: number, why: WiringError): void {
