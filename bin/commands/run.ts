@@ -1,6 +1,7 @@
 // headframe run SERVICE...: one or several services in this process, until a signal.
 //
 //   SIGTERM, SIGINT -> drain (announce, finish) -> close in reverse -> natural exit        a second signal ends at once
+//   ... while a service still opens (what it needs is away): it is given up, the others end as always
 //
 // Services in one process call each other directly; everybody else finds them through discovery. A service that is a file is one of
 // your own (bin/own-service.ts).
@@ -50,21 +51,50 @@ export const run: CommandModule<object, Arguments> = {
     });
     const running: Running[] = [];
     const signal = nextSignal();
+    let opened = false;
     try {
-      for (const service of services) running.push(await service.open(house));
-      house.log.info({ services: names }, "running");
-      house.log.info({ signal: await signal }, "stopping");
+      opened = await openAll(services, { house, running, signal });
+      if (opened) house.log.info({ services: names }, "running");
+      house.log.info({ signal: await signal, opened }, "stopping");
+      if (!opened) endIn(LINGER_MS, house); // What is half open may hold a close, too.
       await Promise.all(running.map((service) => service.drain(DRAIN_MS)));
     } finally {
       for (const service of running.reverse()) await service.close();
       await house.close();
     }
-    setTimeout(() => {
-      house.log.warn({ lingerMs: LINGER_MS }, "something kept the process alive after closing; ending it");
-      process.exit(1);
-    }, LINGER_MS).unref();
+    if (!opened) process.exit(0); // What was given up would go on.
+    endIn(LINGER_MS, house);
   },
 };
+
+interface Opening {
+  readonly house: House;
+  /** Gets each as it is open. */
+  readonly running: Running[];
+  readonly signal: Promise<NodeJS.Signals>;
+}
+
+/** False: a signal came first. */
+async function openAll(services: readonly Found[], { house, running, signal }: Opening): Promise<boolean> {
+  for (const { name, open } of services) {
+    const opening = open(house);
+    const first = await Promise.race([opening, signal]);
+    if (typeof first === "string") {
+      opening.catch((error: unknown) => house.log.info({ service: name, err: error }, "given up while it opened"));
+      return false;
+    }
+    running.push(first);
+  }
+  return true;
+}
+
+/** Unless nothing holds the process before that. */
+function endIn(lingerMs: number, house: House): void {
+  setTimeout(() => {
+    house.log.warn({ lingerMs }, "something kept the process alive after closing; ending it");
+    process.exit(1);
+  }, lingerMs).unref();
+}
 
 interface Found {
   readonly name: string;

@@ -1,6 +1,7 @@
 // deploy/: files that no machine of ours runs must at least be right: verified by systemd, valid by Kubernetes' own schemas, and true to
 // what they say of this checkout.
 
+import { once } from "node:events";
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { hostname, tmpdir } from "node:os";
 import { join } from "node:path";
@@ -141,6 +142,23 @@ describe("the container", () => {
     const { stdout } = await execa(entry, ["--version"], { env: { HEADFRAME_ROOT: ROOT } });
     expect(stdout).toBe(JSON.parse(read("package.json")).version);
   });
+});
+
+test("the container's process 1 is a shell that hands signals on and ends as the manager does", async () => {
+  const root = mkdtempSync(join(tmpdir(), "entry-"));
+  atEnd(() => rmSync(root, { recursive: true }));
+  mkdirSync(join(root, "dist/circus"), { recursive: true });
+  const manager =
+    'process.on("SIGTERM", () => setTimeout(() => process.exit(3), 200)); console.log("up"); setInterval(() => {}, 1e3);';
+  writeFileSync(join(root, "dist/circus/main.js"), manager);
+  const child = execa(join(ROOT, "deploy/entrypoint"), ["front"], {
+    env: { HEADFRAME_ROOT: root },
+    reject: false,
+    timeout: 20_000,
+  });
+  await once(child.stdout, "data");
+  child.kill("SIGTERM");
+  expect(await child).toMatchObject({ exitCode: 3, timedOut: false });
 });
 
 describe("Kubernetes manifests", () => {

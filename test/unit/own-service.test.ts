@@ -5,8 +5,12 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
+import { execa } from "execa";
 import { isOwn, loadOwn } from "../../bin/own-service.js";
 import { atEnd } from "../kit/cleanup.js";
+import { BIN } from "../kit/command.js";
+import { startRedis } from "../kit/redis.js";
+import { until } from "../kit/until.js";
 
 const TALK = fileURLToPath(new URL("../../examples/line-server/talk.js", import.meta.url));
 
@@ -42,4 +46,22 @@ test("a module that is no service says what one must export, one that cannot be 
   await expect(loadOwn("./nowhere.js", { config: undefined, set: [] })).rejects.toThrow(
     "./nowhere.js cannot be loaded",
   );
+});
+
+test("SIGTERM while it still opens ends the process", async () => {
+  const redis = await startRedis();
+  const hang = file(
+    "hang.js",
+    'export const name = "hang"; export const open = () => { console.log("opening"); setInterval(() => {}, 1e3); return new Promise(() => {}); };',
+  );
+  const child = execa(process.execPath, [BIN, "run", hang, "--set", `redis.url=${redis.url}`], {
+    ...{ cwd: join(hang, ".."), reject: false, all: true, timeout: 20_000 },
+  });
+  let said = "";
+  child.all.on("data", (bytes) => {
+    said += String(bytes);
+  });
+  await until("it opens", 15_000, () => said.includes("opening"));
+  child.kill("SIGTERM");
+  expect(await child).toMatchObject({ exitCode: 0, timedOut: false });
 });

@@ -3,6 +3,7 @@
 import { readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, jest, test } from "@jest/globals";
+import { execa } from "execa";
 import type { Death } from "../../../circus/index.js";
 import { groupMembers, readStat } from "../../../circus/proc.js";
 import { Child } from "../../../circus/process.js";
@@ -133,17 +134,27 @@ describe("stop", () => {
   );
 
   test("of a process that ended in time sends nothing later: its number may be another's", async () => {
-    const kill = jest.spyOn(process, "kill");
-    atEnd(() => kill.mockRestore());
     const child = await Child.start({
       ...{ words: ["sleep", "1000"], env: {}, cwd: undefined, wid: 1, sockets: [], closeStdin: true },
       ...{ stdout: undefined, stderr: undefined },
     });
-    await child.stop({ signal: "SIGTERM", gracefulMs: 50, children: false });
-    kill.mockClear();
+    await child.stop({ signal: "SIGTERM", gracefulMs: 30_000, children: false });
+    const kill = jest.spyOn(process, "kill");
+    atEnd(() => kill.mockRestore());
     expect([child.signal("SIGTERM"), child.signalGroup("SIGTERM")]).toEqual([false, false]);
-    await new Promise((resolve) => setTimeout(resolve, 100)); // Twice the grace: that nothing happens has no other sign.
     expect(kill).not.toHaveBeenCalled();
+  });
+
+  test("of a process that ended in time leaves no timer", async () => {
+    const module = new URL("../../../circus/process.js", import.meta.url).href;
+    const spec = `{ words: ["sleep", "1000"], env: {}, wid: 1, sockets: [], closeStdin: true }`;
+    const program = `const { Child } = await import(${JSON.stringify(module)}); const child = await Child.start(${spec});
+      await child.stop({ signal: "SIGTERM", gracefulMs: 60_000, children: false });`;
+    const done = await execa(process.execPath, ["--input-type=module", "-e", program], {
+      reject: false,
+      timeout: 15_000,
+    });
+    expect(done).toMatchObject({ exitCode: 0, timedOut: false });
   });
 
   test("does not wait behind a start that waits for readiness", async () => {

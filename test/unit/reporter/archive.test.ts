@@ -30,6 +30,7 @@ async function setup(plain: object) {
   const parsed = settings.parse({ ...FAST, ...plain });
   const client = await redis.asking();
   const metrics = openMetrics({ tables: [metricTable], strict: true });
+  atEnd(() => metrics.close());
   const store = new ShareStore(client, "test", parsed);
   const archiver = Archiver.open({
     redis: client,
