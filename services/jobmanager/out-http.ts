@@ -2,6 +2,8 @@
 
 import * as http from "node:http";
 import * as https from "node:https";
+import { promisify } from "node:util";
+import { brotliDecompress, gunzip, inflate } from "node:zlib";
 
 export interface Post {
   readonly url: URL;
@@ -41,7 +43,7 @@ export function post(it: Post): Promise<Answer> {
     const request = (it.url.protocol === "https:" ? https : http).request(it.url, {
       method: "POST",
       agent: it.agent,
-      headers: { ...it.headers, "content-length": Buffer.byteLength(it.body) },
+      headers: { ...it.headers, "accept-encoding": "identity", "content-length": Buffer.byteLength(it.body) },
       ...(it.signal ? { signal: it.signal } : {}),
     });
     const settle = (outcome: Answer | Error): void => {
@@ -73,7 +75,32 @@ function collect(response: http.IncomingMessage, bytesMax: number, settle: (outc
     if (bytes > bytesMax) return settle(new PostFailure("oversize"));
     chunks.push(chunk);
   });
-  response.on("end", () => settle({ status: response.statusCode ?? 0, body: Buffer.concat(chunks).toString("utf8") }));
+  response.on("end", () => {
+    unpack(Buffer.concat(chunks), response.headers["content-encoding"], bytesMax).then(
+      (body) => settle({ status: response.statusCode ?? 0, body: body.toString("utf8") }),
+      (error: NodeJS.ErrnoException) =>
+        settle(
+          new PostFailure(error.code === TOO_LARGE ? "oversize" : "unreachable", {
+            message: error.message,
+            cause: error,
+          }),
+        ),
+    );
+  });
+}
+
+const TOO_LARGE = "ERR_BUFFER_TOO_LARGE";
+/** We ask for none of them; a proxy may compress all the same. */
+const UNPACKERS: Readonly<Record<string, (data: Buffer, options: { maxOutputLength: number }) => Promise<Buffer>>> = {
+  gzip: promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
+  "x-gzip": promisify<Buffer, { maxOutputLength: number }, Buffer>(gunzip),
+  deflate: promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate),
+  br: promisify<Buffer, { maxOutputLength: number }, Buffer>(brotliDecompress),
+};
+
+async function unpack(data: Buffer, encoding: string | undefined, maxOutputLength: number): Promise<Buffer> {
+  const unpacker = UNPACKERS[encoding?.trim().toLowerCase() ?? ""];
+  return unpacker ? unpacker(data, { maxOutputLength }) : data;
 }
 
 function failure(error: NodeJS.ErrnoException, request: http.ClientRequest): PostFailure {

@@ -6,8 +6,9 @@
 //   R2. A call ends after its timeout, whatever the daemon does; an answer has at most ANSWER_BYTES_MAX bytes.
 //   R3. Credentials are read from their file at first use and again after a 401: a restarted daemon has a new cookie.
 //   R4. A kept connection that the daemon had closed costs nothing: the daemon has not seen the request, so it is sent again.
+//   R5. Proxies in front of daemons add what the daemon would not: a byte-order mark is left out, a compressed answer unpacked (out-http).
 //
-// Source: JSON-RPC 1.0 as Bitcoin Core speaks it.
+// Source: JSON-RPC 1.0 as Bitcoin Core speaks it, and 2.0, which other daemons and proxies answer with.
 
 import { readFile } from "node:fs/promises";
 import * as http from "node:http";
@@ -78,8 +79,9 @@ export interface CallOptions {
   readonly signal?: AbortSignal;
 }
 
+/** JSON-RPC 1.0 has both, 2.0 only the one that applies. */
 const envelope = z.object({
-  result: z.unknown(),
+  result: z.unknown().optional(),
   error: z.object({ code: z.number(), message: z.string() }).nullish(),
 });
 
@@ -148,6 +150,9 @@ export class DaemonRpc {
       throw this.#error("NONSENSE", `answers ${method} with something that is not JSON-RPC: HTTP ${status}, ${quote}`);
     }
     const { error, result } = parsed.data;
+    if (!error && !("result" in parsed.data)) {
+      throw this.#error("NONSENSE", `answers ${method} with neither a result nor an error`);
+    }
     if (error)
       throw this.#error("RPC", `answers ${method} with error ${error.code}: ${shorten(error.message)}`, error.code);
     return result;
@@ -189,9 +194,11 @@ export class DaemonRpc {
 
 const basic = (userAndPassword: string): string => `Basic ${Buffer.from(userAndPassword, "utf8").toString("base64")}`;
 
+const BYTE_ORDER_MARK = "\ufeff";
+
 function parseJson(text: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(text.startsWith(BYTE_ORDER_MARK) ? text.slice(1) : text); // R5
   } catch {
     return undefined;
   }

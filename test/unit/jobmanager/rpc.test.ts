@@ -1,3 +1,4 @@
+import { brotliCompressSync, gzipSync } from "node:zlib";
 // out-rpc over a stand-in for a daemon: what the real one cannot be asked to do.
 
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -120,5 +121,32 @@ test("an answer without end is cut off", async () => {
     server.close();
   });
   const rpc = client(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeoutMs: 20_000 });
+  expect((await failure(rpc)).message).toMatch(/with more than \d+ bytes/);
+});
+
+test("R5 a byte-order mark, a compressed answer and an error of JSON-RPC 2.0 are read as what they are", async () => {
+  const said = JSON.stringify({ result: 7, error: null, id: 1 });
+  const answers: [Record<string, string>, Buffer][] = [
+    [{}, Buffer.from(`\ufeff${said}`)],
+    [{ "content-encoding": "gzip" }, gzipSync(said)],
+    [{ "content-encoding": "br" }, brotliCompressSync(said)],
+    [{}, Buffer.from(JSON.stringify({ jsonrpc: "2.0", error: { code: -10, message: "in initial sync" }, id: 1 }))],
+    [{}, Buffer.from(JSON.stringify({ jsonrpc: "2.0", id: 1 }))],
+    [{ "content-encoding": "gzip" }, gzipSync(Buffer.alloc(80 * 1_048_576, 0x20))],
+  ];
+  const server = createServer((_, response) => {
+    const [headers, body] = answers.shift() ?? [{}, Buffer.alloc(0)];
+    response.writeHead(200, headers).end(body);
+  });
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  atEnd(() => {
+    server.closeAllConnections();
+    server.close();
+  });
+  const rpc = client(`http://127.0.0.1:${(server.address() as AddressInfo).port}/`, { timeoutMs: 20_000 });
+  const ask = () => rpc.call("getblockcount", [], z.number());
+  expect([await ask(), await ask(), await ask()]).toEqual([7, 7, 7]);
+  expect(await failure(rpc)).toMatchObject({ code: "RPC", rpcCode: -10 });
+  expect((await failure(rpc)).message).toMatch(/neither a result nor an error/);
   expect((await failure(rpc)).message).toMatch(/with more than \d+ bytes/);
 });
