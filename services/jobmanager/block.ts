@@ -9,9 +9,10 @@
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
+import { chain, type Job } from "../../lib/contracts/index.js";
 import { compactSize } from "./bytes.js";
 import { withWitness } from "./coinbase.js";
-import type { Template } from "./template.js";
+import { hasSegwit, type Template } from "./template.js";
 
 const MWEB_FOLLOWS = Buffer.from([0x01]);
 
@@ -20,7 +21,7 @@ export interface BlockBody {
   readonly height: number;
   /** Transactions beside the coinbase. */
   readonly count: number;
-  /** The coinbase has a witness commitment, so it carries a witness. */
+  /** The coinbase commits to witnesses, so it carries one: only where segwit is active (BIP 145). */
   readonly witness: boolean;
   /** All other transactions, then the MWEB part. */
   readonly tail: Uint8Array;
@@ -32,7 +33,7 @@ export function bodyOf(template: Template): BlockBody {
   return {
     height: template.height,
     count: template.transactions.length,
-    witness: template.default_witness_commitment !== undefined,
+    witness: hasSegwit(template) && template.default_witness_commitment !== undefined,
     tail: Buffer.concat(parts),
   };
 }
@@ -45,6 +46,15 @@ export function encodeBlock(header: Uint8Array, coinbase: Uint8Array, body: Bloc
     body.witness ? withWitness(coinbase) : coinbase,
     body.tail,
   ]);
+}
+
+/** A whole block of this job with extranonces and nonce zero: valid but for the proof of work. For proposals (BIP 23). */
+export function draftBlock(job: Job, body: BlockBody): Buffer {
+  const extranonces = Buffer.alloc(job.extranonce1Size + job.extranonce2Size);
+  const coinbase = Buffer.concat([job.coinbase1, extranonces, job.coinbase2]);
+  const merkleRoot = chain.merkleRoot(chain.sha256d(coinbase), job.merkleBranch);
+  const { version, previousHash, time, bits } = job;
+  return encodeBlock(chain.encodeHeader({ version, previousHash, merkleRoot, time, bits, nonce: 0 }), coinbase, body);
 }
 
 const packr = new Packr({ useRecords: false });

@@ -3,12 +3,13 @@
 //   Template + payout, tag, extranonce sizes + a fresh id -> Job -> push
 //
 //   K1. The merkle branch comes from the template's txids, never from hashing `data`: Litecoin's HogEx has a form of its own.
-//   K2. `versionMask` leaves out the bits that the template requires to stay set.
+//   K2. `versionMask` leaves out the bits that the template has set or requires to stay set; and all from 16 up where the version is none
+//       of BIP 9: there coins that are merge-mined have their chain id, and a block with another one is invalid.
 
 import { chain, type EpochMs, type Job, type JobId } from "../../lib/contracts/index.js";
 import { type Output, SALT_BYTES, splitCoinbase } from "./coinbase.js";
 import type { Coin } from "./coins/index.js";
-import type { Template } from "./template.js";
+import { hasSegwit, type Template } from "./template.js";
 
 /** What is the same for every job of this pool. */
 export interface Recipe {
@@ -49,17 +50,28 @@ export function makeJob(template: Template, recipe: Recipe, facts: JobFacts): Jo
     extranonce2Size: recipe.extranonce2Size,
     merkleBranch: chain.merkleBranch(template.transactions.map((tx) => chain.parseDisplayHash(tx.txid))),
     version: template.version >>> 0,
-    versionMask: (recipe.versionMask & ~template.vbrequired) >>> 0,
+    versionMask: rollable(template, recipe.versionMask),
     bits: Number.parseInt(template.bits, 16),
     time: template.curtime,
-    timeMin: template.mintime,
+    timeMin: template.mintime ?? template.curtime,
   };
 }
+
+/** K2 */
+function rollable({ version, vbrequired }: Template, mask: number): number {
+  const free = version >>> 29 === BIP9_TOP_BITS ? mask : mask & BELOW_CHAIN_ID;
+  return (free & ~version & ~vbrequired) >>> 0;
+}
+
+const BIP9_TOP_BITS = 0b001;
+const BELOW_CHAIN_ID = 0xffff;
 
 function outputsOf(template: Template, recipe: Recipe): Output[] {
   const payout: Output = { value: template.coinbasevalue, script: recipe.payoutScript };
   const commitment = template.default_witness_commitment;
-  return commitment === undefined ? [payout] : [payout, { value: 0, script: fromHex(commitment) }];
+  return commitment === undefined || !hasSegwit(template)
+    ? [payout]
+    : [payout, { value: 0, script: fromHex(commitment) }];
 }
 
 const fromHex = (hex: string): Buffer => Buffer.from(hex, "hex");

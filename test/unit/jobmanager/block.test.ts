@@ -107,6 +107,28 @@ test("without a witness commitment the coinbase has no witness", () => {
   );
 });
 
+test("BIP 145: a commitment that is offered before segwit is active goes into no block", () => {
+  const early = templateOf({ ...bitcoinAnswer, target: undefined, rules: ["csv"], transactions: [] });
+  expect(bodyOf(early).witness).toBe(false);
+  expect(Buffer.from(makeJob(early, recipe, facts).coinbase2).includes(Buffer.from("aa21a9ed", "hex"))).toBe(false);
+  const active = templateOf({ ...bitcoinAnswer, target: undefined, rules: ["csv", "segwit"], transactions: [] });
+  expect(bodyOf(active).witness).toBe(true);
+});
+
+test("K2 miners roll no bit that the template has set, and none of a chain id", () => {
+  const maskOf = (version: number) =>
+    makeJob({ ...bitcoinTemplate, version, vbrequired: 0 }, recipe, facts).versionMask.toString(16);
+  expect([0x2080_0000, 0x2000_0000, 0x2000_2004].map(maskOf)).toEqual(["1f7fe000", "1fffe000", "1fffc000"]);
+  // Dogecoin: chain id 0x62 in the upper half, bit 8 says merge-mined.
+  expect([0x0062_0004, 0x0062_0104, 4].map(maskOf)).toEqual(["e000", "e000", "e000"]);
+});
+
+test("a job's least time is the template's mintime; where that is absent, curtime", () => {
+  expect(makeJob(bitcoinTemplate, recipe, facts).timeMin).toBe(bitcoinAnswer.mintime);
+  const { mintime: _, ...without } = bitcoinTemplate;
+  expect(makeJob(without, recipe, facts).timeMin).toBe(bitcoinAnswer.curtime);
+});
+
 test("a body comes back from shared state as it went in; damaged bytes are no body", () => {
   const bodies: fc.Arbitrary<BlockBody> = fc.record({
     height: fc.nat(),

@@ -104,7 +104,7 @@ describe("records", () => {
 });
 
 describe("jobs kept for their blocks", () => {
-  const template = { height: 9, transactions: [{ data: "aabb", txid: "00" }] } as unknown as Template;
+  const template = { height: 9, rules: [], transactions: [{ data: "aabb", txid: "00" }] } as unknown as Template;
   const job = (id: string): Job => ({ id: id as JobId }) as Job;
   const setup = (store: Partial<Store> = {}) => {
     const save = jest.fn<Store["save"]>().mockResolvedValue(undefined);
