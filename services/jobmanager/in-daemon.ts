@@ -1,6 +1,6 @@
 // One coin daemon, watched: is it the right one, does it live, what is its newest template?
 //
-//   unknown --verify: chain, genesis, first template--> live --anything fails--> refused | down --backoff--> verify again
+//   unknown --verify: chain, genesis, first template, a proposal--> live --anything fails--> refused | down --backoff--> verify again
 //
 //   live = three loops of one session: long poll (a connection of its own) | pulse (getbestblockhash) | hashblock, if offered
 //
@@ -9,17 +9,21 @@
 //   D3. Every change of state says why, once; a daemon that stays bad is not logged again and again.
 //   D4. A long poll has no timeout (a quiet chain is no failure); the pulse sees a daemon that died without a word.
 //
+//   D5. A template is proved before its daemon is live: the daemon judges a block made from it, but for the proof of work (BIP 23,
+//       proposal). What we leave out of a block is so found before a miner works on it. A daemon without proposals is believed.
+//
 // A long poll holds one of the daemon's few RPC threads, and goes on holding it until the next block when its client has left. So
-// only the senior jobmanager long-polls, and a session keeps its poll as long as it can; juniors ask for the tip every pollMs, and are
-// ready to lead at once.
+// only the senior jobmanager long-polls, and the next session goes on with the poll of the one before, unless the daemon is gone;
+// juniors ask for the tip every pollMs, and are ready to lead at once.
 
 import { setImmediate as nextTurn } from "node:timers/promises";
 import { z } from "zod";
 import { type DaemonStatus, type EpochMs, nowMs } from "../../lib/contracts/index.js";
 import type { Log, Metrics } from "../../lib/wiring/index.js";
-import { backoffMs, pause } from "./backoff.js";
+import { backoffMs, pause, unlessAborted } from "./backoff.js";
 import type { Coin } from "./coins/index.js";
 import { listenHashblock } from "./in-zmq.js";
+import { prove } from "./out-proof.js";
 import { DaemonRpc, RpcError } from "./out-rpc.js";
 import { messageOf } from "./reason.js";
 import type { DaemonSettings } from "./settings.js";
@@ -49,6 +53,8 @@ export interface DaemonDeps {
   readonly coin: Coin;
   readonly pace: DaemonPace;
   readonly events: DaemonEvents;
+  /** D5. A whole block of this template, without proof of work. */
+  draft(template: Template): Uint8Array;
   readonly log: Log;
   readonly metrics: Metrics;
 }
@@ -68,6 +74,13 @@ interface Session {
 /** It answers, but it is not what we may believe. */
 class Refusal extends Error {}
 
+/** A long poll that has not been answered, with what it was told we have. */
+interface Polling {
+  readonly longpollid: string;
+  readonly answer: Promise<Template>;
+  abandon(): void;
+}
+
 const chainInfo = z.object({ chain: z.string().max(64), blocks: z.number().int() });
 
 export class Daemon {
@@ -79,6 +92,9 @@ export class Daemon {
   #template: Template | undefined;
   #fetching: Promise<Template> | undefined;
   #fetchAgain = false;
+  #polling: Polling | undefined;
+  /** D5 */
+  #proved = false;
   #zmqUp = false;
   #leads = false;
   #onLead = (): void => {};
@@ -145,6 +161,7 @@ export class Daemon {
   /** Safe twice. */
   async close(): Promise<void> {
     this.#closing.abort();
+    this.#polling?.abandon();
     await this.#running;
     this.rpc.close();
     this.#poll.close();
@@ -176,7 +193,8 @@ export class Daemon {
     const loops: Promise<unknown>[] = [];
     try {
       await this.#verify(signal);
-      await this.#fetch(signal);
+      const template = await this.#fetch(signal);
+      if (!this.#proved) await this.#prove(template, signal);
       loops.push(new Promise((_, fail) => this.#lives({ signal, fail })));
       loops.push(this.#longPoll(signal), this.#pulse(signal), this.#hashblocks(signal));
       if (this.#template) this.deps.events.onTemplate(this.#template, nowMs());
@@ -203,6 +221,21 @@ export class Daemon {
         `its chain begins with ${first}, ${this.deps.coin.name} ${chain} with ${genesis}: it is another coin's daemon`,
       );
     }
+  }
+
+  /** D5 */
+  async #prove(template: Template, signal: AbortSignal): Promise<void> {
+    const proof = await prove(this.rpc, this.deps.coin.rules, this.deps.draft(template), signal);
+    if (proof.kind === "invalid") {
+      throw new Refusal(
+        `it calls a block made from its own template invalid (${proof.reason}): its template asks for what this pool does not do, or the coin is configured wrongly`,
+      );
+    }
+    if (proof.kind === "unknown") {
+      const said = { daemon: this.name, reason: proof.reason };
+      this.deps.log.info(said, "the daemon does not judge proposals: its templates are believed");
+    }
+    this.#proved = true;
   }
 
   #fetch(signal: AbortSignal): Promise<Template> {
@@ -246,12 +279,25 @@ export class Daemon {
         await this.#changeOfLead(signal);
         continue; // By then there is another template.
       }
-      const template = await this.#ask(this.#poll, { longpollid }, { signal, timeoutMs: 0 }); // D4
+      this.#polling ??= this.#beginPoll(longpollid);
+      const polled = this.#polling;
+      const template = await unlessAborted(polled.answer, signal); // D4
       this.#take(template);
       await nextTurn(); // The job leaves at the end of this one: to ask anew takes half a millisecond, which it must not wait for.
       // A daemon that answers a long poll without news would have us run in circles.
-      if (template.longpollid === longpollid) await pause(this.deps.pace.pollMs, signal);
+      if (template.longpollid === polled.longpollid) await pause(this.deps.pace.pollMs, signal);
     }
+  }
+
+  /** It outlives the session: a client that leaves a poll leaves the daemon's thread waiting. */
+  #beginPoll(longpollid: string): Polling {
+    const end = new AbortController();
+    const answer = this.#ask(this.#poll, { longpollid }, { signal: end.signal, timeoutMs: 0 }).finally(() => {
+      if (this.#polling === polling) this.#polling = undefined;
+    });
+    answer.catch(() => {}); // A session that waits for it is told; without one the next session asks anew.
+    const polling: Polling = { longpollid, answer, abandon: () => end.abort() };
+    return polling;
   }
 
   async #changeOfLead(signal: AbortSignal): Promise<void> {
@@ -295,6 +341,11 @@ export class Daemon {
     const kind = error instanceof RpcError ? error.state : "refused";
     const before = this.#state;
     this.#state = { kind, reason };
+    if (kind === "down") {
+      // Whatever answers next is another process, perhaps another version.
+      this.#polling?.abandon();
+      this.#proved = false;
+    }
     if ("reason" in before && before.reason === reason) return; // D3
     this.deps.metrics.gauge("jobmanager.daemon.live", 0, { daemon: this.name });
     this.deps.metrics.count("jobmanager.daemon.failures", 1, { daemon: this.name, kind });

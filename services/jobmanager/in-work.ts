@@ -3,9 +3,9 @@
 //   settings.daemons -> in-daemon x n -> foreman -> onJob(job), then out-jobs
 
 import { randomBytes } from "node:crypto";
-import type { DaemonStatus, EpochMs, Job, JobId } from "../../lib/contracts/index.js";
+import { type DaemonStatus, type EpochMs, type Job, type JobId, nowMs } from "../../lib/contracts/index.js";
 import { type House, JobStore, type Log } from "../../lib/wiring/index.js";
-import type { BlockBody } from "./block.js";
+import { type BlockBody, bodyOf, draftBlock } from "./block.js";
 import { coinOf } from "./coins/index.js";
 import { Foreman } from "./foreman.js";
 import { Daemon } from "./in-daemon.js";
@@ -99,6 +99,7 @@ export class Work {
       Daemon.open(daemon, {
         coin: this.#recipe.coin,
         pace: settings,
+        draft: (template) => this.#draft(template),
         log,
         metrics: house.metrics,
         events: {
@@ -120,6 +121,12 @@ export class Work {
   async close(): Promise<void> {
     this.stop();
     await Promise.all(this.#daemons.map((daemon) => daemon.close()));
+  }
+
+  /** A block as a miner would complete it, but for the work. */
+  #draft(template: Template): Uint8Array {
+    const job = makeJob(template, this.#recipe, { id: this.#nextId(), clean: true, templateAt: nowMs() });
+    return draftBlock(job, bodyOf(template));
   }
 
   #publish(job: Job, template: Template): void {

@@ -71,3 +71,9 @@ test("a script that would be too long is refused, saying whose bytes they are", 
   const long = { ...plain, aux: Buffer.alloc(50), tag: Buffer.alloc(32) };
   expect(() => splitCoinbase(long)).toThrow(/would have 104 bytes.*coinbaseaux takes 50.*tag 32/);
 });
+
+test("a script of exactly 100 bytes is made, one of 101 is not", () => {
+  const filled = (aux: number) => splitCoinbase({ ...plain, aux: Buffer.alloc(aux), tag: Buffer.alloc(32) });
+  expect(filled(46).coinbase1.readUInt8(41)).toBe(100);
+  expect(() => filled(47)).toThrow(/would have 101 bytes/);
+});

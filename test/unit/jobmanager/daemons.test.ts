@@ -31,6 +31,10 @@ test("of several with the same new height, the one that came to it first wins", 
   expect(pick([live("x", 6, { tipAtMs: 9 }), live("y", 6, { tipAtMs: 7 })], inUse(0, "a", 5))).toBe("1 on y");
 });
 
+test("two daemons that came to a tip at one moment: the first configured leads", () => {
+  expect(pick([live("x", 6, { tipAtMs: 7 }), live("y", 6, { tipAtMs: 7 })])).toBe("0 on x");
+});
+
 test("two daemons that disagree at one height do not take the tip from each other", () => {
   expect(pick([live("x", 6), live("y", 6)], inUse(1, "y", 6))).toBe("1 on y");
 });

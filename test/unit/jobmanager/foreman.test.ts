@@ -40,6 +40,21 @@ test("a new tip is a job at once; another template within it is not", () => {
   expect(made).toEqual(["a clean", "b clean"]);
 });
 
+test("a new template within a tip does not make its daemon a later one at the tip", () => {
+  const { foreman } = setup({ daemons: 3 });
+  const arrives = (index: number, hash: string): void => {
+    foreman.onLive(index, true);
+    foreman.onTemplate(index, template(hash, 6), at);
+    jest.advanceTimersByTime(10);
+  };
+  arrives(2, "c");
+  arrives(0, "a");
+  arrives(1, "b");
+  arrives(0, "a"); // New transactions.
+  foreman.onLive(2, false);
+  expect(foreman.inUse).toBe(0);
+});
+
 test("a second daemon's copy of the tip is no new job", () => {
   const { foreman, made } = setup();
   for (const index of [0, 1]) {
