@@ -14,10 +14,13 @@ export const connectionId = z
   .brand<"ConnectionId">();
 export type ConnectionId = z.output<typeof connectionId>;
 
-/** Given to the miner in `mining.notify`; at most 16 hex digits, unique over all jobmanagers. */
+/**
+ * Unique over all jobmanagers; whole bytes in hex. Stratum tells miners it, or it and three digits more (services/stratum/jobs.ts):
+ * small firmware keeps 15 characters of what it is told in `mining.notify`.
+ */
 export const jobId = z
   .string()
-  .regex(/^[0-9a-f]{1,16}$/)
+  .regex(/^([0-9a-f]{2}){1,6}$/)
   .brand<"JobId">();
 export type JobId = z.output<typeof jobId>;
 

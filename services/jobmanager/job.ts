@@ -76,12 +76,12 @@ function outputsOf(template: Template, recipe: Recipe): Output[] {
 
 const fromHex = (hex: string): Buffer => Buffer.from(hex, "hex");
 
-/** Ids that no other jobmanager gives out: a random half a process draws, then a counter. 10 to 16 hex digits. */
+/** Ids that no other jobmanager gives out: a random half a process draws, then a counter, which begins anew after weeks. 12 hex digits. */
 export function jobIds(prefix: Uint8Array): () => JobId {
   const own = Buffer.from(prefix).toString("hex").slice(0, 8).padStart(8, "0");
   let count = 0;
   return () => {
-    count = (count % 0xffff_ffff) + 1;
-    return `${own}${count.toString(16).padStart(2, "0")}` as JobId;
+    count = (count + 1) % 0x1_0000;
+    return `${own}${count.toString(16).padStart(4, "0")}` as JobId;
   };
 }

@@ -10,7 +10,9 @@
 //   J5. A job that is not sent is known all the same: another instance may have sent it, and its connections may come here.
 //
 // A notice is a job as it was told to miners. The same job is told again with a later header time under a longer name, so that
-// no miner repeats work it has done and no two difficulties share a name: `<job id>-<seconds after the job's time, hex>`.
+// no miner repeats work it has done and no two difficulties share a name: the job's id, and three hex digits that say how many
+// seconds after the job's time. Ids are whole bytes, so an odd number of digits tells which it is. Nothing but hex, and 15 digits at most,
+// is what small firmware keeps.
 
 import { chain, type Difficulty, type Job, type JobId, jobId } from "../../lib/contracts/index.js";
 import type { InstanceId } from "../../lib/wiring/index.js";
@@ -138,8 +140,7 @@ export class JobBook {
 
   /** The job behind a notice's name; undefined: there is none here, or it is no name. */
   findNotice(noticeId: string): KnownJob | undefined {
-    const dash = noticeId.indexOf("-");
-    return this.#jobs.get((dash < 0 ? noticeId : noticeId.slice(0, dash)) as JobId);
+    return this.#jobs.get(baseOf(noticeId) as JobId);
   }
 
   /** Whether work on this job's tip is still worth something. */
@@ -186,6 +187,7 @@ export class JobBook {
 
 /** Seconds that a notice's time may lie after its job's: leaves miners half of the 7,200 s for rolling of their own. */
 const AHEAD_MAX = 3_600;
+const AHEAD_DIGITS = 3;
 
 /** The same job with a later header time: the wall clock's, or one second more where the daemon's clock is another. */
 export function later(notice: Notice, seconds: number): Notice | undefined {
@@ -193,13 +195,15 @@ export function later(notice: Notice, seconds: number): Notice | undefined {
   const sensible = seconds > notice.time && seconds <= job.time + AHEAD_MAX;
   const time = sensible ? seconds : notice.time + 1;
   const ahead = time - job.time;
-  return ahead <= AHEAD_MAX ? { id: `${job.id}-${ahead.toString(16)}`, job, time } : undefined;
+  if (ahead > AHEAD_MAX) return undefined;
+  return { id: `${job.id}${ahead.toString(16).padStart(AHEAD_DIGITS, "0")}`, job, time };
 }
+
+const baseOf = (noticeId: string): string => (noticeId.length % 2 === 0 ? noticeId : noticeId.slice(0, -AHEAD_DIGITS));
 
 /** The job behind a notice's name, as a miner sends it back. */
 export function jobOf(noticeId: string): JobId | undefined {
-  const dash = noticeId.indexOf("-");
-  const parsed = jobId.safeParse(dash < 0 ? noticeId : noticeId.slice(0, dash));
+  const parsed = jobId.safeParse(baseOf(noticeId));
   return parsed.success ? parsed.data : undefined;
 }
 

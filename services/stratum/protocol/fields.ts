@@ -13,7 +13,7 @@ export const SESSION_LENGTH_MAX = 64;
 export const WORKER_LENGTH_MAX = WORKER_NAME_LENGTH_MAX;
 /** Passwords carry options such as `d=1024`; nobody needs more. */
 export const PASSWORD_LENGTH_MAX = 256;
-/** 16 digits of a job id, a dash, 8 digits of an offset, rounded up. */
+/** 15 digits is what we give out, rounded up. */
 export const JOB_LENGTH_MAX = 32;
 /** extranonce2 has at most 8 bytes here; longer ones are cut before anything allocates for them. */
 export const EXTRANONCE2_DIGITS_MAX = 16;

@@ -106,11 +106,33 @@ test("telling a job again gives it a later time and another name that leads back
   const job = at(1, "a1");
   senior(job);
   const again = book.renew(job.time + 40);
-  expect(again).toEqual({ id: "a1-28", job, time: job.time + 40 });
+  expect(again).toEqual({ id: "a1028", job, time: job.time + 40 });
   expect(book.renew(job.time)?.time).toBe(job.time + 41); // Never the same twice.
-  expect(jobOf("a1-28")).toBe("a1");
+  expect(jobOf("a1028")).toBe("a1");
   expect(jobOf("a1")).toBe("a1");
-  for (const nonsense of ["", "-", "-1", "A1", "xyz", "a".repeat(17)]) expect(jobOf(nonsense)).toBeUndefined();
-  expect(later({ id: "a1", job, time: job.time }, job.time + 3_601)?.id).toBe("a1-1"); // Another clock than ours.
+  for (const nonsense of [
+    "",
+    "-",
+    "-1",
+    "1",
+    "028",
+    "A1",
+    "A1028",
+    "xy",
+    "a".repeat(14),
+    "a".repeat(16),
+    "a".repeat(17),
+  ])
+    expect(jobOf(nonsense)).toBeUndefined();
+  expect(later({ id: "a1", job, time: job.time }, job.time + 3_601)?.id).toBe("a1001"); // Another clock than ours.
   expect(later({ id: "a1", job, time: job.time + 3_600 }, job.time)).toBeUndefined();
+});
+
+test("a job's name is hex digits only, at most 15 of them, and leads back to its job, however often it is told again", () => {
+  const job = at(1, "0a1b2c3d4e5f");
+  for (let ahead = 1; ahead <= 3_600; ahead++) {
+    const name = later({ id: job.id, job, time: job.time }, job.time + ahead)?.id ?? "";
+    expect(name).toMatch(/^[0-9a-f]{15}$/);
+    expect(jobOf(name)).toBe(job.id);
+  }
 });

@@ -33,7 +33,7 @@ const submitLine = fc
     mostly(fc.constant("mining.submit")),
     fc.tuple(
       quoted(mostly(fc.constantFrom("alice.rig 1", "a", "w".repeat(256), "w".repeat(257)))),
-      quoted(mostly(fc.constantFrom("88df14441c", "a1-3c", "j".repeat(33)))),
+      quoted(mostly(fc.constantFrom("88df14441c00", "a103c", "j".repeat(33)))),
       quoted(mostly(hexOf(2, 16))),
       quoted(mostly(hexOf(1, 8))),
       quoted(mostly(hexOf(1, 17))),

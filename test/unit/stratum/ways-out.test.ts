@@ -555,7 +555,7 @@ describe("jobs in", () => {
 
   test("J1 many unknown jobs at once, as after a restart: each is looked up in its turn, and none is refused unseen", async () => {
     const { jobs, loads, store } = setup();
-    const ids = Array.from({ length: 24 }, (_, i) => `c${i.toString(16)}` as JobId);
+    const ids = Array.from({ length: 24 }, (_, i) => `c${i.toString(16).padStart(3, "0")}` as JobId);
     for (const id of ids) store.set(id, pack({ job: { ...craftJob({ id }) }, body: Buffer.from("rest") }));
     const all = ids.map((id, i) => jobs.lookup(id, `tcp/${i}` as ConnectionId));
     expect(loads).toHaveLength(4);
