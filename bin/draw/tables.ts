@@ -21,6 +21,10 @@ export const refusals = (rejected: Readonly<Record<string, number | undefined>>)
     .flatMap(([reason, count]) => (count ? [`${count} ${reason}`] : []))
     .join(", ");
 
+/** After a swap or a restart the counts begin anew, however long the miner is connected. */
+const SINCE =
+  "Hashrate and accepted shares count from when the present instance took the connection over; all shares: headframe shares.";
+
 export function drawMiners(miners: readonly (Miner & { readonly instance: string })[], now: number): string {
   if (miners.length === 0) return "No such miner is connected.\n";
   const table = plainTable(["left", "left", "left", "right", "right", "right", "right", "right"]);
@@ -31,7 +35,7 @@ export function drawMiners(miners: readonly (Miner & { readonly instance: string
     const told = [hashrate(it.hashrate), it.accepted, ago(now, it.lastShareAt), duration(now - it.since)];
     table.push([worker, it.address, it.connection, difficulty, ...told]);
   }
-  return `${table.toString()}\n`;
+  return `${table.toString()}\n\n${SINCE}\n`;
 }
 
 /** One miner, everything that is known of it. */
@@ -44,7 +48,7 @@ export function drawMiner(it: Miner & { readonly instance: string }, now: number
     ["served by", `${it.instance}, for ${duration(now - it.servedSince)}`],
     ["connected", `${duration(now - it.since)} (since ${new Date(it.since).toISOString()})`],
     ["difficulty", it.difficulty === undefined ? "none yet" : String(it.difficulty)],
-    ["hashrate", hashrate(it.hashrate)],
+    ["hashrate", `${hashrate(it.hashrate)} (here and below: since the present instance took it over)`],
     ["last share", ago(now, it.lastShareAt)],
     ["accepted", String(it.accepted)],
     ["rejected", refusals(it.rejected) || "0"],

@@ -6,6 +6,8 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "@jest/globals";
 import { WIRING_ERROR_CODES, WiringError, type WiringErrorCode } from "../../lib/wiring/index.js";
 import { KIND } from "../../lib/wiring/rpc/frames.js";
+import { ERROR_CODES } from "../../services/stratum/protocol/errors.js";
+import { METHODS } from "../../services/stratum/protocol/requests.js";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
@@ -26,6 +28,14 @@ test("docs/promises.md names, for every promise, tests that exist under that tit
     );
     expect(missing.map(([line]) => line)).toEqual([]);
   }
+});
+
+test("docs/stratum.md lists every method that is served, no other, and every error with its code", () => {
+  const page = read("docs/stratum.md");
+  const cells = [...page.matchAll(/^\| (`[^|]+) \|/gm)].map(([, cell = ""]) => cell).join(" ");
+  const named = new Set([...cells.matchAll(/`((?:mining|client)\.[\w.]+)`/g)].map(([, name = ""]) => name));
+  expect([...named].sort()).toEqual([...METHODS.keys()].sort());
+  for (const [reason, code] of Object.entries(ERROR_CODES)) expect(page).toContain(`| ${code} | \`${reason}\` |`);
 });
 
 test("docs/troubleshooting.md quotes messages that the code says", () => {

@@ -43,6 +43,7 @@ test("miners come as a table, one of them in full with its rejects by reason", (
   const table = drawMiners([miner(), miner({ workers: [], phase: "subscribing", difficulty: undefined })], NOW);
   expect(table).toMatch(/alice\.rig1 +10\.0\.0\.7 +c1 +16 +1\.23 kH\/s +7 +2s ago +1m 30s/);
   expect(table).toMatch(/\(subscribing\) .* - /);
+  expect(table).toContain("count from when the present instance took the connection over");
   expect(drawMiner(miner(), NOW)).toMatch(/served by +stratum-1, for 5s[\s\S]*rejected +3 stale, 1 duplicate/);
   expect(drawMiners([], NOW)).toContain("No such miner");
 });

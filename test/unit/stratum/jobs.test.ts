@@ -1,7 +1,7 @@
 // Which job goes out, when several jobmanagers speak.
 
 import { expect, test } from "@jest/globals";
-import type { JobId } from "../../../lib/contracts/index.js";
+import { chain, type JobId } from "../../../lib/contracts/index.js";
 import { JOBS_MAX, JobBook, jobOf, later, NOTICES_MAX } from "../../../services/stratum/jobs.js";
 import { craftJob, JUNIOR, SENIOR } from "./craft.js";
 
@@ -99,6 +99,16 @@ test("a share's tip counts while it is the newest, and as long after as the oper
   expect(book.live(old, 2_001, 0)).toBe(false);
   expect(book.live(old, 2_400, 500)).toBe(true);
   expect(book.live(old, 2_501, 500)).toBe(false);
+});
+
+test("the network's difficulty is told as a whole number from 1 up, never above the exact one: no share is harder than a block", () => {
+  const of = (bits: number) => new JobBook().remember({ ...at(1, "a1"), bits });
+  for (const bits of [0x1c7f_ffff, 0x1b04_04cb, 0x1a05_db8b, 0x1d00_8000]) {
+    const { networkDifficulty, networkTarget } = of(bits);
+    expect(Number.isInteger(networkDifficulty)).toBe(true);
+    expect(chain.difficultyToTarget("sha256d", networkDifficulty)).toBeGreaterThanOrEqual(networkTarget);
+  }
+  expect(of(0x1f0f_ffff).networkDifficulty).toBeLessThan(1);
 });
 
 test("telling a job again gives it a later time and another name that leads back to it", () => {
