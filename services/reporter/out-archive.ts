@@ -157,7 +157,7 @@ async function hand(archive: ArchiveSettings, entries: readonly Entry[]): Promis
   const directory = await mkdtemp(join(tmpdir(), "headframe-archive-"));
   try {
     await write(join(directory, name), entries);
-    await run(archive.command, join(directory, name), archive.timeoutMs);
+    await runCommand(archive.command, join(directory, name), archive.timeoutMs);
   } finally {
     await rm(directory, { recursive: true, force: true });
   }
@@ -173,22 +173,25 @@ async function write(path: string, entries: readonly Entry[]): Promise<void> {
   }
 }
 
-function run(command: readonly string[], path: string, timeoutMs: number): Promise<void> {
+/** @throws {Error} when it could not be started, failed, or took longer than `timeoutMs`. Leaves no process and no timer. */
+export function runCommand(command: readonly string[], path: string, timeoutMs: number): Promise<void> {
   const [program = "", ...args] = command;
   return new Promise((resolve, reject) => {
     const child = spawn(program, [...args, path], {
       stdio: ["ignore", "ignore", "pipe"],
-      timeout: timeoutMs,
-      killSignal: "SIGKILL",
     });
+    // Not spawn's own `timeout`: that runs on when the program could not be started, and would hold the process.
+    const late = setTimeout(() => child.kill("SIGKILL"), timeoutMs);
     let said = "";
     child.stderr.on("data", (chunk: Buffer) => {
       if (said.length < STDERR_MAX) said += chunk.toString("utf8").slice(0, STDERR_MAX - said.length);
     });
-    child.once("error", (error) =>
-      reject(new Error(`the archive command ${program} could not be started`, { cause: error })),
-    );
+    child.once("error", (error) => {
+      clearTimeout(late);
+      reject(new Error(`the archive command ${program} could not be started`, { cause: error }));
+    });
     child.once("close", (code, signal) => {
+      clearTimeout(late);
       if (code === 0) resolve();
       else reject(new Error(`the archive command ${program} ended with ${signal ?? `code ${code}`}: ${said.trim()}`));
     });

@@ -4,6 +4,7 @@ import { chmod, type FileHandle, mkdtemp, open, readdir, readFile, rm, writeFile
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { beforeEach, describe, expect, jest, test } from "@jest/globals";
+import { execa } from "execa";
 import { openMetrics, quiet } from "../../../lib/wiring/index.js";
 import { metricTable } from "../../../services/reporter/metrics.js";
 import { Archiver } from "../../../services/reporter/out-archive.js";
@@ -130,5 +131,16 @@ describe("archive", () => {
     for (let i = 0; i < 4; i++) await record(i * 1_000, (i + 1) * 1_000);
     expect(await length()).toBeGreaterThanOrEqual(1_500);
     expect(await length()).toBeLessThan(1_500 + 200); // Redis trims whole nodes of about a hundred.
+  });
+
+  test("a command that cannot be started holds the process no longer", async () => {
+    const module = new URL("../../../services/reporter/out-archive.js", import.meta.url).href;
+    const program = `const { runCommand } = await import(${JSON.stringify(module)});
+      await runCommand(["/no/such/program"], "x", 60_000).catch((error) => console.log(error.message));`;
+    const { stdout, timedOut } = await execa(process.execPath, ["--input-type=module", "-e", program], {
+      timeout: 20_000,
+      reject: false,
+    });
+    expect({ stdout, timedOut }).toEqual({ stdout: expect.stringContaining("could not be started"), timedOut: false });
   });
 });
