@@ -51,6 +51,7 @@ interface JsonSchema {
   readonly items?: JsonSchema;
   readonly additionalProperties?: JsonSchema | boolean;
   readonly anyOf?: readonly JsonSchema[];
+  readonly const?: unknown;
   readonly enum?: readonly unknown[];
   readonly minimum?: number;
   readonly maximum?: number;
@@ -73,9 +74,15 @@ function configuration(): string {
 
 function describe(path: string, schema: JsonSchema): string[] {
   const tables = [schema, ...(schema.anyOf ?? [])].flatMap((each) => inner(path, each));
-  if (tables.length > 0) return tables;
+  if (tables.length === 0) return [row(path, schema)];
+  // `curve = true`, `coin = "litecoin"`: a value may stand in the table's place.
+  const values = (schema.anyOf ?? []).filter((each) => inner(path, each).length === 0);
+  return values.length === 0 ? tables : [row(path, { ...schema, anyOf: values }), ...tables];
+}
+
+function row(path: string, schema: JsonSchema): string {
   const fallback = schema.default === undefined ? "" : `\`${JSON.stringify(schema.default)}\``;
-  return [`| \`${path}\` | ${cell(accepts(schema))} | ${cell(fallback)} | ${cell(schema.description ?? "")} |`];
+  return `| \`${path}\` | ${cell(accepts(schema))} | ${cell(fallback)} | ${cell(schema.description ?? "")} |`;
 }
 
 /** Rows of what a table or list of tables contains. */
@@ -88,6 +95,8 @@ function inner(path: string, { properties, items, additionalProperties }: JsonSc
 }
 
 function accepts(schema: JsonSchema): string {
+  if (schema.const === "") return "empty";
+  if (schema.const !== undefined) return `\`${String(schema.const)}\``;
   if (schema.enum) return schema.enum.map((value) => `\`${String(value)}\``).join(", ");
   if (schema.anyOf) return [...new Set(schema.anyOf.map(accepts))].join(" or ");
   const bounds = [schema.minimum, schema.maximum].filter(

@@ -5,6 +5,7 @@ import { stringify } from "smol-toml";
 import type { CommandModule } from "yargs";
 import { z } from "zod";
 import { maskSecrets } from "../../lib/core/secrets.js";
+import { NETWORKS, PRESETS } from "../../services/jobmanager/coins/index.js";
 import { type Config, type ConfigOptions, configOptions, configSchema, readConfig } from "../config.js";
 import { drawSample, type SettingSchema } from "../draw/sample-config.js";
 import { UsageError } from "../failure.js";
@@ -66,7 +67,7 @@ const init: CommandModule<object, Init> = {
       .positional("file", { type: "string", default: "headframe.toml", describe: "Where to" })
       .options({
         address: { type: "string", requiresArg: true, default: "", describe: "Who is paid for a block" },
-        coin: { type: "string", requiresArg: true, default: "litecoin", describe: "litecoin or bitcoin" },
+        coin: { type: "string", requiresArg: true, default: "litecoin", describe: `A preset: ${PRESETS.join(" or ")}` },
         network: { type: "string", requiresArg: true, default: "main", describe: "main, test or regtest" },
         daemon: {
           type: "string",
@@ -119,6 +120,8 @@ const HEAD = `# Headframe's configuration. A key behind a # has its default; rem
 
 /** Pure. */
 export function sampleFor(it: Omit<Init, "file" | "force" | "print">): string {
+  oneOf("--coin", it.coin, PRESETS, "; another coin is described in full as the table jobmanager.coin");
+  oneOf("--network", it.network, NETWORKS);
   const schema = z.toJSONSchema(configSchema, { io: "input", unrepresentable: "any", reused: "inline" });
   const daemon = { name: "near", url: it.daemon, ...(it.cookie === undefined ? LOGIN : { cookieFile: it.cookie }) };
   const set = {
@@ -127,6 +130,11 @@ export function sampleFor(it: Omit<Init, "file" | "force" | "print">): string {
     haproxy: { listeners: [{ name: "default", port: it.port }] },
   };
   return `${HEAD}\n${drawSample(schema as SettingSchema, set)}`;
+}
+
+function oneOf(option: string, value: string, accepted: readonly string[], more = ""): void {
+  if (accepted.includes(value)) return;
+  throw new UsageError(`${option} ${value}: there is ${accepted.join(", ")}${more}`);
 }
 
 const LOGIN = { user: "pool", passwordFile: "/etc/headframe/daemon.password" };

@@ -6,6 +6,7 @@ import { litecoin } from "./litecoin.js";
 
 /** The presets by the name an operator writes. */
 export const PRESETS = ["litecoin", "bitcoin"] as const;
+export const NETWORKS = ["main", "test", "regtest"] as const satisfies readonly Network[];
 export type Preset = (typeof PRESETS)[number];
 
 /** A coin without a preset, as the configuration describes it. It describes one network: the one in use. */

@@ -118,7 +118,7 @@ const anyText = ({ verdict, text }: { verdict: string; text: RegExp }) => ({
 });
 
 describe("config", () => {
-  const sample = sampleFor({
+  const asked = {
     ...{
       address: "ltc1qqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqqp9ysmq",
       coin: "litecoin",
@@ -126,6 +126,12 @@ describe("config", () => {
       daemon: "http://127.0.0.1:9332",
     },
     ...{ cookie: "/x/.cookie", redis: "redis://127.0.0.1:6379", port: 3333 },
+  };
+  const sample = sampleFor(asked);
+
+  test("a coin without a preset, or a network that no preset has, is refused by name with those that are there", () => {
+    expect(() => sampleFor({ ...asked, coin: "dogecoin" })).toThrow(/--coin dogecoin: there is litecoin, bitcoin;/);
+    expect(() => sampleFor({ ...asked, network: "moon" })).toThrow(/--network moon: there is main, test, regtest/);
   });
 
   test("the file to start from is accepted as it is, and says what it was told", () => {
