@@ -2,7 +2,7 @@
 
 import { z } from "zod";
 import { proofOfWorkName } from "../../lib/contracts/index.js";
-import { coinOf, PRESETS, scriptOfAddress } from "./coins/index.js";
+import { coinOf, NETWORKS, PRESETS, scriptOfAddress } from "./coins/index.js";
 import { messageOf } from "./reason.js";
 
 /** An output script has at most 10,000 bytes by consensus; standard ones have under 50. */
@@ -95,8 +95,8 @@ export const settings = z
     coin: z
       .union([z.enum(PRESETS), customCoin])
       .default("litecoin")
-      .describe("A preset (litecoin, bitcoin), or a table that describes another coin."),
-    network: z.enum(["main", "test", "regtest"]).default("main").describe("Which of the preset's networks is mined."),
+      .describe(`A preset (${PRESETS.join(", ")}), or a table that describes another coin.`),
+    network: z.enum(NETWORKS).default("main").describe("Which of the preset's networks is mined."),
     payout: z
       .union([
         z.strictObject({ address: z.string().min(1).max(128).describe("Address that every reward is paid to.") }),
@@ -177,8 +177,10 @@ export const settings = z
       .int()
       .min(1)
       .max(100_000)
-      .default(100)
-      .describe("Confirmations after which a found block counts as confirmed; 100 is when its reward can be spent."),
+      .default(101)
+      .describe(
+        "Confirmations after which a found block counts as confirmed; from 101 on a wallet spends its reward (100 blocks on top of its own).",
+      ),
     followMs: z
       .number()
       .int()

@@ -11,6 +11,7 @@ test("a payout and one daemon are enough; everything else has a default", () => 
     network: "main",
     refreshMs: 30_000,
     versionMask: 0x1fffe000,
+    confirmations: 101, // A wallet spends a coinbase from here on.
   });
 });
 
