@@ -7,6 +7,7 @@
 // Source: proc(5): /proc/sys/kernel/random/boot_id, /proc/PID/ns/pid, field 22 of /proc/PID/stat. A system without them has no marks.
 
 import { readFileSync, readlinkSync } from "node:fs";
+import { hostname } from "node:os";
 
 /** Longest mark: 36 of the boot id, 10 digits of the namespace, 7 of the pid, 20 of the start time, and what stands between. */
 export const PROCESS_MARK_MAX = 96;
@@ -30,6 +31,18 @@ export function processMark(pid: number = process.pid, startTicks = startTicksOf
   if (!boot || namespace === undefined || startTicks === undefined) return undefined;
   return `${boot}/${namespace}/${pid}/${startTicks}`;
 }
+
+/**
+ * Whether this process sees that one under the pid that it names: same boot, same pid namespace. Where one of the two does not say, the host
+ * name must do.
+ */
+export function seenHere(it: { readonly process?: string | undefined; readonly host: string }): boolean {
+  const mine = processMark();
+  if (mine === undefined || it.process === undefined) return it.host === hostname();
+  return place(mine) === place(it.process);
+}
+
+const place = (mark: string): string => mark.split("/", 2).join("/");
 
 function read(act: () => string): string | undefined {
   try {

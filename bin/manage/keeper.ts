@@ -5,9 +5,9 @@
 //   E1. The keeper itself puts things back: an edge that is not ready leaves the old one in charge, a successor that ends before it
 //       has everything leaves the old keeper. Here that is told, with the reason, from the last lines of whoever failed.
 
-import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
 import type { KeeperEvent, KeeperLine } from "../../lib/contracts/index.js";
+import { seenHere } from "../../lib/process-mark.js";
 import type { Instance } from "../../lib/wiring/index.js";
 import type { Manager } from "./manager.js";
 import { type Seen, type Step, seconds } from "./progress.js";
@@ -96,9 +96,7 @@ async function follow(service: string, options: HandOverOptions, plan: Plan): Pr
 }
 
 const ready = (instances: readonly Instance[]): Seen[] =>
-  instances
-    .filter(({ host, state }) => host === hostname() && state === "ready")
-    .map(({ id, pid, version }) => ({ id, pid, version }));
+  instances.filter((it) => seenHere(it) && it.state === "ready").map(({ id, pid, version }) => ({ id, pid, version }));
 
 /** What keepers said since then, read from the manager's memory of their last lines. */
 class KeeperLog {

@@ -4,8 +4,8 @@
 //
 // Looked at ten times a second, by questions that any manager answers; what it does not see in time costs a line, nothing else.
 
-import { hostname } from "node:os";
 import { setTimeout as delay } from "node:timers/promises";
+import { seenHere } from "../../lib/process-mark.js";
 import type { Instance } from "../../lib/wiring/index.js";
 
 const LOOK_EVERY_MS = 100;
@@ -68,7 +68,7 @@ export class Progress {
 
   async #look(): Promise<Look> {
     const [pids, instances] = await Promise.all([this.options.pids(), this.options.instances()]);
-    const here = instances.filter(({ host }) => host === hostname());
+    const here = instances.filter(seenHere);
     return new Map(
       pids.map((pid) => {
         const it = here.find((instance) => instance.pid === pid);

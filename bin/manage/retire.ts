@@ -1,7 +1,7 @@
 // Retire: one instance finishes what it has and ends, for good or with another one in its place first; whoever asks (the command
 // line, the dashboard).
 
-import { hostname } from "node:os";
+import { seenHere } from "../../lib/process-mark.js";
 import type { Instance, Registry } from "../../lib/wiring/index.js";
 import { UsageError } from "../failure.js";
 import { swapEdge } from "./keeper.js";
@@ -34,7 +34,7 @@ export async function retireInstance(id: string, options: RetireOptions): Promis
   const instance = all.find((it) => it.id === id);
   if (!instance) throw new UsageError(`there is no instance ${id}: see \`headframe ps\``);
   const { host, pid, service } = instance;
-  if (host !== hostname()) throw new Error(`${id} runs on ${host}: give the command there`);
+  if (!seenHere(instance)) throw new Error(`${id} runs on ${host}, and not here: give the command there`);
   const manager = options.manager();
   const shared = { manager, instances: () => registry.list(service), tell };
   if (service === "edge") {

@@ -7,8 +7,8 @@
 //       story for people, and a last look: every process left must stand in discovery as ready, if any did before (HAProxy
 //       itself never does).
 
-import { hostname } from "node:os";
 import { CircusCallError } from "../../circus/index.js";
+import { seenHere } from "../../lib/process-mark.js";
 import type { Instance } from "../../lib/wiring/index.js";
 import type { Manager } from "./manager.js";
 import { Progress, type Seen, type Step } from "./progress.js";
@@ -88,7 +88,7 @@ export function versions({ replaced, serving }: Pick<SwapReport, "replaced" | "s
 
 function ready(instances: readonly Instance[], pids: readonly number[]): Seen[] {
   return instances
-    .filter(({ host, pid, state }) => host === hostname() && state === "ready" && pids.includes(pid))
+    .filter((it) => seenHere(it) && it.state === "ready" && pids.includes(it.pid))
     .map(({ id, pid, version }) => ({ id, pid, version }));
 }
 

@@ -6,10 +6,10 @@
 //   P1. Whatever fails during the start, everything that was started is stopped again.
 
 import { readFile } from "node:fs/promises";
-import { hostname } from "node:os";
 import { join } from "node:path";
 import { Arbiter, buildConfig, CIRCUS_INI, type Death, parseIni, readIni } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
+import { seenHere } from "../../lib/process-mark.js";
 import { type House, type Log, openHouse, Registry } from "../../lib/wiring/index.js";
 import { type Config, readConfig } from "../config.js";
 import { keepLastKnown } from "../manage/last-known.js";
@@ -95,7 +95,7 @@ export class Pool {
   /** Where a browser sees it all; undefined when circus.ini has no dashboard. */
   async dashboard(): Promise<string | undefined> {
     const { registry } = await this.#read();
-    return (await registry.list("dashboard")).find(({ host }) => host === hostname())?.meta.url;
+    return (await registry.list("dashboard")).find(seenHere)?.meta.url;
   }
 
   processes(): readonly ProcessRow[] {

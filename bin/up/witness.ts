@@ -5,10 +5,9 @@
 //   P1. A service counts as started when its instance stands in discovery as ready and answers, so each finds what it needs.
 //   P2. A process that ended is certified dead at once: nobody waits for its heartbeat to expire.
 
-import { hostname } from "node:os";
 import type { Death, Readiness } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
-import { processMark } from "../../lib/process-mark.js";
+import { processMark, seenHere } from "../../lib/process-mark.js";
 import type { House, Instance, Registry } from "../../lib/wiring/index.js";
 import { untilServing } from "./readiness.js";
 
@@ -68,7 +67,5 @@ export class Witness {
 /** Whether the instance is that living process' of this host. Where the system has no marks, host name and pid must do. */
 function runsIn(it: Instance, pid: number): boolean {
   const mark = processMark(pid);
-  return mark === undefined || it.process === undefined
-    ? it.pid === pid && it.host === hostname()
-    : it.process === mark;
+  return mark === undefined || it.process === undefined ? it.pid === pid && seenHere(it) : it.process === mark;
 }

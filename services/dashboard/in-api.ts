@@ -1,7 +1,7 @@
 // In: the API's questions, answered; its two orders, carried out.
 
-import { hostname } from "node:os";
 import type { ReporterContract } from "../../lib/contracts/index.js";
+import { seenHere } from "../../lib/process-mark.js";
 import { type House, type Instance, type ReplyOf, redisFailure, WiringError } from "../../lib/wiring/index.js";
 import type { Actions } from "./actions.js";
 import type { Happenings } from "./happenings.js";
@@ -97,8 +97,8 @@ function drain({ actions, operator, services }: ApiOptions, order: { instance: s
   const { instance, replace } = order;
   const known = services.instances().find(({ id }) => id === instance);
   if (!known) throw new HttpProblem(404, `there is no instance ${instance}: /api/instances lists them`);
-  if (known.host !== hostname())
-    throw new HttpProblem(409, `${instance} runs on ${known.host}: use the dashboard there`);
+  if (!seenHere(known))
+    throw new HttpProblem(409, `${instance} runs on ${known.host}, and not here: use the dashboard there`);
   return begun(
     actions,
     actions.begin("drain", instance, (tell) => manager.drain(instance, { replace }, tell)),

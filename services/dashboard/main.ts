@@ -8,6 +8,7 @@
 
 import { hostname } from "node:os";
 import { dashboard } from "../../lib/contracts/index.js";
+import { seenHere } from "../../lib/process-mark.js";
 import { type House, packageVersion, type Running } from "../../lib/wiring/index.js";
 import { Actions } from "./actions.js";
 import { measure } from "./gauges.js";
@@ -63,8 +64,7 @@ export async function open(
       if (what === "vanished")
         happenings.add("instance", "bad", `${it.id} on ${it.host} vanished: its heartbeats stopped`);
       // The process manager tells more of this host's own.
-      else if (it.host !== hostname() || !operator)
-        happenings.add("instance", "plain", `${it.id} on ${it.host} ${what}`);
+      else if (!seenHere(it) || !operator) happenings.add("instance", "plain", `${it.id} on ${it.host} ${what}`);
     },
   });
   const broadcast = new Broadcast({ services, live, log });

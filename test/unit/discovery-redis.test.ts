@@ -3,10 +3,11 @@
 import { fork } from "node:child_process";
 import { once } from "node:events";
 import { type AddressInfo, connect, createServer, type Socket } from "node:net";
+import { hostname } from "node:os";
 import { fileURLToPath } from "node:url";
 import { describe, expect, test } from "@jest/globals";
 import { Redis } from "ioredis";
-import { processMark } from "../../lib/process-mark.js";
+import { processMark, seenHere } from "../../lib/process-mark.js";
 import { Registry, type RegistryOptions } from "../../lib/wiring/discovery/registry.js";
 import { type Instance, type InstanceChanges, instance, type Registration } from "../../lib/wiring/index.js";
 import { atEnd } from "../kit/cleanup.js";
@@ -202,6 +203,15 @@ describe("leaving", () => {
     await once(child, "exit");
     expect(processMark(child.pid)).toBeUndefined();
     expect(processMark(child.pid, startTicks)).toBe(its); // What was read while it lived.
+    const elsewhere = String(mine).replace(/^[^/]+/, "another-boot");
+    const host = hostname();
+    expect([mine, its, elsewhere, undefined].map((process) => seenHere({ process, host }))).toEqual([
+      true,
+      true,
+      false,
+      true,
+    ]);
+    expect(seenHere({ host: "h2" })).toBe(false);
   });
 });
 
