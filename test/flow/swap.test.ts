@@ -218,7 +218,7 @@ test(
       exitCode: 1,
       stderr: expect.stringMatching(/last ready stratum/),
     });
-    expect(await drain(first)).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/there is no instance/) });
+    expect(await drain(first)).toMatchObject({ exitCode: 2, stderr: expect.stringMatching(/there is no instance/) });
   },
   TEST_MS,
 );
