@@ -10,7 +10,7 @@ import { askDaemon, judgeDaemons } from "../doctor/daemons.js";
 import { bad, drawFindings, type Finding, warning } from "../doctor/finding.js";
 import * as machine from "../doctor/machine.js";
 import { askRedis, judgeRedis } from "../doctor/redis.js";
-import { askServices, judgeInstances, neededBy } from "../doctor/services.js";
+import { askServices, findUnreachable, judgeInstances, neededBy } from "../doctor/services.js";
 import { toJson } from "../json.js";
 import { readLastKnown, socketFolders } from "../manage/last-known.js";
 import { patiently } from "../patience.js";
@@ -91,10 +91,12 @@ async function examineOpen(house: OpenedHouse, config: Config, known: readonly I
   const findings = refused ? [bad("redis", refused.message, how)] : await examineRedis(house);
   const instances = refused ? known : await listed(house);
   const said = instances.length > 0 ? await askServices(house) : [];
+  const unreachable = await findUnreachable(house, instances);
+  const files = machine.judgeRunning(instances, config.edge.connectionsMax);
   const judged = refused && instances.length === 0 ? [] : judgeInstances(instances, packageVersion, neededBy(config));
   return {
     findings,
-    services: [...judged, ...said],
+    services: [...judged, ...unreachable, ...files, ...said],
     haproxyRuns: instances.some(({ service }) => service === "haproxy") || (await ownHaproxyRuns(config)),
   };
 }

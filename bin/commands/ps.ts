@@ -6,6 +6,7 @@ import { type ConfigOptions, configOptions, readConfig } from "../config.js";
 import { toJson } from "../json.js";
 import { Loads } from "../loads.js";
 import { patiently } from "../patience.js";
+import { Reach } from "../reach.js";
 import { plainTable } from "../table.js";
 import { duration } from "../up/screen.js";
 import { visit } from "../visit.js";
@@ -15,6 +16,8 @@ interface Arguments extends ConfigOptions {
   readonly wide: boolean;
 }
 
+/** `headframe doctor` says why. */
+const UNREACHABLE = "does not answer";
 /** A table with every field is wider than most terminals, and a wrapped line is hard to read. */
 const WIDE_COLUMNS = 160;
 
@@ -33,16 +36,26 @@ export const ps: CommandModule<object, Arguments> = {
       json: {
         type: "boolean",
         default: false,
-        describe: "An array of instances with senior and load (clients, or null), for programs",
+        describe:
+          "An array of instances with senior, load (clients, or null) and, where it does not answer, unreachable (why)",
       },
     }),
   handler: async (args) => {
     await visit(readConfig(args), async (house) => {
       const instances = [...(await house.list())].sort(byService);
-      const loads = await patiently("the instances", new Loads(house).of(instances)); // The house closes its clients.
-      const told = instances.map((it) => ({ ...it, senior: isSenior(it, instances), load: loads.get(it.id) ?? null }));
+      // The house closes their clients.
+      const asked = Promise.all([new Loads(house).of(instances), new Reach(house).unreachable(instances)]);
+      const [loads, unreachable] = await patiently("the instances", asked);
+      const told = instances.map((it) => ({
+        ...it,
+        senior: isSenior(it, instances),
+        load: loads.get(it.id) ?? null,
+        ...(unreachable.has(it.id) && { unreachable: unreachable.get(it.id) }),
+      }));
       const wide = args.wide || !process.stdout.isTTY || process.stdout.columns >= WIDE_COLUMNS;
-      process.stdout.write(args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads, wide));
+      process.stdout.write(
+        args.json ? `${toJson(told)}\n` : drawInstances(instances, Date.now(), loads, wide, unreachable),
+      );
     });
   },
 };
@@ -62,6 +75,7 @@ export function drawInstances(
   now: number,
   loads: ReadonlyMap<string, number> = new Map(),
   wide = true,
+  unreachable: ReadonlyMap<string, string> = new Map(),
 ): string {
   if (instances.length === 0)
     return "No instance is running. `npm start` runs a whole pool; `headframe run` single services.\n";
@@ -70,7 +84,13 @@ export function drawInstances(
   table.push(["SERVICE", "INSTANCE", "STATE", "AGE", "CLIENTS", "PID", ...where, "VERSION", ""]);
   for (const it of instances) {
     const meta = Object.entries(it.meta).map(([key, value]) => `${key}=${value}`);
-    const note = [isSenior(it, instances) ? "senior" : "", ...(wide ? meta : [])].filter(Boolean).join(" ");
+    const note = [
+      unreachable.has(it.id) ? UNREACHABLE : "",
+      isSenior(it, instances) ? "senior" : "",
+      ...(wide ? meta : []),
+    ]
+      .filter(Boolean)
+      .join(" ");
     const told = [duration(now - it.startedAt), loads.get(it.id) ?? "-", it.pid];
     table.push([it.service, it.id, it.state, ...told, ...(wide ? [it.host, it.endpoint] : []), it.version, note]);
   }

@@ -3,7 +3,9 @@
 import { readFileSync, statSync } from "node:fs";
 import { statfs } from "node:fs/promises";
 import { createServer } from "node:net";
+import { hostname } from "node:os";
 import { execa } from "execa";
+import type { Instance } from "../../lib/wiring/index.js";
 import type { Config } from "../config.js";
 import { bad, type Finding, good, warning } from "./finding.js";
 
@@ -43,14 +45,33 @@ export function judgeFiles({ soft, hard }: { soft: number; hard: number }, wante
   return hard >= needed ? warning("open files", short, how) : bad("open files", short, how);
 }
 
-/** Of this process, which what it starts inherits. */
-export function openFileLimits(): { soft: number; hard: number } | undefined {
+/** Edges that run here under a limit of their own: what this process may open says nothing of them. */
+export function judgeRunning(instances: readonly Instance[], connections: number): Finding[] {
+  const here = instances.filter((it) => it.service === "edge" && it.host === hostname());
+  return here.flatMap(({ id, pid }) => {
+    const soft = openFileLimits(pid)?.soft;
+    const needed = connections + FILES_BESIDE;
+    if (soft === undefined || soft >= needed) return [];
+    const text = `${soft} files may be open in it: enough for ${Math.max(0, soft - FILES_BESIDE)} clients, not for ${connections} (edge.connectionsMax)`;
+    return [
+      warning(
+        `${id}: open files`,
+        text,
+        `start the keeper under ulimit -n ${needed}    (systemd: LimitNOFILE=${needed})`,
+      ),
+    ];
+  });
+}
+
+/** Of this process, which what it starts inherits, or of another one. */
+export function openFileLimits(pid: number | "self" = "self"): { soft: number; hard: number } | undefined {
   try {
-    const [, soft, hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(readFileSync("/proc/self/limits", "utf8")) ?? [];
+    const limits = readFileSync(`/proc/${pid}/limits`, "utf8");
+    const [, soft, hard] = /^Max open files\s+(\S+)\s+(\S+)/m.exec(limits) ?? [];
     const number = (text: string | undefined) => (text === "unlimited" ? Number.POSITIVE_INFINITY : Number(text));
     return { soft: number(soft), hard: number(hard) };
   } catch {
-    return undefined; // Not Linux.
+    return undefined; // Not Linux, or it has ended.
   }
 }
 

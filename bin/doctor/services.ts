@@ -5,6 +5,7 @@
 import { haproxy, jobmanager, reporter } from "../../lib/contracts/index.js";
 import { type Contract, type House, type Instance, type MethodName, WiringError } from "../../lib/wiring/index.js";
 import type { Config } from "../config.js";
+import { Reach } from "../reach.js";
 import { bad, type Finding, good, warning } from "./finding.js";
 
 const ANSWER_MS = 3_000;
@@ -51,6 +52,17 @@ function judgeService(service: string, wanted: number, instances: readonly Insta
   const text = `${ready.length} ready`;
   if (ready.length < wanted) return warning(service, `${text}; with ${wanted}, one may die unnoticed`, start);
   return good(service, text);
+}
+
+/** Listed as ready, and nobody can talk to it: it is given no work, and stands in for one that would take it. */
+export async function findUnreachable(house: House, instances: readonly Instance[]): Promise<Finding[]> {
+  const unreachable = await new Reach(house).unreachable(instances); // The house closes its clients.
+  return instances.flatMap((it) => {
+    const why = unreachable.get(it.id);
+    if (why === undefined) return [];
+    const text = `is listed as ready at ${it.endpoint} (version ${it.version}), and does not answer: ${why}`;
+    return [bad(it.id, text, `a firewall, a wrong address or another version: headframe swap ${it.service}`)];
+  });
 }
 
 /** What they say of themselves. */

@@ -53,6 +53,7 @@ export type FirstClientVariable = "HEADFRAME_KEEPER_CLIENT";
 
 /** What a keeper says in its log about edges and successors; commands that follow a hand-over read it. */
 export type KeeperEvent =
+  | "fewer clients are kept than --max-connections says: each needs an open file; raise the limit (ulimit -n, LimitNOFILE)"
   | "listening"
   | "stopping"
   | "edge started"
@@ -143,7 +144,9 @@ export type KeeperSays =
   | { /** Travels with a socket: hold it, read nothing of it (K7). */ readonly kind: "keep"; readonly id: number }
   | { /** The client is gone: close the duplicate that was lent. */ readonly kind: "forget"; readonly id: number }
   | { /** Say `kept` (K7). */ readonly kind: "tell-kept" }
-  | { /** To an edge that stands by: from now on it is the one (K5). */ readonly kind: "serve" }
+  | {
+      /** From now on this edge is the one: it stood by (K5), or the keeper found it ready (K11). */ readonly kind: "serve";
+    }
   | { /** Every client that there was has been sent (K9). */ readonly kind: "all" }
   | { /** Another edge is ready: give every client back. */ readonly kind: "handover" }
   | {

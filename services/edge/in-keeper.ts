@@ -183,8 +183,7 @@ export class KeeperLink {
         void tellKeeper({ kind: "kept" });
         return;
       case "serve":
-        if (!this.standingBy) return;
-        this.#phase = "serving";
+        if (this.standingBy) this.#phase = "serving";
         this.options.onServe();
         return;
       case "handover":

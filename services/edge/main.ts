@@ -65,7 +65,7 @@ export const open: OpenService<Settings> = async (house, settings) => {
     edge,
     { status: () => ({ ...switchboard.status(), counters: counters.totals }) },
     {
-      announce: !standby,
+      announce: epoch === undefined, // Under a keeper when that has found it fit to serve.
       meta: { backend: settings.backend, epoch: String(epoch ?? 0), ...keeperMeta(settings.trustedProxies) },
     },
   );

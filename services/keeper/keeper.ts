@@ -383,7 +383,6 @@ export class Keeper<Socket extends KeptSocket> {
   #promote(): void {
     const edge = this.#standby.take();
     if (!edge) return;
-    edge.tell({ kind: "serve" });
     this.#serves(edge);
     this.#giveAll(edge);
     if (!this.#starting && !this.#leaving) this.#standby.prepare(this.#nextBackoffMs());
@@ -391,6 +390,7 @@ export class Keeper<Socket extends KeptSocket> {
 
   #serves(edge: EdgePort<Socket>): void {
     this.#serving = edge;
+    edge.tell({ kind: "serve" });
     this.#servingSinceMs = this.hooks.nowMs();
     const event = edge === this.#successor ? "successor ready" : "edge ready";
     this.hooks.log(event, { epoch: edge.epoch, clients: this.size });

@@ -26,6 +26,7 @@ import type {
 } from "../../lib/contracts/index.js";
 import { standardLines } from "../../lib/log/index.js";
 import { type OpenDoor, openDoor, placeOf, takeDoor } from "./in-clients.js";
+import { fewer, openFilesMax } from "./in-files.js";
 import { readFlags } from "./in-flags.js";
 import { Predecessor, readSuccession } from "./in-predecessor.js";
 import { Keeper } from "./keeper.js";
@@ -43,13 +44,20 @@ const STOP_LOOK_MS = 20;
 /** After an upgrade an edge of ours may still be saying goodbye to discovery. */
 const LEAVE_MS = 2_000;
 
+const TOO_FEW_FILES: KeeperEvent =
+  "fewer clients are kept than --max-connections says: each needs an open file; raise the limit (ulimit -n, LimitNOFILE)";
+
 const log = (event: KeeperEvent, fields = {}) =>
   standardLines(1).write(
     `${JSON.stringify({ time: Date.now(), name: "keeper", pid: process.pid, msg: event, ...fields })}\n`,
   );
 
 async function main(): Promise<void> {
-  const { doors, limits, silenceMs, command } = readFlags();
+  const { doors, limits: wanted, silenceMs, command } = readFlags();
+  const files = openFilesMax();
+  const clientsMax = fewer(wanted.clientsMax, files);
+  const limits = clientsMax === undefined ? wanted : { ...wanted, clientsMax };
+  if (clientsMax !== undefined) log(TOO_FEW_FILES, { openFiles: files, wanted: wanted.clientsMax, clientsMax });
   const succession = readSuccession();
   const open: OpenDoor[] = [];
   /** Edges and successors that run. */

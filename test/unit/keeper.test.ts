@@ -2,6 +2,7 @@ import { EventEmitter } from "node:events";
 import { describe, expect, test } from "@jest/globals";
 import type { ClientFacts, EdgeSays, KeeperSays } from "../../lib/contracts/index.js";
 import { parseDoor } from "../../services/keeper/in-clients.js";
+import { fewer } from "../../services/keeper/in-files.js";
 import { Keeper } from "../../services/keeper/keeper.js";
 import type { EdgePort } from "../../services/keeper/ports.js";
 
@@ -322,6 +323,7 @@ describe("with an edge that stands by", () => {
     expect(keeper.adopt(undefined, { ...client, id: 1 })).toBe(false);
     keeper.forgetAhead();
     expect(edge(0).told.map((message) => [message.kind, "id" in message ? message.id : 0])).toEqual([
+      ["serve", 0],
       ["keep", 1],
       ["keep", 2],
       ["keep", 3],
@@ -340,7 +342,7 @@ describe("with an edge that stands by", () => {
     expect(edge(1).signals).toEqual([]); // Until then it would serve if the old one died.
     expect(edges).toHaveLength(3);
     says(2, { kind: "ready" });
-    expect(edge(0).told).toEqual([{ kind: "handover" }]);
+    expect(edge(0).told).toEqual([{ kind: "serve" }, { kind: "handover" }]);
     says(0, { kind: "released-all" });
     keeper.ended(edge(0), "exit code 0");
     wait(STANDBY_AFTER_MS);
@@ -373,7 +375,7 @@ describe("with an edge that stands by", () => {
     const { keeper, accept, edge, says } = withStandby();
     accept();
     says(1, { kind: "ready" });
-    expect(edge(0).told.map(({ kind }) => kind)).toEqual(["client"]); // No hand-over.
+    expect(edge(0).told.map(({ kind }) => kind)).toEqual(["serve", "client"]); // No hand-over.
     keeper.ended(edge(0), "SIGKILL");
     expect(clientsTold(edge(1))).toHaveLength(1);
   });
@@ -409,4 +411,35 @@ test.each([
   ["", /expected/],
 ])("--listen %s is refused with the reason", (text, reason) => {
   expect(() => parseDoor(text, 0o600)).toThrow(reason);
+});
+
+test.each([
+  [50_000, 1_048_576, undefined],
+  [50_000, 50_128, undefined],
+  [50_000, 20_000, 19_872],
+  [50_000, 100, 1],
+  [50_000, undefined, undefined],
+])("U of %d wanted clients, a limit of %s open files allows: %s", (wanted, files, allowed) => {
+  expect(fewer(wanted, files)).toBe(allowed);
+});
+
+test("a client that did not reach the edge is given again, with what was carried, and closed when it does not arrive then", () => {
+  const { keeper, accept, edge, says, wait, logged } = setup();
+  says(0, { kind: "ready", confirms: true });
+  const [first, second] = [accept(), accept()];
+  says(0, { kind: "took", ids: [1] });
+  const ask = () => {
+    wait(500);
+    const asked = edge(0).told.findLast((message) => message.kind === "confirm");
+    says(0, { kind: "confirmed", nth: asked?.kind === "confirm" ? asked.nth : 0 });
+  };
+  ask();
+  expect(clientsTold(edge(0)).map(({ id }) => id)).toEqual([1, 2, 2]);
+  expect([first.destroyed, second.destroyed]).toEqual([false, false]);
+  ask();
+  expect([first.destroyed, second.destroyed, keeper.size]).toEqual([false, true, 1]);
+  expect(logged.filter(({ event }) => String(event).startsWith("clients did not reach the edge"))).toMatchObject([
+    { count: 1, epoch: 0 },
+    { count: 1, epoch: 0 },
+  ]);
 });
