@@ -15,6 +15,7 @@ import {
   type BlockOutcome,
   type BlockReport,
   type CreditedShare,
+  type Given,
   type Ledger,
   MARK_TTL_MS,
   type Reject,
@@ -31,8 +32,7 @@ export type SharesRedis = House["redis"]["shares"];
 
 export class ShareStore implements Ledger {
   readonly keys: ShareKeys;
-  /** Names this process' turns. */
-  readonly #process = randomBytes(8).toString("hex");
+  readonly process = randomBytes(8).toString("hex");
 
   constructor(
     private readonly redis: SharesRedis,
@@ -47,10 +47,16 @@ export class ShareStore implements Ledger {
    *
    * @param turn Its place among this process' calls.
    * @param mark The shares come from a spool: what this spool had recorded before is left out.
+   * @param given How they were given before: if that was the last turn that Redis took, it has them.
    * @returns an outcome for each share, in order.
    * @throws {WiringError} UNAVAILABLE: some or all may have been recorded; recording them again is harmless.
    */
-  async record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark): Promise<ShareOutcome[]> {
+  async record(
+    shares: readonly CreditedShare[],
+    turn?: Turn,
+    mark?: SpoolMark,
+    given?: Given,
+  ): Promise<ShareOutcome[]> {
     const { log, totals, workers, round, prefix } = this.keys;
     const { archive, logLength, logLengthMax, identityTtlMs, workerTtlMs } = this.settings;
     const length = archive ? logLengthMax : logLength; // With an archive it is the archiver that trims to logLength.
@@ -62,8 +68,9 @@ export class ShareStore implements Ledger {
       packed.add(credited, mark?.numbers[i] ?? 0);
     });
     args.push(packed.bytes, turn?.after ?? 0, turn?.number ?? 0);
-    args.push(this.settings.workersMax, this.settings.roundWorkersMax);
-    const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none"), this.keys.turn(this.#process)];
+    args.push(this.settings.workersMax, this.settings.roundWorkersMax, given?.turn ?? 0);
+    const keys = [log, totals, workers, round, this.keys.spool(mark?.spool ?? "none"), this.keys.turn(this.process)];
+    if (given) keys.push(this.keys.turn(given.process));
     const letters = z
       .string()
       .length(shares.length)
@@ -73,7 +80,7 @@ export class ShareStore implements Ledger {
 
   /** @throws {WiringError} UNAVAILABLE. */
   async lastTurn(): Promise<number> {
-    return Number((await available("ask what it has", this.redis.get(this.keys.turn(this.#process)))) ?? 0);
+    return Number((await available("ask what it has", this.redis.get(this.keys.turn(this.process)))) ?? 0);
   }
 
   /** `connection|line` of whoever brought these identities into the log; null: nobody. @throws {WiringError} UNAVAILABLE. */
@@ -111,7 +118,7 @@ export class ShareStore implements Ledger {
       turn?.number ?? 0,
       MARK_TTL_MS,
     ];
-    const keys = [this.keys.block(it.hash), blocks, round, totals, this.keys.turn(this.#process)];
+    const keys = [this.keys.block(it.hash), blocks, round, totals, this.keys.turn(this.process)];
     const [changed, closed] = blockReply.parse(await available("record a block", block.run(this.redis, keys, args)));
     return { changed: changed === 1, round: closed === "" ? undefined : Number(closed) };
   }

@@ -20,7 +20,7 @@ import { join } from "node:path";
 import { messageOf } from "../../lib/thrown.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import { makeFolder } from "./out-folder.js";
-import { type Backlog, type Chunk, type CreditedShare, claimOf, type SpoolRecord } from "./ports.js";
+import { type Backlog, type Chunk, type CreditedShare, claimOf, type Given, type SpoolRecord } from "./ports.js";
 import { type Listed, listSpools, type Place, SpoolFile, SpoolTaken } from "./spool/out-file.js";
 import { isAlive, ownName } from "./spool/out-owner.js";
 
@@ -192,8 +192,10 @@ export class Spool implements Backlog {
     const shares: CreditedShare[] = [];
     const numbers: number[] = [];
     let through = 0;
+    let given: Given | undefined;
     for (const { number, record } of records) {
-      if (record?.kind === "block") break; // Its turn comes next.
+      if (record?.kind === "block" || (record?.given && through > 0) || given) break; // Its turn comes next.
+      given = record?.given;
       through = number;
       if (!record)
         this.#tellLost(file.id, "damaged", "the disk does not give back a record of the spool", { offset: number });
@@ -202,7 +204,7 @@ export class Spool implements Backlog {
         numbers.push(number);
       }
     }
-    return this.#give(file, through, { kind: "shares", shares, mark: { spool: file.id, numbers } });
+    return this.#give(file, through, { kind: "shares", shares, mark: { spool: file.id, numbers }, given });
   }
 
   #give(file: SpoolFile, through: number, chunk: Chunk): Chunk {

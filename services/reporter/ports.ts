@@ -24,9 +24,15 @@ export interface BlockOutcome {
   readonly round: number | undefined;
 }
 
+/** The turn by which these shares were given to Redis directly. Nobody heard whether it took them. */
+export interface Given {
+  readonly process: string;
+  readonly turn: number;
+}
+
 /** One write of the spool: recorded by one call of Redis when its time comes. */
 export type SpoolRecord =
-  | { readonly kind: "shares"; readonly shares: readonly CreditedShare[] }
+  | { readonly kind: "shares"; readonly shares: readonly CreditedShare[]; readonly given?: Given }
   | { readonly kind: "block"; readonly block: BlockReport };
 
 /** Where a spooled share stands: Redis remembers how far each spool was recorded, so that nothing in it counts twice. */
@@ -38,7 +44,13 @@ export interface SpoolMark {
 
 /** The oldest part of the spool. */
 export type Chunk =
-  | { readonly kind: "shares"; readonly shares: readonly CreditedShare[]; readonly mark: SpoolMark }
+  | {
+      readonly kind: "shares";
+      readonly shares: readonly CreditedShare[];
+      readonly mark: SpoolMark;
+      /** Of the one record that it holds. */
+      readonly given?: Given | undefined;
+    }
   | { readonly kind: "block"; readonly block: BlockReport };
 
 /**
@@ -58,8 +70,10 @@ export const MARK_TTL_MS = 30 * 86_400_000;
 
 /** Redis (out-redis.ts). */
 export interface Ledger {
+  /** Names this process' turns. */
+  readonly process: string;
   /** @throws {Error} some or all may have been recorded, or Redis lacks the turn before; recording them again is harmless. */
-  record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark): Promise<ShareOutcome[]>;
+  record(shares: readonly CreditedShare[], turn?: Turn, mark?: SpoolMark, given?: Given): Promise<ShareOutcome[]>;
   /** @throws {Error} as record(). */
   block(report: BlockReport, turn?: Turn): Promise<BlockOutcome>;
   /** Number of the last turn of this process that Redis has; 0: none. @throws {Error} it does not answer. */

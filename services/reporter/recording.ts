@@ -9,11 +9,10 @@
 //       While Redis works off the spool, calls are taken half as fast as it does: a spool that grows faster than it is flushed
 //       would never end. (Redis records tens of thousands a second, so only a flood of shares notices.) A Redis that stops answering
 //       meanwhile holds nobody up: after patienceMs calls are spooled as fast as they come.
-//   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, by its identities and lines,
-//       and found `redelivered` when it is flushed. (Redis forgets identities after identityTtlMs: an outage longer than that may
-//       record the one batch that was under way when it began a second time.)
+//   C3. A call that Redis failed, or was too slow for, may have run: it is spooled all the same, with the turn that it had, and found
+//       `redelivered` when it is flushed: by that turn if it was the last one that Redis took, else by its identities and lines.
 //   C4. Redis may have lost its last moments when it comes back: of what it had taken shortly before, shares and blocks, it is given again
-//       first what its last turn says that it lacks, in order (recent.ts; Turn in ports.ts), and nothing that it has. So what was answered
+//       first what its last turn says that it lacks, in order (turns.ts; Turn in ports.ts), and nothing that it has. So what was answered
 //       survives a Redis that is killed between two syncs of its disk, or failed over, and counts once however long ago it was. Several
 //       reporters do this side by side: a share that one gives again may come before the block that another one gives again, as in C2.
 //   C5. Without a spool, failures of Redis are the caller's.
@@ -21,10 +20,10 @@
 import type { ShareOutcome } from "../../lib/contracts/index.js";
 import { type Log, type Metrics, WiringError } from "../../lib/wiring/index.js";
 import type { Backlog, BlockOutcome, BlockReport, Chunk, CreditedShare, Ledger, SpoolRecord, Turn } from "./ports.js";
-import { Recent } from "./recent.js";
 import { type Signal, signal } from "./signal.js";
 import { sortOut } from "./sort-out.js";
 import { Trouble, within } from "./trouble.js";
+import { Turns } from "./turns.js";
 
 export interface RecordingOptions {
   readonly ledger: Ledger;
@@ -59,10 +58,7 @@ export class Recording {
   /** Shares that may be spooled now: no end while Redis is away (C2). */
   #allowance = Number.POSITIVE_INFINITY;
   #progress = signal();
-  readonly #recent = new Recent();
-  /** The last turn that was given out, and the one that the next call follows: the same but after a restore. */
-  #lastTurn = 0;
-  #after = 0;
+  readonly #turns: Turns;
   /** Redis may have lost what it had (C4). */
   #doubt = false;
   #closed = false;
@@ -70,6 +66,7 @@ export class Recording {
 
   constructor(private readonly options: RecordingOptions) {
     this.#trouble = new Trouble(options.log, options.metrics);
+    this.#turns = new Turns(options);
     if (options.spool && options.spool.length > 0) this.#spool(0);
   }
 
@@ -98,10 +95,12 @@ export class Recording {
 
   /** One call at a time. @throws {WiringError} UNAVAILABLE, C1. @throws what Redis said, C5. */
   async shares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
+    let given: Turn | undefined;
     for (;;) {
       const direct = await this.#direct((turn) => this.options.ledger.record(credited, turn));
-      if (!direct && this.#allowance > 0) return this.#keepShares(credited);
-      if (!direct) {
+      given = direct.turn ?? given;
+      if (!("value" in direct) && this.#allowance > 0) return this.#keepShares(credited, given);
+      if (!("value" in direct)) {
         await this.#progress.heard;
         continue;
       }
@@ -113,11 +112,11 @@ export class Recording {
   /** @returns undefined when it is spooled: its round is known later. @throws as shares(). */
   async block(report: BlockReport): Promise<BlockOutcome | undefined> {
     const direct = await this.#direct((turn) => this.options.ledger.block(report, turn));
-    if (!direct) {
+    if (!("value" in direct)) {
       await this.#keep({ kind: "block", block: report });
       return undefined;
     }
-    this.#keepRecent({ kind: "block", block: report }, direct.turn);
+    this.#turns.stands({ kind: "block", block: report }, direct.turn);
     this.options.onBlock(report, direct.value);
     return direct.value;
   }
@@ -140,34 +139,35 @@ export class Recording {
     await this.#flushing;
   }
 
-  /** Undefined: to be spooled. */
+  /** Without a value: to be spooled; with the turn that it had, if any. */
   async #direct<T>(
     attempt: (turn?: Turn) => Promise<T>,
-  ): Promise<{ readonly value: T; readonly turn?: Turn } | undefined> {
+  ): Promise<{ readonly value: T; readonly turn?: Turn } | { readonly turn?: Turn }> {
     while (this.#mode.kind === "handover") await this.#mode.over.heard;
-    if (this.#mode.kind === "spooling") return undefined;
+    if (this.#mode.kind === "spooling") return {};
     const { spool, patienceMs } = this.options;
     if (!spool) return { value: await attempt() }; // C5
-    const turn = this.#turn();
+    const turn = this.#turns.next();
     try {
       return { value: await within(patienceMs, attempt(turn)), turn };
     } catch (error) {
       this.#trouble.report(error);
       this.#doubt = true;
       if (!this.#closed && this.mode === "direct") this.#spool(RETRY_FIRST_MS);
-      return undefined;
+      return { turn };
     }
   }
 
-  async #keepShares(credited: readonly CreditedShare[]): Promise<ShareOutcome[]> {
-    const { spool } = this.options;
+  async #keepShares(credited: readonly CreditedShare[], turn?: Turn): Promise<ShareOutcome[]> {
+    const { spool, ledger } = this.options;
     const { outcomes, fresh } = sortOut(
       credited,
       (identity) => spool?.claimOf(identity),
-      (identity) => this.#recent.claimOf(identity),
+      (identity) => this.#turns.claimOf(identity),
     );
     this.#allowance -= fresh.length;
-    if (fresh.length > 0) await this.#keep({ kind: "shares", shares: fresh });
+    const given = turn && { process: ledger.process, turn: turn.number };
+    if (fresh.length > 0) await this.#keep({ kind: "shares", shares: fresh, ...(given && { given }) });
     return outcomes;
   }
 
@@ -253,49 +253,21 @@ export class Recording {
     return flushed;
   }
 
-  #turn(): Turn {
-    const after = this.#after;
-    this.#lastTurn += 1;
-    this.#after = this.#lastTurn;
-    return { after, number: this.#lastTurn };
-  }
-
   /** C4. @throws {Error} Redis'; what it still lacks is given again then. */
   async #restore(): Promise<void> {
     this.#doubt = false;
-    const { ledger, log, metrics } = this.options;
-    const restored = { shares: 0, blocks: 0 };
     try {
-      this.#after = await ledger.lastTurn();
-      for (const { record, stands } of this.#recent.missing(this.#after, performance.now())) {
-        const turn = this.#turn();
-        if (record.kind === "block") {
-          const { changed } = await ledger.block(record.block, turn);
-          if (changed) restored.blocks += 1;
-        } else {
-          const outcomes = await ledger.record(record.shares, turn);
-          restored.shares += outcomes.filter((outcome) => outcome === "recorded").length;
-        }
-        stands(turn.number);
-      }
+      await this.#turns.restore();
     } catch (error) {
       this.#doubt = true;
       throw error;
-    } finally {
-      if (restored.shares > 0) metrics.count("reporter.restored", restored.shares);
-      if (restored.shares + restored.blocks > 0)
-        log.warn(restored, "Redis came back without shares or blocks that it had taken; it has them again");
     }
   }
 
   #stands(shares: readonly CreditedShare[], outcomes: readonly ShareOutcome[], turn: Turn | undefined): void {
     const theirs = shares.filter((_, i) => outcomes[i] !== "duplicate");
-    if (theirs.length > 0) this.#keepRecent({ kind: "shares", shares: theirs }, turn);
+    if (theirs.length > 0) this.#turns.stands({ kind: "shares", shares: theirs }, turn);
     this.options.onRecorded(shares.filter((_, i) => outcomes[i] === "recorded"));
-  }
-
-  #keepRecent(record: SpoolRecord, turn: Turn | undefined): void {
-    if (turn) this.#recent.add(record, turn.number, performance.now());
   }
 
   /** False: there was none. @throws {Error} Redis', or the disk's; the chunk stays. */
@@ -317,18 +289,18 @@ export class Recording {
 
   async #flushBlock(spool: Backlog, chunk: Extract<Chunk, { kind: "block" }>): Promise<void> {
     const { ledger, onBlock } = this.options;
-    const turn = this.#turn();
+    const turn = this.#turns.next();
     const outcome = await ledger.block(chunk.block, turn);
-    this.#keepRecent(chunk, turn);
+    this.#turns.stands(chunk, turn);
     await spool.done(chunk);
     onBlock(chunk.block, outcome);
   }
 
   async #flushShares(spool: Backlog, chunk: Extract<Chunk, { kind: "shares" }>): Promise<void> {
     const { ledger, metrics } = this.options;
-    const { shares, mark } = chunk;
-    const turn = this.#turn();
-    const outcomes = await ledger.record(shares, turn, mark);
+    const { shares, mark, given } = chunk;
+    const turn = this.#turns.next();
+    const outcomes = await ledger.record(shares, turn, mark, given);
     this.#stands(shares, outcomes, turn);
     await spool.done(chunk);
     const left = Number.isFinite(this.#allowance) ? this.#allowance : 0;

@@ -4,7 +4,7 @@
 // same share at once, and a reporter may die between any two commands. What is in the log is counted, and nothing else is.
 //
 //   KEYS[1] log (stream)   KEYS[2] totals   KEYS[3] workers   KEYS[4] open round   KEYS[5] how far this spool was recorded
-//   KEYS[6] this process' last turn
+//   KEYS[6] this process' last turn   KEYS[7] the last turn of the process that gave these before, if any
 //   ARGV[1] prefix of all other keys (same hash tag: same slot)
 //   ARGV[2] length of the log, about   ARGV[3] identity ttl ms   ARGV[4] worker ttl ms
 //   ARGV[5] fine bucket width ms   ARGV[6] its keep ms   ARGV[7] coarse bucket width ms   ARGV[8] its keep ms
@@ -14,6 +14,7 @@
 //              (0: none), difficulty, hashes, achieved, job, at, block (0 or 1)
 //   ARGV[11] the turn before   ARGV[12] this turn; 0: it has none
 //   ARGV[13] workers with totals, at most   ARGV[14] workers that a round lists, at most
+//   ARGV[15] the turn by which these were given before; 0: none. If it was the last one that was taken, they are in the log
 //   returns one letter a share: r recorded | a again (redelivered) | d duplicate
 //
 // One argument for all: a client and Redis spend more on thirteen arguments a share than on the rest of it.
@@ -110,13 +111,14 @@ for _, height in pairs(heights) do
   end)
 end
 
+local given = ARGV[15] ~= '0' and redis.call('GET', KEYS[7]) == ARGV[15]
 local outcomes, recorded = {}, {}
 for i, fields in ipairs(shares) do
   local height, identity = heights[fields[3]], fields[1]
   local claim, number = fields[4] .. '|' .. fields[5], tonumber(fields[7])
   local holder = height.claims[identity]
   mark = math.max(mark, number)
-  if number > 0 and number <= before or holder == claim then
+  if given or number > 0 and number <= before or holder == claim then
     outcomes[i] = 'a'
   elseif holder then
     outcomes[i] = 'd'

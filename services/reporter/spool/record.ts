@@ -1,6 +1,7 @@
 // Records of a spool as bytes: one write each, a batch of shares or a block. Pure.
 //
 //   { kind: "shares", shares } <--> msgpack [1, [identity, connection, line, worker, job, height, difficulty, achieved, at, block, hashes] ...]
+//   the same, given before     <--> msgpack [3, process, turn, [...] ...]
 //   { kind: "block", block }   <--> msgpack [2, block]
 //
 //   V1. A file begins with what it is (heading). Versions READ_FIRST to READ_LAST are read. A newer one is left where it lies, to a reporter
@@ -59,6 +60,7 @@ export function unpackHeading(bytes: Uint8Array, { readFirst, readLast } = VERSI
 
 const SHARES = 1;
 const BLOCK = 2;
+const GIVEN = 3;
 
 /** Whether a payload may begin so: a msgpack list whose first element is a small number. */
 export function isLikelyRecord(payload: Uint8Array): boolean {
@@ -84,11 +86,14 @@ type Row = z.output<typeof row>;
 
 const recordShape = z.union([
   z.tuple([z.literal(SHARES)], z.unknown()),
+  z.tuple([z.literal(GIVEN), z.string().regex(/^[0-9a-f]{16}$/), z.number().int().positive()], z.unknown()),
   z.tuple([z.literal(BLOCK), blockRecord.omit({ round: true })]),
 ]);
 
 export function packRecord(record: SpoolRecord): Buffer {
-  return record.kind === "block" ? pack([BLOCK, record.block]) : pack([SHARES, ...record.shares.map(toRow)]);
+  if (record.kind === "block") return pack([BLOCK, record.block]);
+  const { given, shares } = record;
+  return pack([...(given ? [GIVEN, given.process, given.turn] : [SHARES]), ...shares.map(toRow)]);
 }
 
 /**
@@ -98,12 +103,13 @@ export function packRecord(record: SpoolRecord): Buffer {
 export function unpackRecord(bytes: Uint8Array): { readonly record: SpoolRecord; readonly unreadable: number } {
   const parsed = recordShape.parse(unpack(bytes));
   if (parsed[0] === BLOCK) return { record: { kind: "block", block: parsed[1] }, unreadable: 0 };
-  const [, ...rows] = parsed;
+  const given = parsed[0] === GIVEN ? { process: parsed[1], turn: parsed[2] } : undefined;
+  const rows = parsed.slice(given ? 3 : 1);
   const shares = rows
     .map((it) => row.safeParse(it))
     .flatMap(({ data }) => (data ? [fromRow(data)] : []))
     .filter(isWritable);
-  return { record: { kind: "shares", shares }, unreadable: rows.length - shares.length };
+  return { record: { kind: "shares", shares, ...(given && { given }) }, unreadable: rows.length - shares.length };
 }
 
 const toRow = ({ share: it, hashes }: CreditedShare): Row => [

@@ -34,6 +34,7 @@ interface Mood {
 
 /** STAND-IN for Redis and the record script. */
 class MoodyLedger implements Ledger {
+  readonly process = "0123456789abcdef";
   readonly log: string[] = [];
   readonly #claims = new Map<string, string>();
   #marks = new Map<string, number>();
@@ -138,6 +139,7 @@ test.each(["shares", "block"])(
     const standsStill = <T>() => new Promise<T>(() => {});
     let calls = 0;
     const ledger: Ledger = {
+      process: "0123456789abcdef",
       record(shares) {
         calls += 1;
         if (calls === 1) return Promise.reject(new WiringError("UNAVAILABLE", "it is away"));

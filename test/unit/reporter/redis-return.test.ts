@@ -4,11 +4,16 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "@jest/globals";
+import { pino } from "pino";
 import { reporter } from "../../../lib/contracts/index.js";
+import { noMetrics, WiringError } from "../../../lib/wiring/index.js";
 import { open } from "../../../services/reporter/main.js";
 import { metricTable } from "../../../services/reporter/metrics.js";
-import { MARK_TTL_MS, type SpoolRecord } from "../../../services/reporter/ports.js";
+import { ShareStore } from "../../../services/reporter/out-redis.js";
+import { Spool } from "../../../services/reporter/out-spool.js";
+import { type Ledger, MARK_TTL_MS, type SpoolRecord } from "../../../services/reporter/ports.js";
 import { Recent } from "../../../services/reporter/recent.js";
+import { Recording } from "../../../services/reporter/recording.js";
 import { settings } from "../../../services/reporter/settings.js";
 import { atEnd } from "../../kit/cleanup.js";
 import { openTestHouse } from "../../kit/house.js";
@@ -156,6 +161,37 @@ test("a block in the spool that Redis fails stays there until Redis has it", asy
   expect((await it.client.call("blocks", { limit: 5 })).blocks).toMatchObject([
     { hash: block.hash, status: "accepted" },
   ]);
+});
+
+test("S1: a batch that Redis took, and whose answer was lost, is not recorded again from the spool, however long the outage was", async () => {
+  const redis = await startRedis();
+  const directory = await mkdtemp(join(tmpdir(), "headframe-return-"));
+  atEnd(() => rm(directory, { recursive: true, force: true }));
+  const common = { log: pino({ level: "silent" }), metrics: noMetrics, onAdopted: () => {} };
+  const spool = await Spool.open({ directory, bytesMax: 1e9, cluster: "test", ...common });
+  const store = new ShareStore(await redis.asking(), "test", settings.parse({}));
+  let calls = 0;
+  const ledger: Ledger = {
+    process: store.process,
+    block: (report, turn) => store.block(report, turn),
+    lastTurn: () => store.lastTurn(),
+    async record(...call) {
+      calls += 1;
+      const outcomes = await store.record(...call);
+      if (calls > 1) return outcomes;
+      await forgetIdentities(redis);
+      throw new WiringError("UNAVAILABLE", "the connection broke");
+    },
+  };
+  const hooks = { onRecorded: () => {}, onBlock: () => {} };
+  const recording = new Recording({ ledger, spool, patienceMs: 5_000, ...common, ...hooks });
+  const given = [1, 2].map((line) => ({ share: aShare(line, { line }), hashes: 1 }));
+  expect(await recording.shares(given)).toEqual(["recorded", "recorded"]); // In the spool, too.
+  await until("the spool is empty", 10_000, () => recording.mode === "direct" && spool?.length === 0);
+  await recording.shares([{ share: aShare(3, { line: 3 }), hashes: 1 }]);
+  expect(await logged(redis)).toEqual([1, 2, 3]);
+  await recording.close();
+  await spool?.close();
 });
 
 const sharesOf = (from: number, count: number): SpoolRecord => ({

@@ -55,8 +55,15 @@ const flushed = (it: Started) =>
 
 /** Lines in the order of the log. */
 async function logged(): Promise<number[]> {
-  const entries = await (await redis.asking()).xrange("hf:{test}:shares", "-", "+");
-  return entries.map(([, fields]) => Number(fields[fields.indexOf("line") + 1]));
+  const client = await redis.asking();
+  const lines: number[] = [];
+  for (let from = "-"; ; ) {
+    const entries = await client.xrange("hf:{test}:shares", from, "+", "COUNT", 5_000); // All at once may take too long.
+    for (const [, fields] of entries) lines.push(Number(fields[fields.indexOf("line") + 1]));
+    const last = entries.at(-1);
+    if (!last) return lines;
+    from = `(${last[0]}`;
+  }
 }
 
 const files = async () => (await readdir(directory)).filter((name) => name.endsWith(".spool"));
