@@ -15,6 +15,8 @@ import { BANS_MAX, type Ban, type BanReason, sourceOf } from "../lib/contracts/i
 import type { BanSettings } from "./settings.js";
 
 const SECOND_MS = 1_000;
+/** Forgotten at a time when there are too many. */
+const ROOM = BANS_MAX / 100;
 
 /** Milliseconds since the epoch: bans outlive the process. */
 export type Clock = () => number;
@@ -44,11 +46,10 @@ export class Bans {
     const now = this.now();
     for (const other of others) {
       const own = this.#known.get(other.address);
-      if (own && !isLater(other, own)) continue;
+      if ((own && !isLater(other, own)) || this.#isSpared(other.address)) continue;
       if (!own) this.#makeRoom(now);
       this.#known.set(other.address, other);
     }
-    this.#spare();
   }
 
   /** @param seconds Instead of the ladder's next step. */
@@ -123,14 +124,11 @@ export class Bans {
     return this.#settings.neverBan.some((each) => checkIn(range, each.split("/")[0] ?? ""));
   }
 
-  /** N3 */
+  /** N3. Some at a time: to look for the next one to be forgotten costs a look at all. */
   #makeRoom(now: number): void {
-    while (this.#known.size >= BANS_MAX) {
-      let first: RememberedBan | undefined;
-      for (const ban of this.#known.values()) if (!first || rank(ban, now) < rank(first, now)) first = ban;
-      if (!first) return;
-      this.#known.delete(first.address);
-    }
+    if (this.#known.size < BANS_MAX) return;
+    const soonestFirst = [...this.#known.values()].sort((a, b) => rank(a, now) - rank(b, now));
+    for (const { address } of soonestFirst.slice(0, ROOM)) this.#known.delete(address);
   }
 }
 

@@ -86,8 +86,16 @@ test("what is remembered is bounded: those that end soonest are forgotten first"
   const address = (n: number) => `10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`;
   for (let n = 0; n < BANS_MAX; n++) book.ban(address(n), "operator", 1_000 + n);
   book.ban("192.0.2.1", "garbage");
-  expect(book.banned()).toHaveLength(BANS_MAX);
-  expect(book.banned().some((ban) => ban.address === address(0))).toBe(false);
+  const kept = book.banned().map((ban) => ban.address);
+  expect(kept.length).toBeLessThanOrEqual(BANS_MAX);
+  expect(kept.length).toBeGreaterThanOrEqual(0.99 * BANS_MAX);
+  expect(kept).toContain("192.0.2.1");
+  for (const [n, isKept] of [
+    [0, false],
+    [BANS_MAX / 100, true],
+    [BANS_MAX - 1, true],
+  ] as const)
+    expect(kept.includes(address(n))).toBe(isKept);
 });
 
 test("only addresses and ranges are taken: nothing that a runtime command could be made of", () => {

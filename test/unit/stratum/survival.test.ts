@@ -35,6 +35,13 @@ describe("another instance takes over with the state that the edge carries", () 
     expect(second.shares).toMatchObject([{ connection: "tcp/one", worker: "alice.rig1" }]);
   });
 
+  test("C4 shared state is told of the new owner at once: what the former one still writes is older", async () => {
+    const { memory, miner } = await start();
+    memory.states.set("tcp/one", { state: Buffer.from("a late write of the former owner"), live: false });
+    miner.moveTo(another(memory));
+    expect(memory.states.get("tcp/one")).toEqual({ state: Buffer.from(miner.state ?? []), live: true });
+  });
+
   test("a job that it missed meanwhile comes at once", async () => {
     const { memory, miner } = await start();
     const second = another(memory);
