@@ -152,6 +152,27 @@ test("behind a balancer, bans and limits are for the client's own address; witho
   await closedAtOnce(bare);
 }, 60_000);
 
+test("of IPv6 a /64 is one client: it has the connections of one address, and is banned and let in as a whole", async () => {
+  const { door } = await line([{ name: "behind", acceptProxy: true, connectionsPerAddress: 2 }]);
+  const come = async (address: string) => {
+    const client = await LineClient.connect(door.port("behind"));
+    client.send(Buffer.concat([proxyV1("TCP6", address, 4_444), Buffer.from("{in}\n")]));
+    await until("it is answered or closed", 5_000, () => client.closed || client.lines.length > 0);
+    return client.lines.length > 0;
+  };
+  for (const [address, isServed] of [
+    ["2001:db8:1:2::1", true],
+    ["2001:db8:1:2:ffff::2", true],
+    ["2001:db8:1:2::3", false],
+    ["2001:db8:1:3::1", true],
+  ] as const)
+    expect([address, await come(address)]).toEqual([address, isServed]);
+  await door.client.call("ban", { address: "2001:db8:1:3::7", reason: "operator" });
+  expect([await come("2001:db8:1:3::8"), await come("2001:db8:1:4::8")]).toEqual([false, true]);
+  await door.client.call("unban", { address: "2001:db8:1:3::9" });
+  expect(await come("2001:db8:1:3::8")).toBe(true);
+}, 60_000);
+
 test("a PROXY header from somebody whom the edge does not trust names nobody: it is a client's line", async () => {
   const { keeper } = await line([{ name: "plain" }]);
   const liar = await LineClient.connect(keeper.port); // Straight to the keeper, around HAProxy.
