@@ -13,7 +13,14 @@ export class UsageError extends Error {
 /**
  * What a person must correct before a start. By name: whoever only prints a usage error need not load what throws the others.
  */
-const WRONG: readonly string[] = ["UsageError", "ConfigError", "MissingSection", "KeyFileError", "IniError"];
+const WRONG: readonly string[] = [
+  "UsageError",
+  "ConfigError",
+  "MissingSection",
+  "KeyFileError",
+  "SecretFileError",
+  "IniError",
+];
 
 /** A number of seconds that somebody gave as `option`. @throws {UsageError} when no timer can wait for it. */
 export function checkSeconds(option: string, seconds: number | undefined, min = 0): void {

@@ -30,6 +30,8 @@ import { post } from "./zap.js";
 
 /** After a disconnect; ZeroMQ may take a moment to forget the route. */
 const PROBES_MS = [0, 5, 50];
+/** Between two probes of all peers, however many connections break: a stranger can break one as often as it likes. */
+const PROBE_PAUSE_MS = 5;
 
 export interface ServerParts {
   readonly bind: string;
@@ -56,6 +58,8 @@ export class Server {
   readonly #room = new WorkRoom();
   readonly #strangers: Strangers;
   readonly #timers = new Set<() => void>();
+  #probes: (() => void)[] = [];
+  #probedMs = Number.NEGATIVE_INFINITY;
   #leavePost: (() => Promise<void>) | undefined;
   #closing: Promise<void> | undefined;
 
@@ -79,6 +83,7 @@ export class Server {
       sendTimeout: 0,
       sendHighWaterMark: 0, // The outboxes bound it, in bytes.
       receiveHighWaterMark: RECEIVE_HIGH_WATER_MARK,
+      handshakeInterval: limits.handshakeMs, // A connection that does not even speak ZeroMQ ends by then.
       linger: limits.lingerMs,
       heartbeatInterval: limits.heartbeatMs / 4,
       heartbeatTimeout: limits.heartbeatMs,
@@ -211,14 +216,17 @@ export class Server {
 
   /** Q1 */
   #probe(): void {
-    for (const ms of PROBES_MS) {
-      this.#after(ms, () => {
+    const waitMs = this.#probedMs + PROBE_PAUSE_MS - this.#parts.clock.nowMs();
+    for (const stop of this.#probes) stop(); // Those of this disconnect are enough for the ones before it.
+    this.#probes = PROBES_MS.map((ms) =>
+      this.#after(Math.max(ms, waitMs), () => {
+        this.#probedMs = this.#parts.clock.nowMs();
         for (const session of this.#sessions.values()) {
           session.outbox.control(KIND.ping);
           session.outbox.flush();
         }
-      });
-    }
+      }),
+    );
   }
 
   /** Peers that have fallen silent, although their sockets live. */
@@ -236,11 +244,17 @@ export class Server {
     });
   }
 
-  #after(ms: number, run: () => void): void {
-    const stop = this.#parts.clock.after(ms, () => {
+  /** @returns the way to call it off. */
+  #after(ms: number, run: () => void): () => void {
+    const stopTimer = this.#parts.clock.after(ms, () => {
       this.#timers.delete(stop);
       run();
     });
+    const stop = () => {
+      this.#timers.delete(stop);
+      stopTimer();
+    };
     this.#timers.add(stop);
+    return stop;
   }
 }

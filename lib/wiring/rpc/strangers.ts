@@ -14,6 +14,7 @@ import type { Log } from "../house.js";
 import type { Limits } from "../limits.js";
 import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
+import { Seldom } from "../seldom.js";
 import type { Curve } from "./curve.js";
 import { KIND, PROTOCOL_VERSION, REFUSAL } from "./frames.js";
 import {
@@ -78,10 +79,11 @@ export class Strangers {
   /** By route, oldest first. */
   readonly #known = new Map<string, Stranger>();
   readonly #named = new Set<string>();
-  #saidMs = Number.NEGATIVE_INFINITY;
+  readonly #seldom: Seldom;
 
   constructor(parts: StrangersParts) {
     this.#parts = parts;
+    this.#seldom = new Seldom(SAY_MS, parts.clock.nowMs);
   }
 
   /** @throws {FrameError} */
@@ -189,11 +191,11 @@ export class Strangers {
 
   /** T3 */
   #say(peer: string, reason: Reason, why: string): void {
-    const nowMs = this.#parts.clock.nowMs();
-    if (this.#named.has(peer) || nowMs - this.#saidMs < SAY_MS) return;
+    if (this.#named.has(peer)) return;
+    const unsaid = this.#seldom.pass();
+    if (unsaid === undefined) return;
     if (this.#named.size >= NAMED_MAX) this.#named.clear();
     this.#named.add(peer);
-    this.#saidMs = nowMs;
-    this.#parts.log.warn({ peer, reason }, `a caller was refused: ${why}`);
+    this.#parts.log.warn({ peer, reason, unsaid }, `a caller was refused: ${why}`);
   }
 }

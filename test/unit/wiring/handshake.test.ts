@@ -1,6 +1,8 @@
 // Who may speak at all: attackers with plain sockets, who can reach a listener or be taken for one, and do not know the secret.
 
 import { randomBytes } from "node:crypto";
+import { once } from "node:events";
+import { connect } from "node:net";
 import { expect, test } from "@jest/globals";
 import { pino } from "pino";
 import { curveKeyPair, Router } from "zeromq";
@@ -168,6 +170,37 @@ test("a caller with another secret learns so by name: UNAUTHENTICATED, nothing w
   untouched();
   expect(said).toEqual([]); // The listener proves first: this one never said a word more.
 });
+
+test("a connection that does not even speak ZeroMQ is ended within the time of a handshake", async () => {
+  const { endpoint } = await openTarget({ limits: { handshakeMs: 300 } });
+  const { hostname, port } = new URL(endpoint);
+  const socket = connect(Number(port), hostname);
+  atEnd(() => socket.destroy());
+  await once(socket, "connect");
+  await once(socket.resume(), "close", { signal: AbortSignal.timeout(3_000) });
+});
+
+test("connections that come and go, as often as a stranger likes, make nobody else hear of each", async () => {
+  const { endpoint } = await openTarget();
+  const peer = rawPeer(endpoint, "peer");
+  await peer.enter();
+  const { hostname, port } = new URL(endpoint);
+  const begunMs = performance.now();
+  for (let i = 0; i < 200; i++) {
+    const stranger = rawPeer(endpoint, `stranger-${i}`);
+    await stranger.say([KIND.ping, 0, 0, 0, ""]);
+    stranger.socket.close();
+    const plain = connect(Number(port), hostname);
+    await once(plain, "connect");
+    plain.destroy();
+  }
+  const tookMs = performance.now() - begunMs;
+  let pings = 0;
+  for (let got = await peer.kinds(200); got.length > 0; got = await peer.kinds(200)) {
+    pings += got.filter((it) => it.startsWith(`${KIND.ping} `)).length;
+  }
+  expect(pings).toBeLessThan(10 + tookMs / 5); // One in five milliseconds, not three for each.
+}, 20_000);
 
 /** Listens where an instance was, or where discovery was made to say so. */
 async function openImpostor(answer: (frame: Buffer) => Buffer | undefined) {
