@@ -254,6 +254,18 @@ describe("a client that comes back on another connection", () => {
     expect(await again.ask(share)).toEqual([TRUE]);
   });
 
+  test("C4 version bits that were agreed on before count after a resume, whether or not the miner configures again", async () => {
+    const { memory, miner } = await start();
+    const configure =
+      '{"id":3,"method":"mining.configure","params":[["version-rolling"],{"version-rolling.mask":"ffffffff"}]}';
+    await miner.ask(configure);
+    miner.close();
+    const { miner: again } = await back(another(memory), "tcp/one");
+    await again.ask('{"id":2,"method":"mining.authorize","params":["alice.rig1"]}');
+    const rolled = mine(job, "share", { versionBits: 0x0000_6000 }, "00000001");
+    expect(await again.ask(submitLine(9, rolled))).toEqual([TRUE]);
+  });
+
   test("a session resumes again and again", async () => {
     const { memory, instance, miner } = await start();
     miner.close();

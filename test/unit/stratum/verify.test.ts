@@ -90,6 +90,15 @@ test("rolled bits outside the mask are refused and name both", async () => {
   );
 });
 
+test("bits that the connection may roll and this job may not are refused: a block with them would be none", async () => {
+  const narrow = craftJob({ versionMask: 0x0fff_e000 });
+  const rolled = mine(narrow, "share", { versionBits: 0x1000_0000 });
+  expect(await verify(known(narrow), rolled, terms("sha256d"))).toMatchObject({
+    kind: "refused",
+    refusal: { text: "Version bits 10000000 outside the mask 0fffe000" },
+  });
+});
+
 test("the rules are told in a fixed order: who, what, when, how", async () => {
   const bad = mine(job, "poor", { time: 0, versionBits: 1 });
   expect(await reasonOf(bad, { authorized: false, live: false })).toMatch(/^unauthorized/);
