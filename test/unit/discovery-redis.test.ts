@@ -315,6 +315,60 @@ describe("Redis away", () => {
     expect(rejected).toEqual([]);
   });
 
+  /** Without a heartbeat of its own: its life ends by itself. */
+  const shortLived = async (redis: RedisServer, id: string, lifeMs: number) => {
+    const mortal = open(redis, { everyMs: 60_000, ttlMs: lifeMs });
+    await mortal.register(edge(id));
+  };
+
+  test("G1 who was missed while Redis was away has a ttl from its return to be there again", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis, { ttlMs: 3_000, pollMs: 100 }));
+    await shortLived(redis, "edge-late", 500);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
+    await redis.stop();
+    const gone = performance.now();
+    await until("its life is over", 2_000, () => performance.now() - gone > 700);
+    await redis.start();
+    await open(redis).register(edge("edge-new"));
+    await until("Redis is read again", 5_000, () => ids(seen).includes("edge-new"));
+    const back = performance.now();
+    await until("it was read several times", 2_000, () => performance.now() - back > 1_000);
+    expect(ids(seen)).toEqual(["edge-late", "edge-new"]);
+    await until("it is dropped in the end", 6_000, () => ids(seen).join() === "edge-new");
+  });
+
+  test("a clock of Redis' that is set back by an hour keeps nobody listed for longer than a minute, and the living as before", async () => {
+    const redis = await startRedis();
+    const admin = redis.client();
+    await shortLived(redis, "edge-dead", 5_000);
+    await open(redis).register(edge("edge-alive"));
+    const [index, hash] = ["hf:{test}:instances:edge", "hf:{test}:instance:edge:edge-dead"];
+    await admin.zadd(index, Date.now() + 3_600_000, "edge-dead"); // As both stand after the clock was set back.
+    await admin.pexpire(hash, 3_600_000);
+    const seen = look(open(redis));
+    await until("both are seen", 2_000, () => seen.now.length === 2);
+    expect(Number(await admin.zscore(index, "edge-dead")) - Date.now()).toBeLessThanOrEqual(60_000);
+    expect(await admin.pttl(hash)).toBeLessThanOrEqual(60_000);
+    const beaten = Number(await admin.zscore(index, "edge-alive"));
+    await until("the living one beats on", 2_000, async () => Number(await admin.zscore(index, "edge-alive")) > beaten);
+    expect(beaten - Date.now()).toBeLessThanOrEqual(TIMES.ttlMs);
+  });
+
+  test("G2 another Redis in the place of the one that was known is not trusted for a ttl", async () => {
+    const redis = await startRedis();
+    const seen = look(open(redis, { ttlMs: 3_000, pollMs: 100 }));
+    await shortLived(redis, "edge-late", 500);
+    await until("it is seen", 2_000, () => seen.now.length === 1);
+    await redis.client().flushall(); // As a replica that had heard of nothing yet: the connection stays.
+    await open(redis).register(edge("edge-new"));
+    await until("Redis is read again", 5_000, () => ids(seen).includes("edge-new"));
+    const back = performance.now();
+    await until("it was read several times, and its life is over", 2_000, () => performance.now() - back > 1_000);
+    expect(ids(seen)).toEqual(["edge-late", "edge-new"]);
+    await until("it is dropped in the end", 6_000, () => ids(seen).join() === "edge-new");
+  });
+
   test("W4 an emptied Redis drops nobody who lives", async () => {
     const redis = await startRedis();
     const registry = open(redis);

@@ -25,14 +25,14 @@ import { Heartbeat, leaveNow } from "./heartbeat.js";
 import type { Instance } from "./instance.js";
 import { type Announcement, discoveryKeys, fromHash, readAnnouncement, type Seen } from "./record.js";
 import { type Found, Roster } from "./roster.js";
-import { read } from "./scripts/read.js";
+import { LIFE_MAX_MS, read } from "./scripts/read.js";
 
 export interface RegistryOptions {
   readonly redis: Redis;
   readonly cluster: string;
   /** Between two beats. Default 1_000 ms. */
   readonly everyMs?: number;
-  /** How long an instance is believed without a beat. Default 5_000 ms: four beats may be late. */
+  /** How long an instance is believed without a beat, at most a minute. Default 5_000 ms: four beats may be late. */
   readonly ttlMs?: number;
   /** Between two reads of the index. Default 2_000 ms. */
   readonly pollMs?: number;
@@ -96,7 +96,7 @@ export class Registry implements Discovery {
   private constructor(options: RegistryOptions) {
     this.#cluster = clusterName.parse(options.cluster);
     this.#everyMs = durationMs().parse(options.everyMs ?? 1_000);
-    this.#ttlMs = durationMs().parse(options.ttlMs ?? 5_000);
+    this.#ttlMs = durationMs(1, LIFE_MAX_MS).parse(options.ttlMs ?? 5_000);
     this.#pollMs = durationMs().parse(options.pollMs ?? 2_000);
     this.#log = options.log ?? quiet;
     this.#metrics = options.metrics ?? noMetrics;

@@ -16,8 +16,14 @@
 //
 // The size is asked for beside the generation: it tells of whoever wrote to the index and knows nothing of generations.
 
+// Lives are counted by the wall clock of Redis' machine. When that is set back, who died would stay listed for as long as it was set back:
+// a life longer than any can be given is cut to the longest there is.
+
 import { Script } from "../../state/script.js";
 import { BUMP, NEWS_MAX } from "./bump.js";
+
+/** The longest life without a beat that an instance may be given (RegistryOptions.ttlMs). */
+export const LIFE_MAX_MS = 60_000;
 
 export const read = new Script(
   "discovery/read",
@@ -25,6 +31,14 @@ export const read = new Script(
 local clock = redis.call('TIME')
 local now = clock[1] * 1000 + math.floor(clock[2] / 1000)
 local index, generation, news, prefix = KEYS[1], KEYS[3], KEYS[4], ARGV[1]
+
+local last = redis.call('ZRANGE', index, -1, -1, 'WITHSCORES')
+if last[2] and tonumber(last[2]) > now + ${LIFE_MAX_MS} then
+  for _, id in ipairs(redis.call('ZRANGEBYSCORE', index, '(' .. string.format('%.0f', now + ${LIFE_MAX_MS}), '+inf')) do
+    redis.call('ZADD', index, now + ${LIFE_MAX_MS}, id)
+    redis.call('PEXPIRE', prefix .. id, ${LIFE_MAX_MS})
+  end
+end
 
 local first = redis.call('ZRANGE', index, 0, 0, 'WITHSCORES')
 if first[2] and tonumber(first[2]) <= now then
