@@ -7,7 +7,7 @@
 
 import type { ClientEvent, ClientFacts, CloseReason, Handle, Out } from "../../lib/contracts/index.js";
 import { type Instance, type InstanceId, instance } from "../../lib/wiring/index.js";
-import type { Connection } from "../../services/edge/connection.js";
+import type { Before, Connection } from "../../services/edge/connection.js";
 import type { SwitchboardLimits } from "../../services/edge/ports.js";
 import { Switchboard } from "../../services/edge/switchboard.js";
 
@@ -94,7 +94,7 @@ export class World {
     this.board = new Switchboard(3, { ...LIMITS, ...limits }, hooks);
   }
 
-  client(name: string, facts: Partial<ClientFacts> = {}): Connection {
+  client(name: string, facts: Partial<ClientFacts> = {}, before: Before = { adopted: false }): Connection {
     const got: string[] = [];
     const port = {
       write: (bytes: Uint8Array) => void got.push(Buffer.from(bytes).toString()),
@@ -110,7 +110,7 @@ export class World {
       secure: false,
       local: false,
     };
-    const connection: Connection = this.board.open({ ...plain, ...facts }, port, { adopted: false });
+    const connection: Connection = this.board.open({ ...plain, ...facts }, port, before);
     this.answers.set(connection, got);
     return connection;
   }

@@ -114,3 +114,12 @@ test("a small line does not keep a large chunk in memory", () => {
   expect(small instanceof Uint8Array && small.buffer !== chunk.buffer).toBe(true);
   expect(large instanceof Uint8Array && large.buffer === chunk.buffer).toBe(true);
 });
+
+test("a line of the bound, cut between its carriage return and its newline, passes", () => {
+  const framer = new LineFramer();
+  framer.push(Buffer.from(`${"x".repeat(LINE_BYTES_MAX)}\r`));
+  expect(framer.take()).toBeUndefined();
+  framer.push(Buffer.from("\n"));
+  const line = framer.take();
+  expect([line === "too-long", line?.length]).toEqual([false, LINE_BYTES_MAX]);
+});

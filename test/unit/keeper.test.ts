@@ -53,7 +53,10 @@ function setup(clientsMax = 10, standby = false) {
       later(ms, what) {
         const timer = { atMs: nowMs + ms, what };
         timers.push(timer);
-        return () => void timers.splice(timers.indexOf(timer), 1);
+        return () => {
+          const at = timers.indexOf(timer);
+          if (at >= 0) timers.splice(at, 1);
+        };
       },
       nowMs: () => nowMs,
       log: (event, fields) => void logged.push({ event, ...fields }),
@@ -442,4 +445,50 @@ test("a client that did not reach the edge is given again, with what was carried
     { count: 1, epoch: 0 },
     { count: 1, epoch: 0 },
   ]);
+});
+
+test("`released` from an edge that does not have the client any more changes nothing", () => {
+  const { keeper, accept, edge, says } = setup();
+  says(0, { kind: "ready" });
+  accept();
+  keeper.replace();
+  says(1, { kind: "ready" });
+  const released = { kind: "released", id: 1, carried: { rest: new Uint8Array(), lines: [] } } as const;
+  says(0, released);
+  says(0, { ...released, carried: { rest: Uint8Array.of(1), lines: [] } });
+  expect(clientsTold(edge(1)).map(({ carried }) => carried?.rest.length)).toEqual([0]);
+});
+
+test("P7 a client accepted during an upgrade has a number that the successor never gives, and an edge an epoch of its own", () => {
+  const { keeper, accept, edge, edges, says, wait } = setup();
+  says(0, { kind: "ready" });
+  accept();
+  let given: { firstEpoch: number; firstClient: number } | undefined;
+  const successor = { epoch: 1, pid: 99, tell: () => {}, signal: () => {} };
+  keeper.upgrade((reserved) => {
+    given = reserved;
+    return successor;
+  });
+  accept();
+  expect(Math.max(...clientsTold(edge(0)).map(({ id }) => id))).toBe(2);
+  expect(given?.firstClient).toBeGreaterThan(1_000_000);
+  keeper.ended(successor, "SIGKILL");
+  keeper.ended(edge(0), "SIGKILL");
+  wait(60_000);
+  expect(edges[1]?.epoch).toBeGreaterThan((given?.firstEpoch ?? 0) + 50);
+});
+
+test("an edge that stands by is left alone however long, and a hand-over that is done is not judged by its deadline", () => {
+  const { keeper, edge, says, wait, logged } = setup(10, true);
+  says(0, { kind: "ready" });
+  wait(1_000);
+  says(1, { kind: "standby" });
+  wait(600_000);
+  expect(edge(1).signals).toEqual([]);
+  keeper.replace();
+  says(2, { kind: "ready" });
+  says(0, { kind: "released-all" });
+  keeper.ended(edge(0), "exit code 0");
+  wait(5_000);
+  expect(logged.some(({ event }) => event === "hand-over took too long: the old edge is killed")).toBe(false);
 });
