@@ -96,6 +96,13 @@ export class Crew {
     return this.serving.filter((child) => child.state === "ready");
   }
 
+  /** @throws {CircusError} NOT_FOUND. */
+  servingOne(pid: number): Child {
+    const child = this.serving.find((it) => it.pid === pid);
+    if (child === undefined) throw new CircusError("NOT_FOUND", `process ${pid} not found in '${this.config().name}'`);
+    return child;
+  }
+
   member(pid: number): Child | undefined {
     return this.#members.get(pid);
   }

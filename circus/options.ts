@@ -73,7 +73,7 @@ function signalNamed(value: string | number): NodeJS.Signals | undefined {
   return undefined;
 }
 
-/** What `[watcher:x]` accepts. Options of ours, which Circus ignores: ready, ready_timeout, retry_window. */
+/** What `[watcher:x]` accepts. Options of ours, which Circus ignores: ready, ready_timeout, settle, retry_window. */
 export const WATCHER_OPTIONS = {
   cmd: text,
   args: words,
@@ -91,6 +91,7 @@ export const WATCHER_OPTIONS = {
   retry_window: seconds,
   ready: flag,
   ready_timeout: seconds,
+  settle: seconds,
   copy_env: flag,
   working_dir: text,
   priority: integer(-1_000_000, 1_000_000),

@@ -44,6 +44,8 @@ export interface WatcherConfig {
   readonly retry_window: number;
   readonly ready: boolean;
   readonly ready_timeout: number;
+  /** Seconds that the first new process of a reload must live after it was ready, before the old one is stopped. */
+  readonly settle: number;
   readonly copy_env: boolean;
   readonly working_dir: string | undefined;
   readonly priority: number;
@@ -75,6 +77,7 @@ export const WATCHER_DEFAULTS: Omit<WatcherConfig, "name" | "cmd"> = {
   retry_window: 60,
   ready: false,
   ready_timeout: 30,
+  settle: 0,
   copy_env: false,
   working_dir: undefined,
   priority: 0,
@@ -159,7 +162,18 @@ function makeStream(at: Place, parts: Readonly<Record<string, unknown>>): Stream
 }
 
 /** Options whose change needs new processes. */
-export const NEEDS_NEW_PROCESSES: ReadonlySet<string> = new Set([
+const NEEDS_NEW_PROCESSES: ReadonlySet<string> = new Set([
   ...["cmd", "args", "shell", "env", "working_dir", "copy_env", "use_sockets", "rlimits"],
   ...["stdout_stream", "stderr_stream", "close_child_stdin", "close_child_stdout", "close_child_stderr"],
 ]);
+
+/** Of the options that are to change: those that only new processes have, and the rest, which take effect at once. */
+export function splitChanges(changes: Partial<WatcherConfig>): Record<"anew" | "rest", Partial<WatcherConfig>> {
+  const pick = (needs: boolean) => Object.entries(changes).filter(([key]) => NEEDS_NEW_PROCESSES.has(key) === needs);
+  return { anew: Object.fromEntries(pick(true)), rest: Object.fromEntries(pick(false)) };
+}
+
+export interface ReloadOptions {
+  readonly pid?: number | undefined;
+  readonly changes?: Partial<WatcherConfig>;
+}

@@ -1,6 +1,6 @@
 // What a watcher says about itself, and what a command changed. Types, and one pure function.
 
-import type { ChildState } from "./process.js";
+import type { Child, ChildState } from "./process.js";
 
 export type WatcherState = "stopped" | "starting" | "active" | "stopping";
 
@@ -36,4 +36,8 @@ export function changeBetween(before: readonly number[], after: readonly number[
     started: after.filter((pid) => !before.includes(pid)),
     kept: before.filter((pid) => after.includes(pid)),
   };
+}
+
+export function processStatus({ pid, wid, state, startedAtMs }: Child): WatcherStatus["processes"][number] {
+  return { pid, wid, state, startedAtMs, ageMs: Date.now() - startedAtMs };
 }

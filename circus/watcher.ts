@@ -5,7 +5,8 @@
 //   H1. A process that ends unasked is replaced on its exit event; backoff.ts says after which wait, and when to give up. A
 //       watcher that gave up says why in its status, and leaves alone what still runs.
 //   H2. reload replaces one process at a time: the new one is ready before the old one is stopped, so there are never fewer
-//       than before. A new one that does not become ready is ended, and the reload stops there: the old one stays. Options
+//       than before. The first new one has to live on for `settle`, too: a version that dies seconds after it was ready is none. A new
+//       one that does not become ready is ended, and the reload stops there: the old one stays. Options
 //       that came with the reload are taken back then, and so are the processes that had them already. A singleton, of
 //       which there must not be two, is stopped first. With send_hup the processes stay and get a SIGHUP.
 //   H3. Commands to one watcher run one after the other; `stop` does not wait behind a start or reload, it ends them.
@@ -13,18 +14,14 @@
 
 import { Crew, pause, type Shared } from "./crew.js";
 import { CircusError, reasonOf } from "./errors.js";
-import type { Child, Exit } from "./process.js";
+import { type Child, type Exit, howEnded } from "./process.js";
 import { Respawner } from "./respawn.js";
 import { Retirement } from "./retirement.js";
 import { rollOver } from "./rolling.js";
 import { Turns } from "./turns.js";
-import { NEEDS_NEW_PROCESSES, type WatcherConfig } from "./watcher-config.js";
-import { type Change, changeBetween, type WatcherState, type WatcherStatus } from "./watcher-status.js";
-
-export interface ReloadOptions {
-  readonly pid?: number | undefined;
-  readonly changes?: Partial<WatcherConfig>;
-}
+import { Waiting } from "./waiting.js";
+import { type ReloadOptions, splitChanges, type WatcherConfig } from "./watcher-config.js";
+import { type Change, changeBetween, processStatus, type WatcherState, type WatcherStatus } from "./watcher-status.js";
 
 export class Watcher {
   readonly crew: Crew;
@@ -35,7 +32,7 @@ export class Watcher {
   #stopping = 0;
   readonly #respawner: Respawner;
   readonly #retirement = new Retirement();
-  readonly #waiting = new Set<() => void>();
+  readonly #waiting = new Waiting();
 
   constructor(
     config: WatcherConfig,
@@ -43,7 +40,7 @@ export class Watcher {
   ) {
     this.#config = config;
     this.crew = new Crew(shared, () => this.#config, {
-      onReady: () => this.#changed(),
+      onReady: () => this.#waiting.changed(),
       onLate: (_child, error) => this.#wasLate(error),
       onEnd: (child, exit, heir) => this.#ended(child, exit, heir),
     });
@@ -68,11 +65,9 @@ export class Watcher {
 
   status(): WatcherStatus {
     const { name, numprocesses, priority } = this.#config;
-    const processes = this.crew.members.map(({ pid, wid, state, startedAtMs }) => {
-      return { pid, wid, state, startedAtMs, ageMs: Date.now() - startedAtMs };
-    });
     const { restarts, gaveUp } = this.#respawner;
-    return { name, status: this.#status, numprocesses, priority, restarts, gaveUp: gaveUp?.message, processes };
+    const told = { name, status: this.#status, numprocesses, priority, restarts, gaveUp: gaveUp?.message };
+    return { ...told, processes: this.crew.members.map(processStatus) };
   }
 
   /**
@@ -87,7 +82,7 @@ export class Watcher {
   /** Resolves when the last process and its group are gone. */
   async stop(): Promise<Change> {
     this.#stopping++;
-    this.#changed(); // H3: whoever waits for readiness stops waiting.
+    this.#waiting.changed(); // H3: whoever waits for readiness stops waiting.
     return this.#inTurn(() => this.#stop()).finally(() => this.#stopping--);
   }
 
@@ -108,7 +103,7 @@ export class Watcher {
     return this.#inTurn(async () => {
       if (this.#status !== "active")
         throw new CircusError("REFUSED", `${this.name} is ${this.#status}; start it first`);
-      const targets = pid === undefined ? this.crew.serving : [this.#serving(pid)];
+      const targets = pid === undefined ? this.crew.serving : [this.crew.servingOne(pid)];
       if (this.#config.send_hup) for (const child of targets) child.signal("SIGHUP");
       else await this.#replaceAll(targets, changes);
       this.shared.publish(this.name, "reload");
@@ -119,7 +114,7 @@ export class Watcher {
   /** Ends one process for good: there is one fewer from now on. @throws {CircusError} NOT_FOUND. */
   retire(pid: number): Promise<Change> {
     return this.#inTurn(async () => {
-      const child = this.#serving(pid);
+      const child = this.crew.servingOne(pid);
       this.#config = { ...this.#config, numprocesses: Math.max(0, this.#config.numprocesses - 1) };
       this.shared.publish(this.name, "updated");
       await this.crew.stop(child);
@@ -142,9 +137,7 @@ export class Watcher {
    * @throws {CircusError} NOT_READY when new processes are needed and do not become ready: nothing has changed then (H2).
    */
   set(changes: Partial<WatcherConfig>): Promise<Change> {
-    const pairs = Object.entries(changes);
-    const anew = Object.fromEntries(pairs.filter(([key]) => NEEDS_NEW_PROCESSES.has(key)));
-    const rest = Object.fromEntries(pairs.filter(([key]) => !NEEDS_NEW_PROCESSES.has(key)));
+    const { anew, rest } = splitChanges(changes);
     this.#config = { ...this.#config, ...rest };
     return this.#inTurn(async () => {
       if (this.#status !== "active") this.#config = { ...this.#config, ...anew };
@@ -226,9 +219,14 @@ export class Watcher {
 
   /** H2 */
   #replaceAll(children: readonly Child[], changes: Partial<WatcherConfig>): Promise<void> {
+    let settleMs = this.#config.settle * 1_000; // Of the first one only: the others are the same version.
     const before = Object.fromEntries(Object.entries(this.#config).filter(([key]) => Object.hasOwn(changes, key)));
     return rollOver(children, {
-      replace: (child) => this.#replace(child),
+      replace: async (child) => {
+        const fresh = await this.#replace(child, settleMs);
+        if (fresh.length > 0) settleMs = 0;
+        return fresh;
+      },
       change: () => {
         this.#config = { ...this.#config, ...changes };
       },
@@ -243,16 +241,17 @@ export class Watcher {
   }
 
   /** @returns the process in its place; none when there was nothing to replace. */
-  async #replace(child: Child): Promise<readonly Child[]> {
+  async #replace(child: Child, settleMs = 0): Promise<readonly Child[]> {
     if (child.asked || child.state === "gone" || this.#status !== "active") return [];
     if (this.#config.singleton) await this.crew.stop(child);
     this.#late = undefined;
     const fresh = await this.#spawn();
     try {
       await this.#until(() => {
-        if (fresh.state === "gone") throw this.#diedEarly(fresh);
+        if (fresh.state === "gone") throw this.#diedEarly(fresh, "before it was ready");
         return fresh.state === "ready";
       });
+      if (settleMs > 0) await this.#settled(fresh, settleMs);
     } catch (error) {
       await this.crew.stop(fresh);
       throw error;
@@ -261,50 +260,47 @@ export class Watcher {
     return [fresh];
   }
 
-  #serving(pid: number): Child {
-    const child = this.crew.serving.find((it) => it.pid === pid);
-    if (child === undefined) throw new CircusError("NOT_FOUND", `process ${pid} not found in '${this.name}'`);
-    return child;
+  /** Lives on for so long. @throws {CircusError} NOT_READY when it does not. */
+  #settled(fresh: Child, ms: number): Promise<void> {
+    return this.#waiting.atLeast(ms, (passed) =>
+      this.#until(() => {
+        if (fresh.state === "gone") throw this.#diedEarly(fresh, `within ${ms / 1_000} s after it was ready`);
+        return passed();
+      }),
+    );
   }
 
-  #diedEarly(child: Child): CircusError {
-    const said = child.tail.lines.join("\n");
+  #diedEarly({ pid, tail }: Child, when: string): CircusError {
     return new CircusError(
       "NOT_READY",
-      `${this.name}: process ${child.pid} ended before it was ready. It said:\n${said}`,
+      `${this.name}: process ${pid} ended ${when}. It said:\n${tail.lines.join("\n")}`,
     );
   }
 
   /** Waits for what processes do. @throws {CircusError} when they were late, or gave up, or a stop was asked for. */
-  async #until(done: () => boolean): Promise<void> {
-    while (!done()) {
+  #until(done: () => boolean): Promise<void> {
+    return this.#waiting.until(done, () => {
       if (this.#stopping > 0) throw new CircusError("REFUSED", `${this.name} was told to stop meanwhile`);
       if (this.#respawner.gaveUp !== undefined) throw this.#respawner.gaveUp;
       if (this.#late !== undefined) throw this.#late;
-      await new Promise<void>((resolve) => this.#waiting.add(resolve));
-    }
-  }
-
-  #changed(): void {
-    for (const resolve of this.#waiting) resolve();
-    this.#waiting.clear();
+    });
   }
 
   #wasLate(error: CircusError): void {
     this.shared.log.error({ watcher: this.name }, error.message);
     this.#late = error;
-    this.#changed();
+    this.#waiting.changed();
   }
 
   #ended(child: Child, exit: Exit, heir: Child | undefined): void {
     this.#retirement.forget(child.pid);
     if (!child.asked && heir === undefined) {
-      const how = exit.signal === null ? `exit code ${exit.exitCode}` : `signal ${exit.signal}`;
-      this.shared.log.warn({ watcher: this.name, pid: child.pid, tail: child.tail.lines }, `ended unasked: ${how}`);
+      const about = { watcher: this.name, pid: child.pid, tail: child.tail.lines };
+      this.shared.log.warn(about, `ended unasked: ${howEnded(exit)}`);
       this.#died(Date.now() - child.startedAtMs, child.tail.lines);
     }
     this.#stopIfOver();
-    this.#changed();
+    this.#waiting.changed();
   }
 
   /** H1. */
@@ -326,7 +322,7 @@ export class Watcher {
       this.shared.log.error({ watcher: this.name }, reasonOf(error));
       this.#died(0, [reasonOf(error)]);
       this.#stopIfOver();
-      this.#changed();
+      this.#waiting.changed();
     }
   }
 

@@ -28,6 +28,7 @@ const lines = z.object({ lines: z.record(z.string(), z.array(z.string())) });
 const options = z.object({
   options: z.object({
     ready_timeout: z.number().default(30),
+    settle: z.number().default(0),
     graceful_timeout: z.number(),
     env: z.record(z.string(), z.string()),
   }),
@@ -82,8 +83,8 @@ export class Manager {
 
   /** What replacing `count` processes of a watcher takes at most. */
   async patienceMs(watcher: string, count: number): Promise<number> {
-    const { ready_timeout, graceful_timeout } = await this.#options(watcher);
-    return count * (ready_timeout + graceful_timeout) * 1_000 + SLACK_MS;
+    const { ready_timeout, graceful_timeout, settle } = await this.#options(watcher);
+    return (count * (ready_timeout + graceful_timeout) + settle) * 1_000 + SLACK_MS;
   }
 
   /**

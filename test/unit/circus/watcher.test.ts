@@ -277,6 +277,33 @@ describe("reload", () => {
     expect(arbiter.watcher("w")?.config.cmd).toBe("exec sleep 1000");
   });
 
+  test("does not take a version that dies soon after it was ready", async () => {
+    const { arbiter, pids, events } = await startArbiter(
+      shell("w", SLEEP, "ready = true\nnumprocesses = 2\nsettle = 10"),
+      {
+        readiness: () => Promise.resolve(),
+      },
+    );
+    const before = [...pids("w")];
+    const reload = arbiter.watcher("w")?.reload({ changes: { cmd: "sleep 0.5; echo no disk; exit 1" } });
+    await expect(reload).rejects.toThrow(/ended within 10 s after it was ready. It said:\nno disk/);
+    expect(pids("w")).toEqual(before);
+    expect(events.filter(({ topic }) => topic === "kill")).toEqual([]); // No old one was told to end.
+    expect(arbiter.watcher("w")?.config.cmd).toBe(SLEEP);
+  });
+
+  test("waits for the first new process only to settle", async () => {
+    const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true\nnumprocesses = 3\nsettle = 0.5"), {
+      readiness: () => Promise.resolve(),
+    });
+    const before = [...pids("w")];
+    const at = performance.now();
+    await arbiter.watcher("w")?.reload();
+    expect(performance.now() - at).toBeGreaterThanOrEqual(500);
+    expect(performance.now() - at).toBeLessThan(1_500); // Three times would be more.
+    expect(pids("w").filter((pid) => before.includes(pid))).toEqual([]);
+  });
+
   test("that is taken back keeps what was set meanwhile", async () => {
     let good = true;
     const { arbiter, pids } = await startArbiter(shell("w", SLEEP, "ready = true"), {
