@@ -8,7 +8,20 @@
 //   S3. It is never logged, never put into an error, never sent.
 
 import { randomBytes } from "node:crypto";
-import { linkSync, lstatSync, mkdirSync, readFileSync, type Stats, statSync, unlinkSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  fchownSync,
+  fsyncSync,
+  linkSync,
+  lstatSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  type Stats,
+  statSync,
+  unlinkSync,
+  writeSync,
+} from "node:fs";
 import { homedir } from "node:os";
 import { dirname, isAbsolute, join } from "node:path";
 import { messageOf } from "../thrown.js";
@@ -87,7 +100,11 @@ function mustBePrivate(file: string, { mode, uid }: Stats): void {
 function makeSecret(file: string): Buffer {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const temporary = `${file}.${process.pid}-${randomBytes(6).toString("hex")}`;
-  writeFileSync(temporary, `${randomBytes(SECRET_BYTES).toString("hex")}\n`, { mode: 0o600, flag: "wx", flush: true });
+  writeNew(
+    temporary,
+    `${randomBytes(SECRET_BYTES).toString("hex")}
+`,
+  );
   try {
     linkSync(temporary, file);
   } catch (error) {
@@ -99,4 +116,22 @@ function makeSecret(file: string): Buffer {
   const made = readSecret(file);
   if (!made) throw new SecretFileError(`the secret ${file} vanished as soon as it was made: what removes it?`);
   return made;
+}
+
+/**
+ * A command that root gives before the services' first start must not lock them out: the folder's owner is who they run as. All by the
+ * descriptor: the folder's owner could put something else under the name meanwhile.
+ */
+function writeNew(file: string, text: string): void {
+  const fd = openSync(file, "wx", 0o600);
+  try {
+    writeSync(fd, text);
+    if (process.getuid?.() === 0) {
+      const { uid, gid } = statSync(dirname(file));
+      fchownSync(fd, uid, gid);
+    }
+    fsyncSync(fd);
+  } finally {
+    closeSync(fd);
+  }
 }

@@ -1,7 +1,7 @@
 // The secret's file: one for all, private, and whole.
 
 import { execFile } from "node:child_process";
-import { chmod, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { chmod, chown, mkdtemp, readdir, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { promisify } from "node:util";
@@ -24,6 +24,14 @@ test("the first process makes the secret, in a folder and a file of its user alo
   expect(openSecret(file)).toEqual(made);
   expect((await readFile(file, "utf8")).trim()).toBe(made.toString("hex"));
   expect(openSecret(join(folder, "other"))).not.toEqual(made);
+});
+
+test("a secret that root makes belongs to the folder's owner, whose services could not read it otherwise", async () => {
+  const [root, nobody] = [process.getuid?.() === 0, 65_534];
+  if (root) await chown(folder, nobody, nobody);
+  openSecret(join(folder, "wiring.secret"));
+  const { uid, mode } = await stat(join(folder, "wiring.secret"));
+  expect([uid, mode & 0o777]).toEqual([root ? nobody : process.getuid?.(), 0o600]);
 });
 
 test("processes that start at the same moment agree on one secret, and leave nothing beside it", async () => {
