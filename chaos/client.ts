@@ -43,7 +43,8 @@ const LOST_AT_END_MS = 15_000;
 /** Without answers a client asks no more than so many questions, and no small ones above the second. The edge reads 32 ahead. */
 const OPEN_MAX = 64;
 const PINGS_OPEN_MAX = 16;
-const EXTRANONCE2 = "00000000";
+/** More is none that the pool offers. */
+const EXTRANONCE2_BYTES_MAX = 8;
 
 interface Message {
   readonly id?: unknown;
@@ -62,7 +63,7 @@ export class Client {
   readonly #givenUp = new Map<number, Question>();
   #nextId = 1;
   #nonce = 0;
-  #session: { readonly id: string; readonly extranonce1: string } | undefined;
+  #session: { readonly id: string; readonly extranonce1: string; readonly extranonce2: string } | undefined;
   #authorized = false;
   #notice: Notice | undefined;
   #open = false;
@@ -167,9 +168,10 @@ export class Client {
     const notice = this.#notice;
     if (!notice || !this.#session) return;
     const nonce = this.#nonce++;
-    const { header, jobId, time } = attempt(notice, this.#session.extranonce1, EXTRANONCE2, nonce);
+    const { extranonce1, extranonce2 } = this.#session;
+    const { header, jobId, time } = attempt(notice, extranonce1, extranonce2, nonce);
     const identity = Buffer.from(chain.headerId(header)).toString("hex");
-    const params = [this.#worker, jobId, EXTRANONCE2, time, hex32(nonce)];
+    const params = [this.#worker, jobId, extranonce2, time, hex32(nonce)];
     this.#ask("mining.submit", params, { identity, height: notice.height });
   }
 
@@ -220,11 +222,13 @@ export class Client {
 
   #subscribed(result: unknown): boolean {
     if (!Array.isArray(result)) return false;
-    const [pairs, extranonce1] = result as unknown[];
+    const [pairs, extranonce1, extranonce2Size] = result as unknown[];
     const session = Array.isArray(pairs) ? pairs.flat().at(-1) : undefined;
     if (typeof session !== "string" || typeof extranonce1 !== "string") return false;
+    if (typeof extranonce2Size !== "number" || !(extranonce2Size > 0 && extranonce2Size <= EXTRANONCE2_BYTES_MAX))
+      return false;
     const before = this.#session?.extranonce1;
-    this.#session = { id: session, extranonce1 };
+    this.#session = { id: session, extranonce1, extranonce2: "00".repeat(extranonce2Size) };
     const atMs = this.hands.nowMs();
     this.hands.see({ kind: "session", client: this.index, atMs, session, extranonce1, before });
     this.#ask("mining.authorize", [this.#worker, "x"]);

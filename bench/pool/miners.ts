@@ -56,6 +56,8 @@ class Miner {
   time = "";
   readonly #waiting: (() => void)[] = [];
   #rest: Buffer | undefined;
+  /** As long as mining.subscribe was told. */
+  #extranonce2 = "";
   #nonce = 0;
   closed = false;
   /** Bytes. */
@@ -84,7 +86,7 @@ class Miner {
     const nonce = (this.#nonce++).toString(16).padStart(8, "0");
     const id = SUBMIT_ID_FIRST + this.#nonce;
     this.socket.write(
-      `{"id":${id},"method":"mining.submit","params":["w${this.index}.rig","${this.job}","00000000","${this.time}","${nonce}"]}\n`,
+      `{"id":${id},"method":"mining.submit","params":["w${this.index}.rig","${this.job}","${this.#extranonce2}","${this.time}","${nonce}"]}\n`,
     );
   }
 
@@ -107,6 +109,9 @@ class Miner {
       const [, time = ""] = /"([0-9a-f]{8})",(?:true|false)\]\}$/.exec(line.toString("latin1", line.length - 32)) ?? [];
       this.time = time;
       this.onJob(this, line.length + 1);
+    } else if (this.#extranonce2 === "") {
+      const [, bytes = "0"] = /,(\d+)\],"error":null\}$/.exec(line.toString("latin1")) ?? [];
+      this.#extranonce2 = "00".repeat(Number(bytes)); // The answer to mining.subscribe comes first.
     } else if (this.#waiting.length > 0) {
       if (line.indexOf(RESULT) < 0) throw new Error(`a share was refused: ${line}`);
       this.#waiting.shift()?.();

@@ -62,7 +62,8 @@ class Returner {
 
   find(work: Work | undefined = this.client?.work) {
     if (!work || !this.session) throw new Error("no work");
-    const share = nextShare("scrypt", work, this.session.extranonce1, "00000000", this.#nonce);
+    const { extranonce1, extranonce2Size } = this.session;
+    const share = nextShare("scrypt", work, extranonce1, "00".repeat(extranonce2Size), this.#nonce);
     if (!share) throw new Error("no share");
     this.#nonce = Number.parseInt(share.nonce, 16) + 1;
     return share;
