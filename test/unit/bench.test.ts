@@ -10,7 +10,7 @@ import { render, verdict } from "../../bench/kit/table.js";
 
 test("a median has as many values below it as above", () => {
   fc.assert(
-    fc.property(fc.array(fc.double({ noNaN: true, noDefaultInfinity: true }), { minLength: 1 }), (values) => {
+    fc.property(fc.array(fc.double({ noNaN: true, min: -1e300, max: 1e300 }), { minLength: 1 }), (values) => {
       const middle = median(values);
       const below = values.filter((it) => it < middle).length;
       const above = values.filter((it) => it > middle).length;
