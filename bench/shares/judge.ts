@@ -23,6 +23,7 @@ import { JobBook } from "../../services/stratum/jobs.js";
 import type { Recorded } from "../../services/stratum/ports.js";
 import { settings as schema } from "../../services/stratum/settings.js";
 import { Tally } from "../../services/stratum/tally.js";
+import { encodeVariant, nameOf, quantized } from "../../services/stratum/variant.js";
 import { beAgent, usage } from "../kit/agent.js";
 
 /** In ten lines: one of each, and the rest good. */
@@ -36,6 +37,10 @@ const COINBASE2_BYTES = 180;
 const BITS = 0x1900_ffff;
 const EASY = 1e-12 as Difficulty;
 const DIFFICULT = 1e9 as Difficulty;
+const [EASY_WORK, HARD_WORK] = [EASY, DIFFICULT].map((difficulty) => encodeVariant(quantized(difficulty), 0)) as [
+  string,
+  string,
+];
 const CONNECTIONS = 100;
 /** Lines of one call of an edge. */
 const BATCH = 512;
@@ -152,7 +157,7 @@ function prepare(n: number): void {
   for (let i = 0; i < n; i++) {
     const kind = i % KINDS;
     const handle = kind === 0 ? CONNECTIONS : 1 + (i % (CONNECTIONS - 1));
-    const job = kind === 1 ? "a1" : "b2";
+    const job = nameOf((kind === 1 ? "a1" : "b2") as JobId, kind === 0 ? HARD_WORK : EASY_WORK);
     const event = kind === 2 ? again() : submit(handle, job);
     if (kind > 2) lastGood = event;
     batch.push(event);
@@ -173,7 +178,7 @@ function submit(handle: number, job: string): ClientEvent & { kind: "line" } {
 
 /** The same share as the last good one, under another line. */
 function again(): ClientEvent & { kind: "line" } {
-  return lastGood ? { ...lastGood, number: number++ as LineNumber } : submit(1, "b2");
+  return lastGood ? { ...lastGood, number: number++ as LineNumber } : submit(1, nameOf("b2" as JobId, EASY_WORK));
 }
 
 async function run(): Promise<Judged> {

@@ -83,8 +83,13 @@ export function isWanted({ source, level, fields, line }: Entry, wanted: Wanted)
 const has = (value: unknown, part: string): boolean =>
   typeof value === "string" && value.toLowerCase().includes(part.toLowerCase());
 
-/** A job is told again under names of its own (`1a-5`): they all mean it. */
-const jobOf = (value: unknown): string => String(value ?? "").split("-")[0] ?? "";
+/** Each announcement of a job has a name of its own, 7 digits longer than the job's id: they all mean it. */
+const jobOf = (value: unknown): string => {
+  const name = String(value ?? "").toLowerCase();
+  return name.length > JOB_ID_DIGITS ? name.slice(0, -VARIANT_DIGITS) : name;
+};
+const JOB_ID_DIGITS = 8;
+const VARIANT_DIGITS = 7;
 
 export const levelName = (level: number | undefined): string =>
   Object.entries(NUMBERS).find(([, number]) => number === level)?.[0] ?? "";

@@ -14,13 +14,10 @@ export const connectionId = z
   .brand<"ConnectionId">();
 export type ConnectionId = z.output<typeof connectionId>;
 
-/**
- * Unique over all jobmanagers; whole bytes in hex. Stratum tells miners it, or it and three digits more (services/stratum/jobs.ts):
- * small firmware keeps 15 characters of what it is told in `mining.notify`.
- */
+/** Given to the miner in `mining.notify`; at most 8 hex digits, unique over all jobmanagers. */
 export const jobId = z
   .string()
-  .regex(/^([0-9a-f]{2}){1,6}$/)
+  .regex(/^[0-9a-f]{1,8}$/)
   .brand<"JobId">();
 export type JobId = z.output<typeof jobId>;
 

@@ -13,6 +13,16 @@ import { bytes, bytes32, connectionId, epochMs, header80, jobId, uint32, workerN
 export const proofOfWorkName = z.enum(["scrypt", "sha256d"]);
 export type ProofOfWorkName = z.output<typeof proofOfWorkName>;
 
+/**
+ * Between coinbase1 and extranonce1 stand so many bytes that stratum chooses: with each name that a job is announced under others, so
+ * that no two names are the same work (services/stratum/variant.ts).
+ */
+export const VARIANT_BYTES = 4;
+
+/** Bytes between a job's coinbase1 and coinbase2: variant, extranonce1, extranonce2. */
+export const roomOf = (sizes: { readonly extranonce1Size: number; readonly extranonce2Size: number }): number =>
+  VARIANT_BYTES + sizes.extranonce1Size + sizes.extranonce2Size;
+
 export const job = z.object({
   id: jobId,
   /** The coin's name, `litecoin`. */
@@ -22,7 +32,10 @@ export const job = z.object({
   height: z.number().int().positive(),
   /** Internal byte order. */
   previousHash: bytes32,
-  /** Coinbase transaction, non-witness serialization: coinbase1 | extranonce1 | extranonce2 | coinbase2. At most 64 kB each. */
+  /**
+   * Coinbase transaction, non-witness serialization: coinbase1 | variant (VARIANT_BYTES) | extranonce1 | extranonce2 | coinbase2. At most
+   * 64 kB each.
+   */
   coinbase1: bytes,
   coinbase2: bytes,
   extranonce1Size: z.number().int().min(1).max(8),

@@ -112,6 +112,8 @@ export interface Carried {
   readonly lines: readonly { readonly number: number; readonly bytes: Uint8Array }[];
   /** The backend's newest state of the connection. */
   readonly state?: Uint8Array | undefined;
+  /** What the client has heard, in the backend's words (lines.ts). */
+  readonly heard?: string | undefined;
 }
 
 /** Where a client came in. */

@@ -25,6 +25,8 @@ const state = z.custom<Uint8Array>(
   `expected at most ${STATE_BYTES_MAX} bytes`,
 );
 
+const heard = z.string().max(128);
+
 export const closeReason = z.enum([
   /** The client closed, or its connection broke. */
   "client",
@@ -52,6 +54,8 @@ export const clientEvent = z.discriminatedUnion("kind", [
     since: epochMs.optional(),
     /** What the last backend handed over; absent for a connection that no backend has seen. */
     state: state.optional(),
+    /** `heard` of the newest broadcast or write that the client was sent; absent: there was none, or its edge died with it. */
+    heard: heard.optional(),
     /**
      * True: the connection's edge died. Its first line may lack its beginning, it may have missed what was told last, and without
      * `state` shared state may know it. Until a backend has handed over state.
@@ -81,6 +85,8 @@ export const out = z.discriminatedUnion("kind", [
     /** Newlines included. */
     bytes: bytes.optional(),
     state: state.optional(),
+    /** What the client has heard once this is sent, in the backend's own words; comes back with `open`. */
+    heard: heard.optional(),
     /** Groups that the connection enters or leaves, before any later broadcast. */
     join: z.string().max(64).optional(),
     leave: z.string().max(64).optional(),
@@ -92,6 +98,8 @@ export const out = z.discriminatedUnion("kind", [
     /** To every connection that this backend has in the group, at this edge. */
     group: z.string().max(64),
     bytes,
+    /** As in `write`, for each of them. */
+    heard: heard.optional(),
   }),
 ]);
 export type Out = z.output<typeof out>;

@@ -119,7 +119,7 @@ export class Backend {
 
   /** Takes the connection in, with everything a new backend must know of it. */
   adopt(connection: Connection, handle: Handle): void {
-    const { facts, state } = connection;
+    const { facts, state, heard } = connection;
     connection.owner = this;
     connection.handle = handle;
     connection.sent = -1;
@@ -136,6 +136,7 @@ export class Backend {
       secure: facts.secure,
       ...(facts.since !== undefined && { since: facts.since as EpochMs }),
       ...(state && { state }),
+      ...(heard !== undefined && { heard }),
       adopted: connection.adopted,
     });
     for (const line of connection.lines) this.tellLine(connection, line, true);

@@ -33,6 +33,7 @@ export interface HeldLine {
 export interface Before {
   readonly adopted: boolean;
   readonly state?: Uint8Array | undefined;
+  readonly heard?: string | undefined;
   readonly lines?: readonly HeldLine[] | undefined;
 }
 
@@ -58,6 +59,8 @@ export class Connection {
   handle = 0 as Handle;
   /** As text, a byte a character: the bytes came with thousands of others' in one message, which they would keep in memory. */
   #state: string | undefined;
+  /** `heard` of what the client was sent last. Of a broadcast it is one text for thousands. */
+  heard: string | undefined;
   /** Newest line that was sent to the owner, and newest that it is known to have taken; 0: the `open`, -1: not even that. */
   sent = -1;
   taken = -1;

@@ -181,7 +181,7 @@ export class Client implements ClientPort, Debtor {
     this.#forget("moved");
     clearTimeout(this.#timer);
     this.socket.destroy(); // In this same tick: whatever arrives from now on waits in the kernel for the next edge.
-    return { rest: Buffer.concat(rest), lines, state: this.#connection?.state };
+    return { rest: Buffer.concat(rest), lines, state: this.#connection?.state, heard: this.#connection?.heard };
   }
 
   #read(chunk: Buffer): void {
@@ -224,6 +224,7 @@ export class Client implements ClientPort, Debtor {
     this.#connection = this.house.switchboard.open(facts, this, {
       adopted: adopted && !carried?.state,
       state: carried ? carried.state : state,
+      heard: carried?.heard,
       lines: carried?.lines as readonly HeldLine[] | undefined,
     });
   }

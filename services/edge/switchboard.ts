@@ -55,6 +55,7 @@ export class Switchboard {
   open(facts: ClientFacts, port: ClientPort, before: Before): Connection {
     const connection = new Connection(facts, port, before.adopted, this.epoch);
     connection.state = before.state;
+    connection.heard = before.heard;
     for (const line of before.lines ?? []) connection.keep(line);
     this.#room.take(connection.heldBytes);
     this.#connections.add(connection);
@@ -157,7 +158,12 @@ export class Switchboard {
       if (out.kind === "write") {
         const connection = this.#writes.carryOut(backend, out);
         if (connection && backend.drainUntilMs !== undefined) this.#settleOne(backend, connection);
-      } else for (const { port } of backend.groups.get(out.group) ?? []) port.write(out.bytes, true);
+        continue;
+      }
+      for (const connection of backend.groups.get(out.group) ?? []) {
+        connection.port.write(out.bytes, true);
+        connection.heard = out.heard;
+      }
     }
   }
 

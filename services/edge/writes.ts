@@ -39,6 +39,7 @@ export class Writes {
     if (out.leave !== undefined) backend.leave(connection, out.leave);
     if (out.join !== undefined) this.#join(backend, connection, out.join);
     if (out.bytes) port.write(out.bytes);
+    if (out.heard !== undefined) connection.heard = out.heard;
     if (out.close !== undefined) port.end("asked", out.close);
     if (connection.waiting && out.acknowledges) port.relieved();
     return connection;

@@ -9,7 +9,7 @@
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
-import { chain, type Job } from "../../lib/contracts/index.js";
+import { chain, type Job, roomOf } from "../../lib/contracts/index.js";
 import { compactSize } from "./bytes.js";
 import { withWitness } from "./coinbase.js";
 import { hasSegwit, type Template } from "./template.js";
@@ -50,7 +50,7 @@ export function encodeBlock(header: Uint8Array, coinbase: Uint8Array, body: Bloc
 
 /** A whole block of this job with extranonces and nonce zero: valid but for the proof of work. For proposals (BIP 23). */
 export function draftBlock(job: Job, body: BlockBody): Buffer {
-  const extranonces = Buffer.alloc(job.extranonce1Size + job.extranonce2Size);
+  const extranonces = Buffer.alloc(roomOf(job));
   const coinbase = Buffer.concat([job.coinbase1, extranonces, job.coinbase2]);
   const merkleRoot = chain.merkleRoot(chain.sha256d(coinbase), job.merkleBranch);
   const { version, previousHash, time, bits } = job;

@@ -1,6 +1,6 @@
 // The coinbase: the transaction that pays the pool and carries the miners' search space.
 //
-//   version | one input: script = height, daemon's aux, [salt extranonce1 extranonce2], tag | outputs | lock time
+//   version | one input: script = height, daemon's aux, [salt, variant extranonce1 extranonce2], tag | outputs | lock time
 //   `------------- coinbase1 ------------------------'                        `------- coinbase2 ------------'
 //
 //   B1. Split and hashed without its witness (a transaction's id leaves it out); the witness is put in for the block only.
@@ -12,7 +12,7 @@
 
 import { compactSize, pushBytes, pushNumber, pushPrefix, uint32LE, uint64LE } from "./bytes.js";
 
-export const SALT_BYTES = 8;
+export const SALT_BYTES = 4;
 const SCRIPT_BYTES_MAX = 100;
 const TRANSACTION_VERSION = uint32LE(2);
 const NULL_OUTPOINT = Buffer.concat([Buffer.alloc(32, 0), Buffer.alloc(4, 0xff)]);
@@ -32,7 +32,7 @@ export interface CoinbaseFields {
   readonly aux: Uint8Array;
   /** SALT_BYTES bytes that no other job has. */
   readonly salt: Uint8Array;
-  /** Room for extranonce1 and extranonce2 together. */
+  /** Room for the variant, extranonce1 and extranonce2 together. */
   readonly extranonceBytes: number;
   readonly tag: Uint8Array;
   /** In order; the witness commitment among them. */

@@ -22,7 +22,7 @@ export interface Parts {
 
 export class Work {
   readonly #recipe: Recipe;
-  readonly #nextId = jobIds(randomBytes(4));
+  readonly #nextId = jobIds(randomBytes(4).readUInt32BE());
   readonly #jobs: Jobs;
   readonly #foreman: Foreman;
   #daemons: readonly Daemon[] = [];

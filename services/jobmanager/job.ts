@@ -6,7 +6,7 @@
 //   K2. `versionMask` leaves out the bits that the template has set or requires to stay set; and all from 16 up where the version is none
 //       of BIP 9: there coins that are merge-mined have their chain id, and a block with another one is invalid.
 
-import { chain, type EpochMs, type Job, type JobId } from "../../lib/contracts/index.js";
+import { chain, type EpochMs, type Job, type JobId, roomOf } from "../../lib/contracts/index.js";
 import { type Output, SALT_BYTES, splitCoinbase } from "./coinbase.js";
 import type { Coin } from "./coins/index.js";
 import { hasSegwit, type Template } from "./template.js";
@@ -34,7 +34,7 @@ export function makeJob(template: Template, recipe: Recipe, facts: JobFacts): Jo
     height: template.height,
     aux: Buffer.concat(Object.values(template.coinbaseaux).map(fromHex)),
     salt: fromHex(facts.id.padStart(2 * SALT_BYTES, "0")),
-    extranonceBytes: recipe.extranonce1Size + recipe.extranonce2Size,
+    extranonceBytes: roomOf(recipe),
     tag: recipe.tag,
     outputs: outputsOf(template, recipe),
   });
@@ -76,12 +76,14 @@ function outputsOf(template: Template, recipe: Recipe): Output[] {
 
 const fromHex = (hex: string): Buffer => Buffer.from(hex, "hex");
 
-/** Ids that no other jobmanager gives out: a random half a process draws, then a counter, which begins anew after weeks. 12 hex digits. */
-export function jobIds(prefix: Uint8Array): () => JobId {
-  const own = Buffer.from(prefix).toString("hex").slice(0, 8).padStart(8, "0");
-  let count = 0;
+/**
+ * Ids that no other jobmanager gives out: counted up from a random number of 32 bits. 8 hex digits: with the variant that stratum adds,
+ * a name has the 15 that small firmware keeps.
+ */
+export function jobIds(start: number): () => JobId {
+  let next = start >>> 0;
   return () => {
-    count = (count + 1) % 0x1_0000;
-    return `${own}${count.toString(16).padStart(4, "0")}` as JobId;
+    next = (next + 1) >>> 0;
+    return next.toString(16).padStart(2 * SALT_BYTES, "0") as JobId;
   };
 }

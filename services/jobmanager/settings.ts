@@ -8,7 +8,7 @@ import { messageOf } from "./reason.js";
 /** An output script has at most 10,000 bytes by consensus; standard ones have under 50. */
 const PAYOUT_SCRIPT_HEX_MAX = 1_000;
 const DAEMONS_MAX = 32;
-/** 8 bytes of salt, two extranonces of up to 8, the height and the aux leave this much of the 100 bytes. */
+/** 4 bytes of salt and 4 of variant, two extranonces of up to 8, the height and the aux leave this much of the 100 bytes. */
 const TAG_BYTES_MAX = 32;
 
 const versionByte = z.number().int().min(0).max(255);

@@ -3,18 +3,22 @@
 //   in-jobs: a new notice --announce--> what must come before it for a few (restless.ts), then one broadcast an edge
 //   every second --sweep--> keepalive, connections that are overdue, letting go when there is no work
 //
-//   B1. The notify line is encoded once, and only who is owed words of its own is looked at, whatever the number of connections.
+//   B1. The notify line is encoded once for each difficulty, and only who is owed words of its own is looked at, whatever the number of
+//       connections.
 //   B2. A job is told again when none was for keepaliveMs: cgminer drops a silent pool after 90 s, minerd after 120 s.
 //   C5. Without a sign of life from any coin daemon for noWorkDisconnectMs, clients are let go, a few a second, so that they fail
 //       over to another pool; who comes meanwhile is turned away by receive.ts. It ends at once when work is there again.
 
-import { type Connection, type Crowd, JOBS_GROUP } from "./connections.js";
+import type { Difficulty } from "../../lib/contracts/index.js";
+import { type Connection, type Crowd, jobsGroup } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { beforeBroadcast } from "./difficulty.js";
+import type { Notice } from "./protocol/encode.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS } from "./protocol/errors.js";
-import { type Context, overdue, say } from "./session.js";
+import { type Context, overdue, say, toldOf, writeTold } from "./session.js";
 import type { ListenerRules } from "./settings.js";
+import { encodeVariant } from "./variant.js";
 
 export const SWEEP_EVERY_MS = 1_000;
 
@@ -43,10 +47,26 @@ export class Broadcast {
       if (connection.joined && !connection.closing) this.#prepare(connection, contexts, maskBefore);
       connections.restless.look(connection);
     }
-    const bytes = Buffer.from(encode.notify(notice, clean)); // B1
-    for (const edge of connections.busyEdges) this.desk.out.say(edge, { kind: "broadcast", group: JOBS_GROUP, bytes });
+    this.#tell(notice, clean);
     this.#toldAtMs = startedMs;
     this.desk.tally.timing("stratum.broadcast_ms", performance.now() - startedMs);
+  }
+
+  /** B1 */
+  #tell(notice: Notice, clean: boolean): void {
+    const salt = this.desk.salt();
+    const lines = new Map<Difficulty, Buffer>();
+    const heard = writeTold(toldOf(notice.job));
+    for (const [edge, groups] of this.lines.connections.groups) {
+      for (const difficulty of groups.keys()) {
+        let bytes = lines.get(difficulty);
+        if (!bytes) {
+          bytes = Buffer.from(encode.notify(notice, encodeVariant(difficulty, salt), clean));
+          lines.set(difficulty, bytes);
+        }
+        this.desk.out.say(edge, { kind: "broadcast", group: jobsGroup(difficulty), bytes, heard });
+      }
+    }
   }
 
   /** To be called every second. */

@@ -1,6 +1,6 @@
 // The connections that edges gave to this instance, by edge and by the edge's own name for each.
 
-import type { ConnectionId, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
+import type { ConnectionId, Difficulty, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { PeerId } from "../../lib/wiring/index.js";
 import type { Behaviour } from "./conduct.js";
 import type { Figures } from "./figures.js";
@@ -8,8 +8,8 @@ import { Restless } from "./restless.js";
 import type { Session, Step } from "./session.js";
 import type { ListenerRules } from "./settings.js";
 
-/** What connections that mine are members of: they hear every job. */
-export const JOBS_GROUP = "jobs";
+/** What connections that mine are members of: they hear every job, as work of their difficulty. */
+export const jobsGroup = (difficulty: Difficulty): string => `jobs:${difficulty}`;
 
 export interface WaitingLine {
   readonly number: LineNumber;
@@ -42,8 +42,10 @@ export interface Connection {
   fragment: boolean;
   /** The same, for good: nobody may know that it was subscribed. */
   readonly orphan: boolean;
-  /** It hears broadcasts. */
+  /** It hears broadcasts, from the moment on at which a difficulty was announced to it. */
   joined: boolean;
+  /** The difficulty of the broadcasts that it hears. */
+  group: Difficulty | undefined;
   /** We asked the edge to close it: its lines are acknowledged and not read. */
   closing: boolean;
   /** False once it left: late answers go nowhere. */
@@ -58,6 +60,8 @@ export class Connections {
   /** By number, so in order. */
   readonly #byNumber = new Map<number, Connection>();
   readonly #bySource = new Map<string, Set<Connection>>();
+  /** How many connections of an edge hear broadcasts, by their difficulty. */
+  readonly #groups = new Map<PeerId, Map<Difficulty, number>>();
   #lastNumber = 0;
 
   get size(): number {
@@ -68,9 +72,25 @@ export class Connections {
     return this.#byEdge.keys();
   }
 
-  /** Those that have clients here. */
-  get busyEdges(): PeerId[] {
-    return [...this.#byEdge].filter(([, ofEdge]) => ofEdge.size > 0).map(([edge]) => edge);
+  /** The groups that have members, edge by edge. */
+  get groups(): ReadonlyMap<PeerId, ReadonlyMap<Difficulty, number>> {
+    return this.#groups;
+  }
+
+  /** From now on it hears the broadcasts of this difficulty; undefined: none. */
+  enter(connection: Connection, difficulty: Difficulty | undefined): void {
+    const { edge, group } = connection;
+    if (group === difficulty) return;
+    const ofEdge = this.#groups.get(edge) ?? new Map<Difficulty, number>();
+    if (group !== undefined) {
+      const left = (ofEdge.get(group) ?? 1) - 1;
+      if (left > 0) ofEdge.set(group, left);
+      else ofEdge.delete(group);
+    }
+    if (difficulty !== undefined) ofEdge.set(difficulty, (ofEdge.get(difficulty) ?? 0) + 1);
+    if (ofEdge.size > 0) this.#groups.set(edge, ofEdge);
+    else this.#groups.delete(edge);
+    connection.group = difficulty;
   }
 
   find(edge: PeerId, handle: Handle): Connection | undefined {
@@ -102,6 +122,7 @@ export class Connections {
     const connection = this.find(edge, handle);
     if (!connection) return undefined;
     connection.here = false;
+    this.enter(connection, undefined);
     this.#byEdge.get(edge)?.delete(handle);
     this.#byNumber.delete(connection.number);
     const ofSource = this.#bySource.get(connection.source);

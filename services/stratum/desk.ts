@@ -1,6 +1,7 @@
 // What every part of this instance works with: settings, book, clock, counters, and the ways out. Opened once by main.ts.
 
-import { type RejectReason, type WorkerName, workerName } from "../../lib/contracts/index.js";
+import { randomInt } from "node:crypto";
+import { type Difficulty, type RejectReason, type WorkerName, workerName } from "../../lib/contracts/index.js";
 import type { Log } from "../../lib/wiring/index.js";
 import type { Conduct } from "./conduct.js";
 import type { Connection } from "./connections.js";
@@ -10,6 +11,7 @@ import { type Archive, type Blocks, type Memory, NO_WORKER, type Outbox, type Re
 import type { Context } from "./session.js";
 import { type ListenerRules, type Settings, settings as schema } from "./settings.js";
 import type { Tally } from "./tally.js";
+import { quantized, SALT_MAX } from "./variant.js";
 
 export interface DeskParts {
   readonly settings: Settings;
@@ -23,6 +25,8 @@ export interface DeskParts {
   readonly tally: Tally;
   /** When a coin daemon last gave a sign of life; monotonic. */
   freshAtMs(): number;
+  /** Tests: of the next announcement, 0 to SALT_MAX. */
+  readonly salt?: () => number;
   /** Default: nobody misbehaves. */
   readonly conduct?: Pick<Conduct, "goodShare" | "refusedShare" | "garbledLine">;
 }
@@ -41,6 +45,10 @@ export class Desk implements DeskParts {
   readonly tally: Tally;
   readonly conduct: NonNullable<DeskParts["conduct"]>;
   readonly freshAtMs: () => number;
+  /** The least difficulty that any listener announces. */
+  readonly floor: Difficulty;
+  /** A new one for each announcement: from a random number on, so that two instances tell the same job as different work. */
+  readonly salt: () => number;
   readonly #admits: (worker: string) => boolean;
   readonly #fallback: ListenerRules;
 
@@ -58,6 +66,13 @@ export class Desk implements DeskParts {
     this.conduct = parts.conduct ?? NOBODY_MINDS;
     this.#admits = admission(parts.settings);
     this.#fallback = fallbackRules();
+    let salt = randomInt(SALT_MAX + 1);
+    this.salt = parts.salt ?? (() => (salt = (salt + 1) % (SALT_MAX + 1)));
+    const floors = [this.#fallback, ...Object.values(parts.settings.listeners)].flatMap(({ difficulty, agents }) => [
+      difficulty.floor,
+      ...agents.flatMap(({ floor, ceiling }) => [floor ?? difficulty.floor, ceiling ?? difficulty.floor]),
+    ]);
+    this.floor = quantized(Math.min(...floors));
   }
 
   /** C5: no coin daemon has answered for so long that miners are better off elsewhere. */
@@ -83,6 +98,7 @@ export class Desk implements DeskParts {
       workless: this.workless(ms),
       nowMs: ms,
       seconds: Math.floor(at / 1_000),
+      salt: this.salt,
     };
   }
 

@@ -1,22 +1,22 @@
-// A connection's difficulty: what it should be, what it was told, and what each share is judged by.
+// A connection's difficulty: what it should be, and what it was told.
 //
 // Pure. The difficulty of a connection moves (vardiff, wishes), but a miner learns of it only with the next notice. So:
 //
 //   difficulty  what the connection should have
-//   announced   what it was told last: holds for every notice that is not in `bound`
-//   bound       notices that were told with an earlier difficulty
+//   announced   what it was told last
 //
-//   S2. A notice keeps the difficulty it was told with. Telling the same job at another difficulty gives it another name.
+// Which difficulty a share counts with stands in the name that it is submitted under (variant.ts): nothing here decides it.
+//
 //   D1. set_difficulty goes out right before a notify, one at a time: cgminer puts a second one off by one more notify.
 //   D2. No share is harder than the block: announced = min(difficulty, the network's).
 
 import type { Difficulty } from "../../lib/contracts/index.js";
-import { type JobBook, type KnownJob, later, NOTICES_MAX } from "./jobs.js";
+import type { KnownJob } from "./jobs.js";
 import { type Limits, limitsOf, within } from "./limits.js";
 import * as encode from "./protocol/encode.js";
-import type { Context, Effect, Mining, Step } from "./session.js";
-import type { Bound } from "./snapshot.js";
+import { type Context, type Effect, type Mining, type Step, toldOf } from "./session.js";
 import { credit, due, nextWindow, openWindow, retarget } from "./vardiff.js";
+import { encodeVariant, quantized } from "./variant.js";
 
 /** A connection this many times too fast gets its new difficulty at once, not with the next notice. */
 const URGENT_FACTOR = 2;
@@ -28,58 +28,43 @@ export function limitsOfSession(session: Pick<Mining, "agent" | "minimum" | "wis
 }
 
 /** D2 */
-export const effective = (difficulty: Difficulty, known: KnownJob): Difficulty =>
-  Math.min(difficulty, known.networkDifficulty) as Difficulty;
-
-/** S2: the difficulty that the miner had been told when this notice reached it. */
-export function difficultyOf(session: Mining, notice: string, known: KnownJob, book: JobBook): Difficulty {
-  const told = session.bound.find((bound) => bound.notice === notice)?.difficulty ?? unbound(session, notice, book);
-  return effective(told, known);
-}
-
-function unbound({ announced, inherited, lastNotice, difficulty }: Mining, notice: string, book: JobBook): Difficulty {
-  // Notices that an earlier instance told are in nobody's list here; they had what the connection came with.
-  if (inherited !== undefined && notice !== lastNotice && !book.notices.some(({ id }) => id === notice))
-    return inherited;
-  return announced ?? difficulty;
-}
+export const effective = (
+  difficulty: Difficulty,
+  { networkDifficulty }: Pick<KnownJob, "networkDifficulty">,
+): Difficulty => quantized(Math.min(difficulty, networkDifficulty));
 
 /**
- * Tells this connection alone the current job, with the right difficulty; nothing when there is no job yet.
+ * Tells this connection alone the current job, with the right difficulty, under a name that nobody else is told: whatever it was told
+ * before, this is other work. Nothing when there is no job yet.
  *
- * @param perhaps A name under which it was told before, perhaps: it gets another one, so that no work is done twice.
+ * @param clean The miner shall throw away what it works on: only when that is of another tip.
  */
-export function tell(session: Mining, context: Context, clean: boolean, perhaps?: string): Step<Mining> {
-  const { book } = context;
-  const known = book.current;
-  let notice = book.notice;
+export function tell(session: Mining, context: Context, clean: boolean): Step<Mining> {
+  const { current: known, notice } = context.book;
   if (!known || !notice) return { session, effects: [] };
-  const tuned = announce(session, effective(session.difficulty, known), book, undefined);
-  const taken = (name: string) => name === perhaps || tuned.bound.some((bound) => bound.notice === name);
-  while (taken(notice.id)) {
-    const next = later(notice, context.seconds); // S2: another difficulty, another name.
-    if (!next) return { session, effects: [] }; // It must wait for the next job.
-    notice = next;
-  }
-  const text = encode.setDifficulty(tuned.announced ?? tuned.difficulty) + encode.notify(notice, clean);
-  return { session: { ...tuned, lastNotice: notice.id }, effects: [{ kind: "say", text }, { kind: "save" }] };
+  const announced = effective(session.difficulty, known);
+  const variant = encodeVariant(announced, context.salt());
+  const text = encode.setDifficulty(announced) + encode.notify(notice, variant, clean);
+  return {
+    session: { ...session, announced, told: toldOf(notice.job) },
+    effects: [{ kind: "say", text }, { kind: "told" }, { kind: "save" }],
+  };
 }
 
 /** What one connection is told right before the newest notice is broadcast to all. Mostly nothing. */
 export function beforeBroadcast(session: Mining, context: Context, maskBefore: number): Step<Mining> {
   const { book, nowMs } = context;
   const known = book.current;
-  const notice = book.notice;
-  if (!known || !notice) return { session, effects: [] };
+  if (!known) return { session, effects: [] };
   const effects: Effect[] = [];
   const mask = session.versionMask & known.job.versionMask;
   if (session.versionMask !== 0 && mask !== (session.versionMask & maskBefore))
     effects.push({ kind: "say", text: encode.setVersionMask(mask) });
   const retuned = retune(session, context, nowMs);
-  const next = announce(retuned, effective(retuned.difficulty, known), book, notice.id);
-  if (next.announced !== undefined && next.announced !== session.announced)
-    effects.push({ kind: "say", text: encode.setDifficulty(next.announced) }, { kind: "save" }); // D1
-  return { session: next, effects };
+  const announced = effective(retuned.difficulty, known);
+  if (announced !== session.announced)
+    effects.push({ kind: "say", text: encode.setDifficulty(announced) }, { kind: "save" }); // D1
+  return { session: { ...retuned, announced }, effects };
 }
 
 /** A share was counted: the connection's speed is known a little better. */
@@ -108,16 +93,4 @@ function retune(session: Mining, context: Context, nowMs: number): Mining {
   const limits = limitsOfSession(session, context);
   const difficulty = retarget(vardiff, limits, session.difficulty, session.window, nowMs);
   return { ...session, difficulty, window: nextWindow(session.window, nowMs) };
-}
-
-/** From here on `difficulty` is what the miner knows; all it was told before, but `fresh`, stays bound to the old one. */
-function announce(session: Mining, difficulty: Difficulty, book: JobBook, fresh: string | undefined): Mining {
-  const { announced, bound, lastNotice } = session;
-  if (announced === difficulty) return session;
-  if (announced === undefined) return { ...session, announced: difficulty };
-  const names = new Set([...book.notices.map(({ id }) => id), ...(lastNotice === "" ? [] : [lastNotice])]);
-  if (fresh !== undefined) names.delete(fresh);
-  for (const { notice } of bound) names.delete(notice);
-  const added: Bound[] = [...names].map((notice) => ({ notice, difficulty: announced }));
-  return { ...session, announced: difficulty, bound: [...bound, ...added].slice(-NOTICES_MAX) };
 }

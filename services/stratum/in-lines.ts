@@ -17,14 +17,24 @@ import {
 } from "../../lib/contracts/index.js";
 import { type PeerId, WiringError } from "../../lib/wiring/index.js";
 import { newBehaviour } from "./conduct.js";
-import { type Connection, Connections, type Crowd, JOBS_GROUP, type WaitingLine } from "./connections.js";
+import { type Connection, Connections, type Crowd, jobsGroup, type WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { Figures } from "./figures.js";
 import { Judging } from "./judging.js";
 import type { OutState } from "./out-state.js";
 import { parseLine } from "./protocol/parse.js";
 import { receive } from "./receive.js";
-import { type Effect, enlisted, greet, restore, type Step, snapshotOf } from "./session.js";
+import {
+  type Effect,
+  enlisted,
+  greet,
+  readTold,
+  restore,
+  type Step,
+  snapshotOf,
+  type Told,
+  writeTold,
+} from "./session.js";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "./snapshot.js";
 
 /** A line costs more than its bytes while it waits. */
@@ -135,6 +145,7 @@ export class InLines implements Crowd {
       fragment: event.adopted,
       orphan: unknown,
       joined: false,
+      group: undefined,
       closing: false,
       here: true,
       moved: false,
@@ -143,22 +154,22 @@ export class InLines implements Crowd {
     if (before) this.#dropWaiting(before);
     this.connections.add(connection);
     tally.count("stratum.opened", 1, ["how", snapshot ? "carried" : unknown ? "adopted" : "fresh"]);
-    if (snapshot) this.#takeOver(connection, snapshot, !event.adopted);
+    if (snapshot) this.#takeOver(connection, snapshot, event);
     else if (unknown) void this.#load(connection);
   }
 
   /**
    * From another owner, who handed over what it knew: shared state must know the new one, to tell it from the old.
    *
-   * @param heard Whether the client has heard what the state says; else its edge may have died with the words.
+   * Whether the client has heard what the state says is known unless its edge died with the words.
    */
-  #takeOver(connection: Connection, snapshot: Snapshot, heard: boolean): void {
+  #takeOver(connection: Connection, snapshot: Snapshot, { adopted, heard }: OpenEvent): void {
     if (snapshot.mining) this.desk.state.save(connection, encodeSnapshot(snapshot));
-    this.#restore(connection, snapshot, heard);
-    if (!heard) this.#carry(connection);
+    this.#restore(connection, snapshot, heard === undefined ? undefined : readTold(heard));
+    if (adopted) this.#carry(connection);
   }
 
-  #restore(connection: Connection, snapshot: Snapshot, heard: boolean): void {
+  #restore(connection: Connection, snapshot: Snapshot, heard: Told | undefined): void {
     this.#perform(connection, restore(connection.id, snapshot, this.desk.context(connection), heard), undefined);
   }
 
@@ -167,7 +178,7 @@ export class InLines implements Crowd {
     const snapshot = await this.desk.state.adopt(connection, () => connection.here);
     if (!connection.here) return;
     if (snapshot) {
-      this.#restore(connection, snapshot, false);
+      this.#restore(connection, snapshot, undefined);
       this.#carry(connection);
     }
     this.#resume(connection);
@@ -265,16 +276,29 @@ export class InLines implements Crowd {
       if (effect.kind === "say") text += effect.text;
       else if (effect.kind === "save" || effect.kind === "carry")
         write.state ??= encodeSnapshot(snapshotOf(connection.session));
-      else if (effect.kind === "join") write.join = JOBS_GROUP;
+      else if (effect.kind === "join") connection.joined = true;
+      else if (effect.kind === "told" && connection.session.phase === "mining" && connection.session.told)
+        write.heard = writeTold(connection.session.told);
       else if (effect.kind === "close") write.close = effect.text;
     }
     if (text !== "") write.bytes = Buffer.from(text);
     if (acknowledges !== undefined) write.acknowledges = [acknowledges];
-    if (write.join) connection.joined = true;
+    this.#regroup(connection, write);
     if (write.close) connection.closing = true;
     const changed = effects.some(({ kind }) => kind === "save") && connection.session.phase === "mining";
     if (write.state && changed) this.desk.state.save(connection, write.state);
-    if (write.bytes || write.state || write.join || write.close || write.acknowledges) this.desk.out.say(edge, write);
+    if (write.bytes || write.state || write.join || write.leave || write.close || write.acknowledges)
+      this.desk.out.say(edge, write);
+  }
+
+  /** Broadcasts are of one difficulty each: it hears those of the one that it was told last. */
+  #regroup(connection: Connection, write: Out & { kind: "write" }): void {
+    const { session, group, joined } = connection;
+    const next = joined && session.phase === "mining" ? session.announced : undefined;
+    if (next === group) return;
+    if (group !== undefined) write.leave = jobsGroup(group);
+    if (next !== undefined) write.join = jobsGroup(next);
+    this.connections.enter(connection, next);
   }
 
   #count({ source, figures }: Connection, effects: Effects): void {

@@ -9,26 +9,22 @@
 //       is the last to leave the tip, `orphaned` says so, and in-jobs.ts offers the highest of the jobs that stand (heir) anew.
 //   J5. A job that is not sent is known all the same: another instance may have sent it, and its connections may come here.
 //
-// A notice is a job as it was told to miners. The same job is told again with a later header time under a longer name, so that
-// no miner repeats work it has done and no two difficulties share a name: the job's id, and three hex digits that say how many
-// seconds after the job's time. Ids are whole bytes, so an odd number of digits tells which it is. Nothing but hex, and 15 digits at most,
-// is what small firmware keeps.
+// A notice is a job as it is told to miners, with a header time of its own. Each announcement of it has a name of its own (variant.ts).
 
-import { chain, type Difficulty, type Job, type JobId, jobId } from "../../lib/contracts/index.js";
+import { chain, type Difficulty, type Job, type JobId } from "../../lib/contracts/index.js";
 import type { InstanceId } from "../../lib/wiring/index.js";
 import type { Notice } from "./protocol/encode.js";
+import { AHEAD_MAX, quantized } from "./variant.js";
 
 /** Jobs kept: two jobmanagers refreshing every 30 s make 40 in ten minutes; twice that and some. */
 export const JOBS_MAX = 128;
-/** Notices remembered, of this tip and the last: every 30 s for ten minutes and some. A session's snapshot must hold them all. */
-export const NOTICES_MAX = 24;
 /** Previous hashes remembered, to tell a new fork from a late copy. */
 const TIPS_MAX = 16;
 
 export interface KnownJob {
   readonly job: Job;
   readonly networkTarget: bigint;
-  /** As miners are told it (L1 of limits.ts): below the exact one, from 1 up. */
+  /** As miners are told it: the greatest difficulty that a variant holds and that is not above the exact one. */
   readonly networkDifficulty: Difficulty;
 }
 
@@ -48,7 +44,7 @@ export class JobBook {
   #tip: Tip | undefined;
   #previous: Tip | undefined;
   #current: KnownJob | undefined;
-  #notices: Notice[] = [];
+  #notice: Notice | undefined;
 
   /** The job that miners should work on. */
   get current(): KnownJob | undefined {
@@ -61,12 +57,7 @@ export class JobBook {
 
   /** How the current job was told last. */
   get notice(): Notice | undefined {
-    return this.#notices.at(-1);
-  }
-
-  /** Everything told on this tip and the one before, oldest first. */
-  get notices(): readonly Notice[] {
-    return this.#notices;
+    return this.#notice;
   }
 
   /** @throws {RangeError} when the job's bits are no target. */
@@ -78,12 +69,11 @@ export class JobBook {
     if (offered === "tip") {
       this.#previous = this.#tip;
       this.#tip = { hash, height: job.height, sinceMs: nowMs };
-      this.#notices = this.#notices.filter((told) => tipOf(told.job) === this.#previous?.hash);
     }
     this.#see(hash);
     if (offered !== "dropped") {
       this.#current = known;
-      this.#tell({ id: job.id, job, time: job.time });
+      this.#notice = { job, time: job.time };
     }
     return offered;
   }
@@ -91,8 +81,7 @@ export class JobBook {
   /** J5. Also for a job that was loaded from shared state. */
   remember(job: Job): KnownJob {
     const networkTarget = chain.bitsToTarget(job.bits);
-    const exact = chain.targetToDifficulty(job.proofOfWork, networkTarget);
-    const networkDifficulty = (exact >= 1 ? Math.floor(exact) : exact) as Difficulty;
+    const networkDifficulty = quantized(chain.targetToDifficulty(job.proofOfWork, networkTarget));
     const known = { job, networkTarget, networkDifficulty };
     this.#jobs.set(job.id, known);
     this.#trim();
@@ -128,19 +117,13 @@ export class JobBook {
 
   /** Tells the current job once more, with header time `seconds`. Undefined when there is none or its time cannot advance. */
   renew(seconds: number): Notice | undefined {
-    const last = this.notice;
-    const next = last && later(last, seconds);
-    if (next) this.#tell(next);
+    const next = this.#notice && later(this.#notice, seconds);
+    if (next) this.#notice = next;
     return next;
   }
 
   find(id: JobId): KnownJob | undefined {
     return this.#jobs.get(id);
-  }
-
-  /** The job behind a notice's name; undefined: there is none here, or it is no name. */
-  findNotice(noticeId: string): KnownJob | undefined {
-    return this.#jobs.get(baseOf(noticeId) as JobId);
   }
 
   /** Whether work on this job's tip is still worth something. */
@@ -165,10 +148,6 @@ export class JobBook {
     return false;
   }
 
-  #tell(notice: Notice): void {
-    this.#notices = [...this.#notices.slice(1 - NOTICES_MAX), notice];
-  }
-
   #see(hash: string): void {
     this.#seen.add(hash);
     for (const oldest of this.#seen) {
@@ -185,26 +164,11 @@ export class JobBook {
   }
 }
 
-/** Seconds that a notice's time may lie after its job's: leaves miners half of the 7,200 s for rolling of their own. */
-const AHEAD_MAX = 3_600;
-const AHEAD_DIGITS = 3;
-
 /** The same job with a later header time: the wall clock's, or one second more where the daemon's clock is another. */
-export function later(notice: Notice, seconds: number): Notice | undefined {
-  const { job } = notice;
-  const sensible = seconds > notice.time && seconds <= job.time + AHEAD_MAX;
-  const time = sensible ? seconds : notice.time + 1;
-  const ahead = time - job.time;
-  if (ahead > AHEAD_MAX) return undefined;
-  return { id: `${job.id}${ahead.toString(16).padStart(AHEAD_DIGITS, "0")}`, job, time };
-}
-
-const baseOf = (noticeId: string): string => (noticeId.length % 2 === 0 ? noticeId : noticeId.slice(0, -AHEAD_DIGITS));
-
-/** The job behind a notice's name, as a miner sends it back. */
-export function jobOf(noticeId: string): JobId | undefined {
-  const parsed = jobId.safeParse(baseOf(noticeId));
-  return parsed.success ? parsed.data : undefined;
+export function later({ job, time }: Notice, seconds: number): Notice | undefined {
+  const sensible = seconds > time && seconds <= job.time + AHEAD_MAX;
+  const next = sensible ? seconds : time + 1;
+  return next - job.time <= AHEAD_MAX ? { job, time: next } : undefined;
 }
 
 export const tipOf = (job: Job): string => Buffer.from(job.previousHash).toString("hex");

@@ -3,7 +3,7 @@
 //   submit -> its job (book, or shared state) -> verify -> block? submit it at once -> recorded? -> answer, vardiff
 //
 //   S1. `true` is answered only after the reporter has said that the share is recorded (or was, by this very line).
-//   S2. The difficulty, the tip and the worker are those of the moment at which the line came.
+//   S2. The tip and the worker are those of the moment at which the line came; the difficulty stands in the name of the work (S4).
 //       A line that was given to another instance before may be recorded without having been answered. If it is stale by now, it
 //       is looked up before it is refused: what stands in the log is answered `true`.
 //   S3. A candidate goes to the daemons before any refusal is said, and nobody waits for the daemons.
@@ -11,13 +11,14 @@
 import { chain, nowMs, type Share } from "../../lib/contracts/index.js";
 import type { Connection, WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
-import { credited, difficultyOf } from "./difficulty.js";
-import { jobOf, type KnownJob } from "./jobs.js";
+import { credited } from "./difficulty.js";
+import type { KnownJob } from "./jobs.js";
 import type { Recorded } from "./ports.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import type { Submit } from "./protocol/requests.js";
 import { type Effect, type Mining, type Session, type Step, say } from "./session.js";
+import { type Announced, readName } from "./variant.js";
 import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
 
 type Answer = (connection: Connection, step: Step, line: WaitingLine) => void;
@@ -52,28 +53,29 @@ export class Judging {
   start(connection: Connection, id: string, submit: Submit, line: WaitingLine): void {
     const it: Case = { connection, session: connection.session, id, submit, line, startedMs: performance.now() };
     try {
-      const known = this.desk.book.findNotice(submit.job);
-      if (known) this.#weigh(it, known);
-      else this.#later(it, this.#lookUp(it));
+      const announced = readName(submit.job);
+      const known = announced && this.desk.book.find(announced.job);
+      if (announced && known) this.#weigh(it, known, announced);
+      else if (announced) this.#later(it, this.#lookUp(it, announced));
+      else this.#refuse(it, REFUSALS.jobNotFound);
     } catch (error) {
       this.#broken(it, error);
     }
   }
 
-  async #lookUp(it: Case): Promise<void> {
-    const base = jobOf(it.submit.job);
-    const known = base && (await this.desk.jobs.lookup(base, it.connection.id));
-    if (known) this.#weigh(it, known);
+  async #lookUp(it: Case, announced: Announced): Promise<void> {
+    const known = await this.desk.jobs.lookup(announced.job, it.connection.id);
+    if (known) this.#weigh(it, known, announced);
     else this.#refuse(it, REFUSALS.jobNotFound);
   }
 
-  #weigh(it: Case, known: KnownJob): void {
+  #weigh(it: Case, known: KnownJob, announced: Announced): void {
     const { session, submit } = it;
     if (session.phase !== "mining") {
       this.#refuse(it, REFUSALS.jobNotFound);
       return;
     }
-    const verdict = verify(known, submit, this.#terms(session, submit, known, it.startedMs));
+    const verdict = verify(known, submit, this.#terms(session, submit, known, announced, it.startedMs));
     if (!(verdict instanceof Promise)) this.#judged(it, known, verdict);
     else
       this.#later(
@@ -115,13 +117,13 @@ export class Judging {
   }
 
   /** S2 */
-  #terms(session: Mining, submit: Submit, known: KnownJob, atMs: number): Terms {
-    const { book, settings } = this.desk;
+  #terms(session: Mining, submit: Submit, known: KnownJob, announced: Announced, atMs: number): Terms {
+    const { book, settings, floor } = this.desk;
     return {
       extranonce1: session.extranonce1,
       authorized: authorized(session, submit.worker),
       live: book.live(known.job, atMs, settings.staleGraceMs),
-      difficulty: difficultyOf(session, submit.job, known, book),
+      ...{ announced, floor },
       versionMask: session.versionMask,
       timeAheadS: settings.timeAheadS,
     };

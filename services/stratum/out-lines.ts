@@ -137,7 +137,7 @@ export class OutLines implements Outbox {
 
 /** An answer and its acknowledgement, and nothing that has a place in an order of its own. */
 function isPlain(out: Out): out is Write {
-  return out.kind === "write" && !out.state && !out.join && !out.leave && out.close === undefined;
+  return out.kind === "write" && !out.state && !out.join && !out.leave && out.close === undefined && !out.heard;
 }
 
 const runOf = ({ handle, bytes, acknowledges }: Write): Run => ({

@@ -11,6 +11,7 @@
 
 import type { Difficulty, Job } from "../../lib/contracts/index.js";
 import type { Connection } from "./connections.js";
+import { effective } from "./difficulty.js";
 import type { KnownJob } from "./jobs.js";
 import { due } from "./vardiff.js";
 
@@ -27,7 +28,8 @@ export class Restless {
     if (session.phase !== "mining") return;
     const { difficulty, announced } = session;
     if (difficulty > this.#hardest) this.#hardest = difficulty;
-    if (announced !== Math.min(difficulty, this.#network ?? difficulty)) this.#set.add(connection);
+    const owed = this.#network === undefined ? difficulty : effective(difficulty, { networkDifficulty: this.#network });
+    if (announced !== owed) this.#set.add(connection);
   }
 
   /** Time passes: its difficulty may have to be thought over. */

@@ -11,14 +11,22 @@
 //       again without its session id. Difficulty and the first job follow in the same write, before any authorize.
 //   C4. What must survive is in the snapshot; `save` follows every change of it.
 
-import type { ConnectionId, Difficulty, RejectReason, WorkerName } from "../../lib/contracts/index.js";
+import {
+  type ConnectionId,
+  type Difficulty,
+  type Job,
+  type JobId,
+  jobId,
+  type RejectReason,
+  type WorkerName,
+} from "../../lib/contracts/index.js";
 import { limitsOfSession, tell } from "./difficulty.js";
-import type { JobBook } from "./jobs.js";
+import { type JobBook, tipOf } from "./jobs.js";
 import { within } from "./limits.js";
 import * as encode from "./protocol/encode.js";
 import type { Submit } from "./protocol/requests.js";
 import type { ListenerRules, Settings } from "./settings.js";
-import type { Bound, Snapshot } from "./snapshot.js";
+import type { Snapshot } from "./snapshot.js";
 import { openWindow, type Window } from "./vardiff.js";
 
 interface Common {
@@ -47,14 +55,31 @@ export interface Enlisting extends Common {
 export interface Mining extends Common {
   readonly phase: "mining";
   readonly extranonce1: string;
-  /** See difficulty.ts for these five. */
+  /** See difficulty.ts for these two. */
   readonly difficulty: Difficulty;
   readonly announced: Difficulty | undefined;
-  readonly inherited: Difficulty | undefined;
-  readonly bound: readonly Bound[];
-  readonly lastNotice: string;
+  /** What it was told alone; broadcasts may have followed. Undefined: nothing yet. */
+  readonly told: Told | undefined;
   readonly window: Window;
 }
+/** Work that a client has heard of. */
+export interface Told {
+  readonly job: JobId;
+  /** The first 8 bytes of the previous hash, hex: enough to tell tips apart. */
+  readonly tip: string;
+}
+export const toldOf = (job: Job): Told => ({ job: job.id, tip: tipOf(job).slice(0, 16) });
+
+/** As an edge keeps it beside the connection: `<job id> <tip>`. */
+export const writeTold = ({ job, tip }: Told): string => `${job} ${tip}`;
+
+/** Undefined: it was not written by writeTold. */
+export function readTold(text: string): Told | undefined {
+  const [job, tip = ""] = text.split(" ");
+  const parsed = jobId.safeParse(job);
+  return parsed.success ? { job: parsed.data, tip } : undefined;
+}
+
 export type Session = Greeting | Enlisting | Mining;
 
 export interface Context {
@@ -69,6 +94,8 @@ export interface Context {
   readonly nowMs: number;
   /** Wall clock. */
   readonly seconds: number;
+  /** Of the variant of an announcement to one connection: 0 to SALT_MAX, a new one for each. */
+  salt(): number;
 }
 
 /** What the outside is asked to do, in this order. */
@@ -79,6 +106,8 @@ export type Effect =
   | { readonly kind: "save" }
   /** The edge lacks the snapshot, which shared state has. */
   | { readonly kind: "carry" }
+  /** It was told work alone: `session.told`. */
+  | { readonly kind: "told" }
   /** It hears broadcasts from now on. */
   | { readonly kind: "join" }
   /** Find its extranonce1: the one of that session, if nobody holds it. */
@@ -149,24 +178,22 @@ function narrowed({ versionMask }: Mining, { book }: Context): Effect[] {
   return mask === versionMask ? [] : [say(encode.setVersionMask(mask))];
 }
 
-type Fresh = Omit<Mining, "difficulty" | "announced" | "inherited" | "bound" | "lastNotice">;
+type Fresh = Omit<Mining, "difficulty" | "announced" | "told">;
 
 function begin(fresh: Fresh, context: Context): Mining {
   const limits = limitsOfSession(fresh, context);
   const difficulty = within(limits, fresh.wish || limits.start);
-  return { ...fresh, difficulty, announced: undefined, inherited: undefined, bound: [], lastNotice: "" };
+  return { ...fresh, difficulty, announced: undefined, told: undefined };
 }
 
-/** C4: the difficulty and what is bound to older ones come along; workers authorize again. */
+/** C4: the difficulty comes along; workers authorize again. */
 function resume(fresh: Fresh, snapshot: Snapshot): Mining {
   const { mining, versionMask, minimum, wish } = snapshot;
   return {
     ...fresh,
     difficulty: mining?.difficulty ?? (1 as Difficulty),
-    announced: mining?.announced,
-    inherited: mining?.announced,
-    bound: mining?.bound ?? [],
-    lastNotice: mining?.lastNotice ?? "",
+    announced: undefined, // This connection has heard nothing yet.
+    told: undefined,
     // A share made before it came back may have rolled bits.
     versionMask: (fresh.versionMask | versionMask) >>> 0,
     minimum: fresh.minimum || minimum,
@@ -175,12 +202,12 @@ function resume(fresh: Fresh, snapshot: Snapshot): Mining {
 }
 
 /**
- * A connection that another instance, or an earlier edge, had: it goes on where its snapshot stands.
+ * A connection that another instance, or an earlier edge, had: it goes on where its snapshot stands. Promise J3: it hears nothing when
+ * it has the present job, and else the present job as work that it was never told before.
  *
- * @param heard Whatever the snapshot says was told has reached the client: its edge had both in one message. Shared state may be
- *   ahead of what a client heard, since an edge that dies takes words along; then the present job is told in any case.
+ * @param heard What its edge sent it last, however: undefined when the edge does not know, as one that took over from a dead edge.
  */
-export function restore(connection: ConnectionId, snapshot: Snapshot, context: Context, heard: boolean): Step {
+export function restore(connection: ConnectionId, snapshot: Snapshot, context: Context, heard: Told | undefined): Step {
   const { agent, workers, versionMask, minimum, wish, mining } = snapshot;
   const common = {
     ...greet(connection, context.nowMs),
@@ -191,17 +218,11 @@ export function restore(connection: ConnectionId, snapshot: Snapshot, context: C
     wish,
   };
   if (!mining) return { session: common, effects: [] };
-  const session: Mining = {
-    ...common,
-    ...mining,
-    phase: "mining",
-    inherited: mining.announced,
-    window: openWindow(context.nowMs),
-  };
-  const notice = context.book.notice;
-  if (!notice || (heard && notice.id === mining.lastNotice)) return { session, effects: [{ kind: "join" }] };
-  const clean = !heard || !context.book.notices.some(({ id }) => id === mining.lastNotice);
-  const told = tell(session, context, clean, heard ? undefined : mining.lastNotice);
+  const session: Mining = { ...common, ...mining, phase: "mining", window: openWindow(context.nowMs) };
+  const { current } = context.book;
+  if (!current || heard?.job === current.job.id) return { session, effects: [{ kind: "join" }] };
+  const clean = (heard ?? mining.told)?.tip !== toldOf(current.job).tip;
+  const told = tell(session, context, clean);
   return { session: told.session, effects: [{ kind: "join" }, ...told.effects] };
 }
 
@@ -210,8 +231,8 @@ export function snapshotOf(session: Session): Snapshot {
   const { agent, workers, versionMask, minimum, wish } = session;
   const common = { agent, workers, versionMask, minimum, wish };
   if (session.phase !== "mining") return common;
-  const { extranonce1, difficulty, announced, bound, lastNotice } = session;
-  return { ...common, mining: { extranonce1, difficulty, announced, bound, lastNotice } };
+  const { extranonce1, difficulty, announced, told } = session;
+  return { ...common, mining: { extranonce1, difficulty, announced, told } };
 }
 
 /** Why this connection must go now, if it must. */

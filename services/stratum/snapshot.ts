@@ -2,21 +2,19 @@
 //
 //   session -> encodeSnapshot -> edge (with each answer that changed it) and Redis -> decodeSnapshot -> session
 //
-//   C4. extranonce1, difficulty and the notices bound to older difficulties survive, whichever instance comes next.
+//   C4. extranonce1 and difficulty survive, whichever instance comes next.
 //   K1. The first element is the format's version. Another version, or bytes that are none of ours, decode to undefined: the
 //       connection is then looked up elsewhere or begins anew; nothing is guessed.
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
-import { type Difficulty, difficulty, workerName } from "../../lib/contracts/index.js";
-import { NOTICES_MAX } from "./jobs.js";
-import { AGENT_LENGTH_MAX, JOB_LENGTH_MAX, WORKER_LENGTH_MAX } from "./protocol/fields.js";
+import { type Difficulty, difficulty, jobId, workerName } from "../../lib/contracts/index.js";
+import { AGENT_LENGTH_MAX, WORKER_LENGTH_MAX } from "./protocol/fields.js";
+import type { Told } from "./session.js";
 
-const VERSION = 1;
+const VERSION = 2;
 /** All worker names of a connection together, so that the whole stays below the edge's 4,096 bytes. */
 export const WORKER_BYTES_MAX = 2_048;
-
-const id = z.string().min(1).max(JOB_LENGTH_MAX);
 
 const row = z.tuple([
   z.literal(VERSION),
@@ -35,10 +33,9 @@ const row = z.tuple([
       difficulty,
       /** The difficulty told last; 0: none yet. */
       z.number().nonnegative().finite(),
-      /** Notices told with another difficulty than that. */
-      z.array(z.tuple([id, difficulty])).max(NOTICES_MAX),
-      /** The notice told last; "": none yet. */
-      z.string().max(JOB_LENGTH_MAX),
+      /** The job told last to this connection alone, and its tip; "": none yet. */
+      z.union([jobId, z.literal("")]),
+      z.string().regex(/^([0-9a-f]{16})?$/),
     ])
     .nullable(),
 ]);
@@ -56,14 +53,7 @@ export interface MiningSnapshot {
   readonly extranonce1: string;
   readonly difficulty: Difficulty;
   readonly announced: Difficulty | undefined;
-  readonly bound: readonly Bound[];
-  readonly lastNotice: string;
-}
-
-/** A notice that was told with this difficulty, not with the present one. */
-export interface Bound {
-  readonly notice: string;
-  readonly difficulty: Difficulty;
+  readonly told: Told | undefined;
 }
 
 // Plain arrays: records would make the bytes depend on a structure table that the reader does not have.
@@ -79,13 +69,7 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
     minimum,
     wish,
     mining
-      ? [
-          mining.extranonce1,
-          mining.difficulty,
-          mining.announced ?? 0,
-          mining.bound.map(({ notice, difficulty }) => [notice, difficulty]),
-          mining.lastNotice,
-        ]
+      ? [mining.extranonce1, mining.difficulty, mining.announced ?? 0, mining.told?.job ?? "", mining.told?.tip ?? ""]
       : null,
   ]);
 }
@@ -97,15 +81,14 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot | undefined {
   const [, agent, workers, versionMask, minimum, wish, mining] = parsed.data;
   const common = { agent, workers, versionMask, minimum, wish };
   if (!mining) return common;
-  const [extranonce1, wanted, announced, bound, lastNotice] = mining;
+  const [extranonce1, wanted, announced, job, tip] = mining;
   return {
     ...common,
     mining: {
       extranonce1,
       difficulty: wanted,
       announced: announced > 0 ? (announced as Difficulty) : undefined,
-      bound: bound.map(([notice, bindsTo]) => ({ notice, difficulty: bindsTo })),
-      lastNotice,
+      told: job === "" ? undefined : { job, tip },
     },
   };
 }

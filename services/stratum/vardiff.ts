@@ -90,5 +90,8 @@ export function retarget(
 const fallen = (current: Difficulty, silent: number): number =>
   silent <= QUICK_FALLS || silent % SLOW_EVERY === 0 ? current / FALL : current;
 
-/** Three digits are plenty, and short lines. */
-const round = (value: number): number => Number(value.toPrecision(3));
+/** Steps of 1/32 to 1/64 are fine enough; and connections of one difficulty are told a new job by one broadcast. */
+function round(value: number): number {
+  const unit = 2 ** (Math.floor(Math.log2(value)) - 5);
+  return Math.round(value / unit) * unit;
+}

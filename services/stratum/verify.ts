@@ -4,7 +4,8 @@
 //
 // Pure but for the hash, which runs off the event loop where it is dear.
 //
-//   S2. A share is judged by the difficulty of the notice it was made for: the caller says which (`terms.difficulty`).
+//   S4. A share is judged by the difficulty in the name it was made for, which is a part of what was hashed (variant.ts). A name that no
+//       instance announces, such as one harder than the block, earns nothing.
 //   S3. A hash that meets the block target is a candidate before any rule refuses the share. So the header is built from what
 //       the miner hashed, even with version bits or a time that the rules forbid, and hashed whoever sent it.
 
@@ -14,6 +15,7 @@ import { hex32 } from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import { isRefusal } from "./protocol/fields.js";
 import type { Submit } from "./protocol/requests.js";
+import { type Announced, variantBytes } from "./variant.js";
 
 /** What the session and the clock know of this submit. */
 export interface Terms {
@@ -21,8 +23,10 @@ export interface Terms {
   readonly authorized: boolean;
   /** The job's tip still counts. */
   readonly live: boolean;
-  /** Told with the notice; never harder than the network's. */
-  readonly difficulty: Difficulty;
+  /** S4 */
+  readonly announced: Announced;
+  /** No listener announces less. */
+  readonly floor: Difficulty;
   /** Bits that this connection may roll. */
   readonly versionMask: number;
   /** How far the header's time may lie after the job's. */
@@ -71,11 +75,11 @@ export function verify(known: KnownJob, submit: Submit, terms: Terms): Promise<V
 export function assemble(
   job: Job,
   submit: Submit,
-  terms: Pick<Terms, "extranonce1" | "versionMask">,
+  terms: Pick<Terms, "extranonce1" | "versionMask" | "announced">,
 ): Assembled | Refusal {
   if (submit.extranonce2.length !== 2 * job.extranonce2Size)
     return refusal("other", `Invalid extranonce2: ${2 * job.extranonce2Size} hex digits are needed`);
-  const coinbase = coinbaseOf(job, terms.extranonce1 + submit.extranonce2);
+  const coinbase = coinbaseOf(job, variantBytes(terms.announced.variant) + terms.extranonce1 + submit.extranonce2);
   const header = chain.encodeHeader({
     version: rolledVersion(job, submit.versionBits, terms.versionMask),
     previousHash: job.previousHash,
@@ -87,12 +91,13 @@ export function assemble(
   return { header, coinbase };
 }
 
-function coinbaseOf({ coinbase1, coinbase2 }: Job, extranonces: string): Buffer {
+/** @param middle Variant and extranonces, hex. */
+function coinbaseOf({ coinbase1, coinbase2 }: Job, middle: string): Buffer {
   const at = coinbase1.length;
-  const coinbase = Buffer.allocUnsafe(at + extranonces.length / 2 + coinbase2.length);
+  const coinbase = Buffer.allocUnsafe(at + middle.length / 2 + coinbase2.length);
   coinbase.set(coinbase1, 0);
-  coinbase.write(extranonces, at, "hex");
-  coinbase.set(coinbase2, at + extranonces.length / 2);
+  coinbase.write(middle, at, "hex");
+  coinbase.set(coinbase2, at + middle.length / 2);
   return coinbase;
 }
 
@@ -106,14 +111,15 @@ function judge(known: KnownJob, submit: Submit, terms: Terms, made: Assembled, h
   const { job, networkTarget } = known;
   const number = chain.hashToNumber(hash);
   const candidate = number <= networkTarget ? { candidate: { job, ...made } } : {}; // S3
-  const broken = brokenRule(job, submit, terms);
+  const { difficulty } = terms.announced;
+  const broken = brokenRule(known, submit, terms);
   if (broken) return { kind: "refused", refusal: broken, identity: identityOf(job, made, hash), ...candidate };
   const achieved = chain.targetToDifficulty(job.proofOfWork, number);
   // A block is a share whatever rounding did to the difficulty that was told.
-  if (!candidate.candidate && number > shareTarget(job.proofOfWork, terms.difficulty))
-    return { kind: "refused", refusal: lowDifficulty(achieved, terms.difficulty) };
+  if (!candidate.candidate && number > shareTarget(job.proofOfWork, difficulty))
+    return { kind: "refused", refusal: lowDifficulty(achieved, difficulty) };
   const identity = identityOf(job, made, hash);
-  return { kind: "share", identity, difficulty: terms.difficulty, achieved, ...candidate };
+  return { kind: "share", identity, difficulty, achieved, ...candidate };
 }
 
 /** On sha256d coins it has been computed already: as the proof of work. */
@@ -121,9 +127,12 @@ const identityOf = ({ proofOfWork }: Job, { header }: Assembled, hash: Uint8Arra
   proofOfWork === "sha256d" ? hash : chain.headerId(header);
 
 /** The rules that need no hash, in the order in which they are told. */
-function brokenRule(job: Job, submit: Submit, terms: Terms): Refusal | undefined {
+function brokenRule({ job, networkDifficulty }: KnownJob, submit: Submit, terms: Terms): Refusal | undefined {
   if (!terms.authorized) return REFUSALS.unauthorized;
   if (!terms.live) return REFUSALS.stale;
+  const { difficulty } = terms.announced;
+  if (difficulty > networkDifficulty || difficulty < Math.min(terms.floor, networkDifficulty))
+    return REFUSALS.jobNotFound; // S4
   if (submit.time < job.timeMin || submit.time > job.time + terms.timeAheadS)
     return refusal("other", `ntime out of range: ${hex32(job.timeMin)} to ${hex32(job.time + terms.timeAheadS)}`);
   const allowed = (terms.versionMask & job.versionMask) >>> 0;

@@ -70,6 +70,24 @@ test("a planned hand-over to a new edge under load loses no line: every one is a
   expect(keeper.log.filter(({ msg }) => msg === "edge ready")).toHaveLength(3);
 }, 60_000);
 
+test("J3 what a client was sent last goes with it to the next backend, and to the next edge of a planned hand-over", async () => {
+  const redis = await startRedis();
+  const house = await openTestHouse(redis);
+  const backend = await LineBackend.host(house.nexus);
+  const keeper = await startKeeper({ redis });
+  const [alone, joined] = await Promise.all([LineClient.connect(keeper.port), LineClient.connect(keeper.port)]);
+  await alone.ask("{one}");
+  await joined.ask("{join all}");
+  backend.broadcast("all", "news", "of the broadcast");
+  await until("the broadcast has arrived", 5_000, () => joined.lines.includes("news"));
+  keeper.child.kill("SIGHUP");
+  await keeper.edgeReady(1);
+  await until("both have moved", 10_000, async () => (await alone.ask("{who}")) !== "" && keeper.epoch === 1);
+  const heard = async (client: LineClient) => (JSON.parse(await client.ask("{who}")) as { heard?: string }).heard;
+  await until("the new edge has them", 10_000, async () => (await heard(joined)) === "of the broadcast");
+  expect(await heard(alone)).toBeUndefined(); // It was told nothing.
+}, 60_000);
+
 test("half a line, sent before a hand-over, is the beginning of the line that is finished after it", async () => {
   const redis = await startRedis();
   const house = await openTestHouse(redis);

@@ -67,8 +67,9 @@ export class LineBackend {
   }
 
   /** Something unasked, to everybody in the group. */
-  broadcast(group: string, text: string): void {
-    this.hosted.push("out", { outs: [{ kind: "broadcast", group, bytes: Buffer.from(`${text}\n`) }] });
+  broadcast(group: string, text: string, heard?: string): void {
+    const bytes = Buffer.from(`${text}\n`);
+    this.hosted.push("out", { outs: [{ kind: "broadcast", group, bytes, ...(heard !== undefined && { heard }) }] });
   }
 
   #answer(caller: PeerId, event: ClientEvent): Out[] {

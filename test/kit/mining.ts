@@ -1,6 +1,6 @@
 // mining: what a miner does with a job, without a pool in between. Fine on regtest, where every second hash is a block.
 
-import { chain, type Job } from "../../lib/contracts/index.js";
+import { chain, type Job, roomOf } from "../../lib/contracts/index.js";
 
 export interface Solved {
   readonly header: Buffer;
@@ -14,7 +14,7 @@ let extranonce = 0;
 
 /** Hashes until the network target is met. Every call has its own extranonce, so never finds the same block twice. */
 export function solve(job: Job, attemptsMax = 10_000): Solved {
-  const room = Buffer.alloc(job.extranonce1Size + job.extranonce2Size);
+  const room = Buffer.alloc(roomOf(job));
   room.writeUInt32BE(++extranonce, room.length - 4);
   const coinbase = Buffer.concat([job.coinbase1, room, job.coinbase2]);
   const merkleRoot = chain.merkleRoot(chain.sha256d(coinbase), job.merkleBranch);

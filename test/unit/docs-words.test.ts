@@ -12,7 +12,26 @@ import { METHODS } from "../../services/stratum/protocol/requests.js";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 const read = (path: string): string => readFileSync(join(ROOT, path), "utf8");
 
-const PROMISES = ["C1", "C2", "C3", "C4", "C5", "S1", "S2", "S3", "J1", "J2", "W1", "W2", "W3", "W4", "W5", "W6"];
+const PROMISES = [
+  "C1",
+  "C2",
+  "C3",
+  "C4",
+  "C5",
+  "S1",
+  "S2",
+  "S3",
+  "S4",
+  "J1",
+  "J2",
+  "J3",
+  "W1",
+  "W2",
+  "W3",
+  "W4",
+  "W5",
+  "W6",
+];
 const SOURCES = ["bin", "circus", "demo", "haproxy", "lib", "services"];
 /** A shorter piece of a message proves nothing. */
 const PIECE_MIN = 8;

@@ -5,6 +5,7 @@
 //   N3. Only the newest form of an answer that miners agree on: {"id", "result", "error"}, error = [code, text, null].
 
 import type { Difficulty, Job } from "../../../lib/contracts/index.js";
+import { nameOf, variantBytes } from "../variant.js";
 import { ERROR_CODES, type Refusal } from "./errors.js";
 
 /** @param id JSON text, as parse.ts kept it. */
@@ -48,36 +49,34 @@ export const subscription = (id: string, session: string, extranonce1: string, e
   ]);
 
 export interface Notice {
-  /** What the miner will submit it under. */
-  readonly id: string;
   readonly job: Job;
   /** Header time in seconds; the job's own, or a later one when the same job is told again. */
   readonly time: number;
 }
 
-/** A storm of reconnecting miners is told the same notice thousands of times. */
-const encoded = { clean: new WeakMap<Notice, string>(), going: new WeakMap<Notice, string>() };
+/** What is the same in every announcement of a job: thousands are told it, each under a name of its own. */
+interface Parts {
+  readonly beforeVariant: string;
+  readonly afterVariant: string;
+}
+const encoded = new WeakMap<Job, Parts>();
 
-/** `[job_id, prevhash, coinb1, coinb2, [branches], version, nbits, ntime, clean]` */
-export function notify(notice: Notice, clean: boolean): string {
-  const known = clean ? encoded.clean : encoded.going;
-  const line = known.get(notice) ?? encodeNotify(notice, clean);
-  known.set(notice, line);
-  return line;
+/**
+ * `[job_id, prevhash, coinb1, coinb2, [branches], version, nbits, ntime, clean]`
+ *
+ * @param variant 7 hex digits: a part of the name, and of the coinbase (variant.ts).
+ */
+export function notify({ job, time }: Notice, variant: string, clean: boolean): string {
+  const parts = encoded.get(job) ?? partsOf(job);
+  encoded.set(job, parts);
+  const name = nameOf(job.id, variant);
+  return `{"id":null,"method":"mining.notify","params":["${name}",${parts.beforeVariant}${variantBytes(variant)}${parts.afterVariant}"${hex32(time)}",${clean}]}\n`;
 }
 
-const encodeNotify = ({ id, job, time }: Notice, clean: boolean): string =>
-  notification("mining.notify", [
-    id,
-    swappedHash(job.previousHash),
-    hex(job.coinbase1),
-    hex(job.coinbase2),
-    job.merkleBranch.map(hex),
-    hex32(job.version),
-    hex32(job.bits),
-    hex32(time),
-    clean,
-  ]);
+const partsOf = ({ previousHash, coinbase1, coinbase2, merkleBranch, version, bits }: Job): Parts => ({
+  beforeVariant: `"${swappedHash(previousHash)}","${hex(coinbase1)}`,
+  afterVariant: `","${hex(coinbase2)}",${JSON.stringify(merkleBranch.map(hex))},"${hex32(version)}","${hex32(bits)}",`,
+});
 
 /** Internal order with the bytes of each 4-byte word reversed. */
 export function swappedHash(hash: Uint8Array): string {

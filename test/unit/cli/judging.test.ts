@@ -173,7 +173,7 @@ describe("logs", () => {
     line("reporter", 30, { msg: "in the log", connection: "c1", line: 7, job: "1a", share: "abcd", worker: "Alice" }),
     line("keeper", 10, { msg: "line came", connection: "c1", line: 7 }),
     line("keeper", 11, { msg: "line came", connection: "c1", line: 8 }),
-    line("stratum", 20, { level: 50, msg: "refused", connection: "c1", line: 8, job: "1a-5", share: "ffff" }),
+    line("stratum", 20, { level: 50, msg: "refused", connection: "c1", line: 8, job: "1A0900005", share: "ffff" }),
     { source: "redis", text: "4711:M 21 Nov 2026 10:44:56.120 * Ready" },
   ];
   const texts = (wanted: Partial<Wanted>) => pick(lines, { ...nothing, ...wanted }).map(({ text }) => text);

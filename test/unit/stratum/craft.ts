@@ -6,6 +6,7 @@ import { JobBook, type KnownJob } from "../../../services/stratum/jobs.js";
 import type { Submit } from "../../../services/stratum/protocol/requests.js";
 import type { Context } from "../../../services/stratum/session.js";
 import { settings as schema } from "../../../services/stratum/settings.js";
+import { type Announced, encodeVariant, nameOf, quantized, readName } from "../../../services/stratum/variant.js";
 import { assemble } from "../../../services/stratum/verify.js";
 
 /** Every 4,096th hash is a block. */
@@ -45,6 +46,18 @@ export function craftJob(changes: Partial<Omit<Job, "id">> & { id?: string; tip?
   };
 }
 
+/** How an instance of these tests announces a job: every salt is 0, unless a test says otherwise. */
+export function announcedAs(job: Job, difficulty = EASY[job.proofOfWork], salt = 0): Announced {
+  const least = Math.min(difficulty, known(job).networkDifficulty);
+  const announced = readName(nameOf(job.id, encodeVariant(quantized(least), salt)));
+  if (!announced) throw new Error("a name that was made cannot be read");
+  return announced;
+}
+export const nameAs = (job: Job, difficulty?: Difficulty, salt?: number): string => {
+  const announced = announcedAs(job, difficulty, salt);
+  return nameOf(announced.job, announced.variant);
+};
+
 export const known = (job: Job): KnownJob => new JobBook().remember(job);
 
 export type Wanted = "block" | "share" | "poor";
@@ -54,16 +67,17 @@ export function mine(job: Job, wanted: Wanted, changes: Partial<Submit> = {}, ex
   const submit: Submit = {
     method: "submit",
     worker: WORKER,
-    job: job.id,
+    job: nameAs(job),
     extranonce2: "0000000000000001",
     time: job.time,
     nonce: 0,
     ...changes,
   };
+  const announced = readName(submit.job) ?? announcedAs(job);
   const shareTarget = chain.difficultyToTarget(job.proofOfWork, EASY[job.proofOfWork]);
   const networkTarget = chain.bitsToTarget(job.bits);
   for (let nonce = submit.nonce; nonce < submit.nonce + 1_000_000; nonce++) {
-    const made = assemble(job, { ...submit, nonce }, { extranonce1, versionMask: MASK });
+    const made = assemble(job, { ...submit, nonce }, { extranonce1, versionMask: MASK, announced });
     if (!("header" in made)) throw new Error(`not minable: ${made.text}`);
     const hash = chain.hashToNumber(chain.proofOfWork(job.proofOfWork).hash(made.header));
     const kind = hash <= networkTarget ? "block" : hash <= shareTarget ? "share" : "poor";
@@ -88,5 +102,15 @@ export function contextOf(book: JobBook, changes: Partial<Context> = {}): Contex
   });
   const rules = settings.listeners.default;
   if (!rules) throw new Error("no default listener");
-  return { settings, rules, book, admits: () => true, workless: false, nowMs: 0, seconds: 1_700_000_000, ...changes };
+  return {
+    settings,
+    rules,
+    book,
+    admits: () => true,
+    workless: false,
+    nowMs: 0,
+    seconds: 1_700_000_000,
+    salt: () => 0,
+    ...changes,
+  };
 }

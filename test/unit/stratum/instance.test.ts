@@ -142,7 +142,7 @@ test("a miner's lines come in, answers, jobs and blocks go out, through a real n
   expect(pool.blocks[0]).toMatchObject({ job: pool.job.id, worker: WORKER, connection: "tcp/1" });
 
   pool.jobs.push("job", craftJob({ id: "b1", tip: 2, height: 101 }));
-  await edge.said('"b1"');
+  await edge.said('"b1');
   const broadcasts = edge.outs.filter(({ out }) => out.kind === "broadcast");
   expect(broadcasts).toHaveLength(1);
   expect(edge.states().every(({ length }) => length <= STATE_BYTES_MAX)).toBe(true);

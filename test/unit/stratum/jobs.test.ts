@@ -2,7 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import { chain, type JobId } from "../../../lib/contracts/index.js";
-import { JOBS_MAX, JobBook, jobOf, later, NOTICES_MAX } from "../../../services/stratum/jobs.js";
+import { JOBS_MAX, JobBook, later } from "../../../services/stratum/jobs.js";
 import { craftJob, JUNIOR, SENIOR } from "./craft.js";
 
 const at = (height: number, id: string, changes = {}) => craftJob({ height, id, tip: height, ...changes });
@@ -86,8 +86,6 @@ test("what is known is bounded, and the current job is never forgotten", () => {
   for (let i = 0; i < 2 * JOBS_MAX; i++) if (book.find(`b${i.toString(16)}` as JobId)) found++;
   expect(found).toBe(JOBS_MAX - 1);
   expect(book.find("a1" as JobId)).toBeDefined();
-  for (let i = 0; i < 2 * NOTICES_MAX; i++) senior(refresh(1, `c${i.toString(16)}`));
-  expect(book.notices.length).toBe(NOTICES_MAX);
 });
 
 test("a share's tip counts while it is the newest, and as long after as the operator grants", () => {
@@ -101,6 +99,16 @@ test("a share's tip counts while it is the newest, and as long after as the oper
   expect(book.live(old, 2_501, 500)).toBe(false);
 });
 
+test("telling a job again gives it a later time, never the same twice, until the miners' own room is reached", () => {
+  const { book, senior } = setup();
+  const job = at(1, "a1");
+  senior(job);
+  expect(book.renew(job.time + 40)).toEqual({ job, time: job.time + 40 });
+  expect(book.renew(job.time)?.time).toBe(job.time + 41);
+  expect(later({ job, time: job.time }, job.time + 3_601)?.time).toBe(job.time + 1); // Another clock than ours.
+  expect(later({ job, time: job.time + 3_600 }, job.time)).toBeUndefined();
+});
+
 test("the network's difficulty is told as a whole number from 1 up, never above the exact one: no share is harder than a block", () => {
   const of = (bits: number) => new JobBook().remember({ ...at(1, "a1"), bits });
   for (const bits of [0x1c7f_ffff, 0x1b04_04cb, 0x1a05_db8b, 0x1d00_8000]) {
@@ -109,40 +117,4 @@ test("the network's difficulty is told as a whole number from 1 up, never above 
     expect(chain.difficultyToTarget("sha256d", networkDifficulty)).toBeGreaterThanOrEqual(networkTarget);
   }
   expect(of(0x1f0f_ffff).networkDifficulty).toBeLessThan(1);
-});
-
-test("telling a job again gives it a later time and another name that leads back to it", () => {
-  const { book, senior } = setup();
-  const job = at(1, "a1");
-  senior(job);
-  const again = book.renew(job.time + 40);
-  expect(again).toEqual({ id: "a1028", job, time: job.time + 40 });
-  expect(book.renew(job.time)?.time).toBe(job.time + 41); // Never the same twice.
-  expect(jobOf("a1028")).toBe("a1");
-  expect(jobOf("a1")).toBe("a1");
-  for (const nonsense of [
-    "",
-    "-",
-    "-1",
-    "1",
-    "028",
-    "A1",
-    "A1028",
-    "xy",
-    "a".repeat(14),
-    "a".repeat(16),
-    "a".repeat(17),
-  ])
-    expect(jobOf(nonsense)).toBeUndefined();
-  expect(later({ id: "a1", job, time: job.time }, job.time + 3_601)?.id).toBe("a1001"); // Another clock than ours.
-  expect(later({ id: "a1", job, time: job.time + 3_600 }, job.time)).toBeUndefined();
-});
-
-test("a job's name is hex digits only, at most 15 of them, and leads back to its job, however often it is told again", () => {
-  const job = at(1, "0a1b2c3d4e5f");
-  for (let ahead = 1; ahead <= 3_600; ahead++) {
-    const name = later({ id: job.id, job, time: job.time }, job.time + ahead)?.id ?? "";
-    expect(name).toMatch(/^[0-9a-f]{15}$/);
-    expect(jobOf(name)).toBe(job.id);
-  }
 });

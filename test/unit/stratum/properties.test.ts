@@ -2,8 +2,8 @@
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
-import { type ConnectionId, type Difficulty, STATE_BYTES_MAX } from "../../../lib/contracts/index.js";
-import { JobBook, NOTICES_MAX } from "../../../services/stratum/jobs.js";
+import { type ConnectionId, type Difficulty, type JobId, STATE_BYTES_MAX } from "../../../lib/contracts/index.js";
+import { JobBook } from "../../../services/stratum/jobs.js";
 import { swappedHash } from "../../../services/stratum/protocol/encode.js";
 import { parseAny, parseLine } from "../../../services/stratum/protocol/parse.js";
 import { METHODS } from "../../../services/stratum/protocol/requests.js";
@@ -103,6 +103,9 @@ function fitting(names: readonly string[]): string[] {
   return kept;
 }
 
+const bytesHex = (bytes: number) =>
+  fc.uint8Array({ minLength: bytes, maxLength: bytes }).map((it) => Buffer.from(it).toString("hex"));
+
 const snapshot: fc.Arbitrary<Snapshot> = fc
   .record({
     agent: printable(0, 128),
@@ -119,8 +122,10 @@ const snapshot: fc.Arbitrary<Snapshot> = fc
           extranonce1: fc.uint8Array({ minLength: 1, maxLength: 8 }).map((bytes) => Buffer.from(bytes).toString("hex")),
           difficulty,
           announced: fc.oneof(fc.constant(undefined), difficulty),
-          bound: fc.array(fc.record({ notice: printable(1, 32), difficulty }), { maxLength: NOTICES_MAX }),
-          lastNotice: printable(0, 32),
+          told: fc.oneof(
+            fc.constant(undefined),
+            fc.record({ job: bytesHex(4).map((id) => id as JobId), tip: bytesHex(8) }),
+          ),
         })
         .map((mining) => ({ ...common, mining })),
     ),

@@ -57,6 +57,7 @@ export class Instance {
   constructor(
     readonly memory = new SharedMemory(),
     settings: Parameters<typeof schema.parse>[0] = {},
+    salt: () => number = () => 0,
   ) {
     this.settings = schema.parse({ listeners: EASY_SETTINGS, ...(settings as object) });
     const desk = new Desk({
@@ -75,6 +76,7 @@ export class Instance {
       log: pino({ level: "silent" }),
       tally: this.tally,
       freshAtMs: () => this.freshAtMs,
+      salt,
     });
     this.lines = new InLines(desk);
     this.broadcast = new Broadcast(desk, this.lines);
@@ -143,7 +145,10 @@ export class Miner {
   readonly acknowledged: number[] = [];
   state: Uint8Array | undefined;
   closed: string | undefined;
-  inGroup = false;
+  /** The broadcasts that it hears. */
+  group: string | undefined;
+  /** As an edge keeps it: what this client was sent last. */
+  told: string | undefined;
   #read = 0;
   #line = 0;
 
@@ -169,6 +174,7 @@ export class Miner {
       secure: false,
       adopted,
       ...(this.state && { state: this.state }),
+      ...(this.told !== undefined && !adopted && { heard: this.told }),
     });
   }
 
@@ -176,7 +182,7 @@ export class Miner {
   moveTo(instance: Instance, handle = this.handle + 1): void {
     this.instance = instance;
     this.handle = handle;
-    this.inGroup = false;
+    this.group = undefined;
     this.open();
   }
 
@@ -214,12 +220,18 @@ export class Miner {
   }
 
   #apply(out: Out): string[] {
-    if (out.kind === "broadcast") return this.inGroup ? textOf(out.bytes) : [];
+    if (out.kind === "broadcast") {
+      if (this.group !== out.group) return [];
+      this.told = out.heard;
+      return textOf(out.bytes);
+    }
     if (out.handle !== this.handle) return [];
     this.acknowledged.push(...(out.acknowledges ?? []));
     this.state = out.state ?? this.state;
     this.closed = out.close ?? this.closed;
-    if (out.join === "jobs") this.inGroup = true;
+    if (out.leave === this.group) this.group = undefined;
+    this.group = out.join ?? this.group;
+    this.told = out.heard ?? this.told;
     return out.bytes ? textOf(out.bytes) : [];
   }
 }

@@ -1,7 +1,8 @@
 // Whole conversations as real miners hold them, line by line.
 
 import { describe, expect, test } from "@jest/globals";
-import { craftJob, EASY, mine, submitLine } from "./craft.js";
+import type { Difficulty } from "../../../lib/contracts/index.js";
+import { announcedAs, craftJob, EASY, mine, nameAs, submitLine } from "./craft.js";
 import { Instance, Miner } from "./stand-ins.js";
 
 const job = craftJob();
@@ -9,13 +10,13 @@ const START = JSON.stringify(EASY.sha256d);
 const difficultyLine = `{"id":null,"method":"mining.set_difficulty","params":[${START}]}`;
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString("hex");
 
-function notifyLine(told: typeof job, clean: boolean, id: string = told.id, time = told.time): string {
+function notifyLine(told: typeof job, clean: boolean, time = told.time): string {
   const prevhash = hex(Buffer.from(told.previousHash).swap32());
   const branch = told.merkleBranch.map(hex);
   const params = [
-    id,
+    nameAs(told),
     prevhash,
-    hex(told.coinbase1),
+    `${hex(told.coinbase1)}0${announcedAs(told).variant}`,
     hex(told.coinbase2),
     branch,
     "20000000",
@@ -67,17 +68,16 @@ test("cgminer: configure first, a password with a difficulty, extranonce.subscri
   ).toEqual([
     '{"id":0,"result":{"version-rolling":true,"version-rolling.mask":"1fffe000","dance":false},"error":null}',
   ]);
-  const [reply] = await miner.ask('{"id": 1, "method": "mining.subscribe", "params": ["cgminer/4.12.1", null]}');
-  expect(JSON.parse(reply ?? "").result[1]).toBe("00000001");
-  const harder = 4 * EASY.sha256d;
-  const told = await miner.ask(`{"id":2,"method":"mining.authorize","params":["bob","d=${harder.toFixed(15)}"]}`);
-  expect(told[0]).toBe('{"id":2,"result":true,"error":null}');
-  expect(told[1]).toBe(
-    `{"id":null,"method":"mining.set_difficulty","params":[${JSON.stringify(Number(harder.toFixed(15)))}]}`,
+  const [reply, , first] = await miner.ask(
+    '{"id": 1, "method": "mining.subscribe", "params": ["cgminer/4.12.1", null]}',
   );
+  expect(JSON.parse(reply ?? "").result[1]).toBe("00000001");
+  const told = await miner.ask(`{"id":2,"method":"mining.authorize","params":["bob","d=1.49e-8"]}`);
+  expect(told[0]).toBe('{"id":2,"result":true,"error":null}');
+  expect(told[1]).toBe('{"id":null,"method":"mining.set_difficulty","params":[1.49e-8]}');
   const notified = JSON.parse(told[2] ?? "");
-  expect(notified.params[0]).toMatch(/^a1[0-9a-f]{3}$/); // The same job at another difficulty has another name...
-  expect(notified.params[7]).not.toBe(job.time.toString(16)); // ...and another time, so that no work is done twice.
+  expect(notified.params[0]).toBe(nameAs(job, 1.49e-8 as Difficulty)); // At another difficulty the same job is other work.
+  expect(notified.params[2]).not.toBe(JSON.parse(first ?? "").params[2]);
   expect(await miner.ask('{"id": 3, "method": "mining.extranonce.subscribe", "params": []}')).toEqual([
     '{"id":3,"result":true,"error":null}',
   ]);
@@ -302,9 +302,10 @@ describe("jobs", () => {
     const miners = [1, 2, 3].map((handle) => new Miner(instance, `tcp/${handle}`, handle));
     for (const miner of miners) await miner.ask('{"id":1,"method":"mining.subscribe","params":[]}');
     const before = instance.outs.length;
-    instance.job(craftJob({ id: "a2", clean: false }));
+    const next = craftJob({ id: "a2", clean: false });
+    instance.job(next);
     expect(instance.outs.slice(before).map(({ kind }) => kind)).toEqual(["broadcast"]);
-    for (const miner of miners) expect((await miner.hear()).at(-1)).toContain('["a2"');
+    for (const miner of miners) expect((await miner.hear()).at(-1)).toContain(`["${nameAs(next)}"`);
   });
 
   test("subscribing again on the same connection gives the same answer", async () => {

@@ -88,7 +88,7 @@ test("limits hold whatever the speed", () => {
 
 /** The difficulties of a connection that says nothing, in multiples of where it began. */
 function silence(hours: number, rules = RULES) {
-  const start = 64e6;
+  const start = 2 ** 26;
   const steps: { atMs: number; part: number }[] = [];
   let difficulty = start as Difficulty;
   let window = openWindow(0);

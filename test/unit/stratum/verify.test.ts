@@ -2,14 +2,16 @@
 
 import { describe, expect, test } from "@jest/globals";
 import { chain, type Difficulty, type ProofOfWorkName } from "../../../lib/contracts/index.js";
-import { rolledVersion, type Terms, verify } from "../../../services/stratum/verify.js";
-import { craftJob, EASY, EXTRANONCE1, known, MASK, mine } from "./craft.js";
+import { encodeVariant, nameOf, quantized, readName } from "../../../services/stratum/variant.js";
+import { assemble, rolledVersion, type Terms, verify } from "../../../services/stratum/verify.js";
+import { announcedAs, craftJob, EASY, EXTRANONCE1, known, MASK, mine, nameAs } from "./craft.js";
 
 const terms = (proofOfWork: ProofOfWorkName, changes: Partial<Terms> = {}): Terms => ({
   extranonce1: EXTRANONCE1,
   authorized: true,
   live: true,
-  difficulty: EASY[proofOfWork],
+  announced: announcedAs(craftJob({ proofOfWork })),
+  floor: EASY[proofOfWork],
   versionMask: MASK,
   timeAheadS: 7_200,
   ...changes,
@@ -49,9 +51,37 @@ describe.each(["sha256d", "scrypt"] as const)("with %s", (proofOfWork) => {
     }
   });
 
-  test("a block is a share even when the difficulty that was told is harder", async () => {
-    const verdict = await verify(known(job), mine(job, "block"), terms(proofOfWork, { difficulty: 1e9 as Difficulty }));
-    expect(verdict).toMatchObject({ kind: "share", candidate: { job } });
+  test("S4 a share counts with the difficulty of the name that was hashed; under another name it is other work", async () => {
+    const names = [1, 4].map((times) => nameAs(job, (times * EASY[proofOfWork]) as Difficulty));
+    const [easy = "", hard = ""] = names;
+    const submit = mine(job, "share", { job: easy });
+    const of = async (name: string) => {
+      const announced = readName(name);
+      if (!announced) throw new Error(`${name} is no name`);
+      return verify(known(job), { ...submit, job: name }, terms(proofOfWork, { announced }));
+    };
+    expect(await of(easy)).toMatchObject({ kind: "share", difficulty: EASY[proofOfWork] });
+    const headers = names.map((name) => {
+      const made = assemble(job, submit, {
+        extranonce1: EXTRANONCE1,
+        versionMask: MASK,
+        announced: readName(name) ?? announcedAs(job),
+      });
+      return "header" in made ? made.header.toString("hex") : "";
+    });
+    expect(new Set(headers).size).toBe(2);
+    expect(hard).not.toBe(easy);
+  });
+
+  test("S4 a name that no instance announces earns nothing: harder than the block, or easier than any listener", async () => {
+    const network = known(job).networkDifficulty;
+    for (const difficulty of [2 * network, EASY[proofOfWork] / 2]) {
+      const name = nameOf(job.id, encodeVariant(quantized(difficulty), 0));
+      const announced = readName(name);
+      if (!announced) throw new Error(`${name} is no name`);
+      const verdict = await verify(known(job), mine(job, "block", { job: name }), terms(proofOfWork, { announced }));
+      expect(verdict).toMatchObject({ kind: "refused", refusal: { reason: "stale" }, candidate: { job } }); // S3
+    }
   });
 });
 
