@@ -69,8 +69,10 @@ export function draw(readings: Readings): HouseView {
     ...instanceNodes(readings.jobmanagers, ({ status }) => jobFacts(status)),
     ...daemonNodes(readings.jobmanagers),
     ...readings.redis.map(redisNode),
-    ...readings.missing.map(missingNode),
   ];
+  nodes.push(
+    ...readings.missing.filter(({ instance }) => !nodes.some(({ id }) => id === instance.id)).map(missingNode),
+  );
   nodes.push(...absentNodes(readings, nodes));
   const watchers = new Set(processes?.map(({ watcher }) => watcher));
   return {
@@ -88,7 +90,7 @@ function missingNode({ instance, sinceMs }: MissingInstance): Node {
   const kind = nodeKind.safeParse(service).data ?? "other";
   const since = new Date(sinceMs).toISOString().slice(11, 19);
   return {
-    ...{ id, name: id, kind, health: "bad", state: "missing", pid, host, version },
+    ...{ id, name: kind === "haproxy" ? "controller" : id, kind, health: "bad", state: "missing", pid, host, version },
     note: `its heartbeats stopped (noticed at ${since} UTC): killed, hanging, or cut off from Redis`,
   };
 }
@@ -129,6 +131,10 @@ function absentNodes(readings: Readings, drawn: readonly Node[]): Node[] {
               note: why,
             }),
       });
+    }
+    if (expected.get(watcher) === 0 && running.length === 0) {
+      const note = `stopped at the process manager: \`circusctl start ${watcher}\` starts it`;
+      absent.push({ id: `stopped:${watcher}`, name: kind, kind, health: "warn", state: "stopped", host, note });
     }
     const known = Math.max(running.length, own.filter(({ state }) => state === "missing").length);
     for (let i = known; i < (expected.get(watcher) ?? 0); i++) {

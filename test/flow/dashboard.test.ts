@@ -154,7 +154,7 @@ test(
         const instances = await registry.list("jobmanager");
         return instances.length === 0 && (await missing.count()) === 2;
       });
-      expect(await page.locator("#house-summary").textContent()).toMatch(/in trouble/);
+      expect(await page.locator("#house-summary").textContent()).toMatch(/2 failed/);
     } finally {
       for (const pid of pids) process.kill(pid, "SIGCONT");
     }

@@ -53,18 +53,26 @@ function Group({ kind, house, now, onOpen, onSwap }) {
   </div>`;
 }
 
+/** `2 failed, 1 needs attention`; only when neither, that all work. */
+function summary(bad, warn) {
+  if (bad === 0 && warn === 0) return "all of them work";
+  const failed = bad === 0 ? [] : [`${bad} failed`];
+  const attention = warn === 0 ? [] : [`${warn} ${warn === 1 ? "needs" : "need"} attention`];
+  return [...failed, ...attention].join(", ");
+}
+
 export function House({ house, now, pulse, onOpen, onSwap }) {
   const board = useRef(null);
   if (!house)
-    return html`<section class="card" aria-label="The house"><p class="empty">Looking at the house.</p></section>`;
+    return html`<section class="card" aria-label="Topology"><p class="empty">Loading the topology.</p></section>`;
   const shared = { house, now, onOpen, onSwap };
-  const bad = house.nodes.filter((it) => it.health === "bad").length;
+  const count = (health) => house.nodes.filter((it) => it.health === health).length;
+  const [bad, warn] = [count("bad"), count("warn")];
   return html`<section class="card" aria-labelledby="house-title">
     <header class="cardhead">
-      <h2 id="house-title">The house</h2>
+      <h2 id="house-title">Topology</h2>
       <p class="dim" id="house-summary">
-        ${house.nodes.length - 1} parts, ${bad === 0 ? "all of them work" : `${bad} in trouble`}. Every one of them also speaks to Redis, its
-        register of who is there.
+        ${house.nodes.length - 1} parts, ${summary(bad, warn)}. Each of them also registers in Redis.
       </p>
     </header>
     ${house.manager && html`<p class="notice">Swap and drain are not possible: ${house.manager}</p>`}

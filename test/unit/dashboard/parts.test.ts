@@ -113,6 +113,14 @@ describe("what should be there", () => {
     },
   );
 
+  test("a watcher that the operator stopped is drawn as stopped; an instance that is listed again is not drawn as missing as well", () => {
+    const { nodes } = draw({ ...nothing, processes: [], expected: new Map([["keeper", 0]]) });
+    expect(nodes.find(({ kind }) => kind === "keeper")).toMatchObject({ health: "warn", state: "stopped" });
+    const stratums = [{ instance: instance("stratum", "stratum-a"), status: { connections: 0, counters: {} } }];
+    const missing = [{ instance: instance("stratum", "stratum-a"), sinceMs: NOW }];
+    expect(draw({ ...nothing, stratums, missing }).nodes.filter(({ kind }) => kind === "stratum")).toHaveLength(1);
+  });
+
   test("a process that runs and that discovery does not list is drawn: while it may start as starting, then in red", () => {
     const expected = new Map([["stratum", 1]]);
     expect(bad({ processes: [process("stratum", 7)], expected })).toEqual(["stratum silent"]);
