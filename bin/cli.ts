@@ -46,7 +46,9 @@ async function build(words: readonly string[], columns: number): Promise<Argv> {
   let all = yargs([...words])
     .scriptName("headframe")
     .locale("en")
-    .usage("$0 COMMAND\n\nA mining pool whose clients stay connected while everything behind them is restarted.");
+    .usage(
+      "$0 COMMAND\n\nRuns a mining pool, or your own services, and keeps clients connected while everything behind them is restarted.",
+    );
   for (const add of one ? [one] : Object.values(COMMANDS)) all = await add(all); // L1
   return all
     .completion(COMPLETION, "Print a script for bash or zsh that completes commands and flags")
@@ -57,7 +59,7 @@ async function build(words: readonly string[], columns: number): Promise<Argv> {
     .version(ownVersion())
     .help()
     .alias("help", "h")
-    .epilogue("`headframe COMMAND --help` says more. Start with `npm start`.")
+    .epilogue("`headframe COMMAND --help` describes a command. Start with `npm start`.")
     .exitProcess(false)
     .fail((message, error) => {
       if (error && error.name !== "YError") throw error; // A command's own. YError: what yargs thinks of the words.

@@ -86,14 +86,14 @@ export const configOptions = {
   config: {
     type: "string",
     requiresArg: true,
-    describe: "Configuration file (TOML). Default: $HEADFRAME_CONFIG, else the pool that `npm start` runs here",
+    describe: "Configuration file (TOML). Default: $HEADFRAME_CONFIG, else that of the pool running in this folder",
   },
   set: {
     type: "string",
     array: true,
     requiresArg: true,
     default: [] as string[],
-    describe: "Override one key, --set redis.url=redis://127.0.0.1:6379 (again for more)",
+    describe: "Override one key: --set redis.url=redis://127.0.0.1:6379 (may be repeated)",
   },
 } as const satisfies Record<string, Options>;
 

@@ -19,7 +19,7 @@ export const contractOptions = {
   contract: {
     type: "string",
     requiresArg: true,
-    describe: "A module (.js) that exports the contract of a service of your own",
+    describe: "Module (.js) that exports the contract of your own service",
   },
 } as const;
 

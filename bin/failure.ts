@@ -37,9 +37,9 @@ export function exitCodeOf(error: unknown): 1 | 2 {
 
 /** For docs/cli.md. */
 export const EXIT_CODES: Readonly<Record<number, string>> = {
-  0: "Done.",
-  1: "It failed, and the message says why; `doctor`: something is wrong. Trying again may help.",
-  2: "Wrong usage or configuration: nothing was started or changed. Trying again does not help.",
+  0: "Success.",
+  1: "The command failed; the message has the reason. For `doctor`: at least one error was found. A retry may succeed.",
+  2: "Wrong usage or configuration; nothing was started or changed. A retry without a change fails again.",
 };
 
 /** Of one message: a configuration may have many mistakes. */

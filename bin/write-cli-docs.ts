@@ -13,9 +13,9 @@ export async function commandLine(note: string): Promise<string> {
   const intro = [
     "# The command line",
     note,
-    "From a checkout, `headframe` is `node dist/bin/headframe.js`. In the folder of a running pool it needs no `--config`. What is",
-    "meant for programs goes to stdout, by `--json` as JSON; what went wrong, and progress on a terminal, goes to stderr.",
-    "`headframe completion >> ~/.bashrc` completes commands and flags. `HEADFRAME_DEBUG=1` shows stacks and the wiring's log.",
+    "In a checkout, type `node dist/bin/headframe.js` for `headframe`. In the folder of a running pool, commands need no `--config`.",
+    "Results go to stdout, with `--json` as JSON. Errors, and progress on a terminal, go to stderr. `headframe completion >> ~/.bashrc`",
+    "installs completion of commands and flags. With `HEADFRAME_DEBUG=1` errors have stacks, and the wiring logs to stderr.",
     "",
     "## Exit codes",
     "",

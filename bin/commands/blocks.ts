@@ -18,12 +18,12 @@ const LIMIT_MAX = 1_000;
 
 export const blocks: CommandModule<object, Arguments> = {
   command: "blocks",
-  describe: "Found blocks, newest first: status, confirmations, finder",
+  describe: "List found blocks, newest first: status, confirmations, finder",
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
-      limit: { type: "number", default: 20, requiresArg: true, describe: "Blocks at most" },
-      json: { type: "boolean", default: false, describe: "An array of blocks, for programs" },
+      limit: { type: "number", default: 20, requiresArg: true, describe: "Maximum number of blocks" },
+      json: { type: "boolean", default: false, describe: "Print an array of blocks as JSON" },
     }),
   handler: async (args) => {
     const { limit, json } = args;

@@ -24,17 +24,17 @@ interface Arguments extends ConfigOptions {
 
 export const call: CommandModule<object, Arguments> = {
   command: "call <service> <method> [request]",
-  describe: "Call a method of a running service; its reply is printed as JSON",
+  describe: "Call a method of a running service and print the reply as JSON",
   builder: (yargs) =>
     yargs
-      .positional("service", { type: "string", demandOption: true, describe: "Which service" })
-      .positional("method", { type: "string", demandOption: true, describe: "One of its methods" })
-      .positional("request", { type: "string", default: "{}", describe: "The request, as JSON" })
+      .positional("service", { type: "string", demandOption: true, describe: "Service name" })
+      .positional("method", { type: "string", demandOption: true, describe: "Method name" })
+      .positional("request", { type: "string", default: "{}", describe: "Request as JSON" })
       .options({
         ...configOptions,
         ...contractOptions,
-        to: { type: "string", describe: "Only this instance (see `headframe ps`)" },
-        all: { type: "boolean", default: false, describe: "Every live instance, one after the other" },
+        to: { type: "string", describe: "Call only this instance (see `headframe ps`)" },
+        all: { type: "boolean", default: false, describe: "Call every live instance in turn" },
         timeout: { type: "number", default: 5_000, describe: "Milliseconds to wait for a reply" },
       })
       .conflicts("to", "all")

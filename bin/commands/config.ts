@@ -19,20 +19,20 @@ const json = { type: "boolean", default: false } as const;
 
 const check: CommandModule<object, Shown> = {
   command: "check",
-  describe: "Say whether the configuration holds; every mistake with its key and what is accepted",
-  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "{ ok, file }, for programs" } }),
+  describe: "Validate the configuration; print every error with its key and the accepted values",
+  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "Print { ok, file } as JSON" } }),
   handler: (args) => {
     const { file, jobmanager } = readConfig(args); // Throws what is wrong: exit code 2.
     if (args.json) process.stdout.write(`${toJson({ ok: true, file: file ?? null })}\n`);
-    else process.stdout.write(`${file ?? "the defaults (there is no file)"}: good\n`);
-    if (!jobmanager && !args.json) process.stdout.write("it has no [jobmanager], without which no pool starts\n");
+    else process.stdout.write(`${file ?? "defaults (no file)"}: ok\n`);
+    if (!jobmanager && !args.json) process.stdout.write("it has no [jobmanager] section, which a pool needs\n");
   },
 };
 
 const show: CommandModule<object, Shown> = {
   command: "show",
-  describe: "Print the configuration as it takes effect: file, environment, flags and defaults; secrets masked",
-  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "As JSON, not TOML" } }),
+  describe: "Print the effective configuration (file, environment, flags, defaults) with secrets masked",
+  builder: (yargs) => yargs.options({ ...configOptions, json: { ...json, describe: "Print JSON instead of TOML" } }),
   handler: (args) => {
     const config = readConfig(args);
     const shown = maskSecrets(plain(config));
@@ -61,13 +61,13 @@ interface Init {
 
 const init: CommandModule<object, Init> = {
   command: "init [file]",
-  describe: "Write a configuration to start from: every key with its meaning and default",
+  describe: "Write a sample configuration: every key with its meaning and default",
   builder: (yargs) =>
     yargs
-      .positional("file", { type: "string", default: "headframe.toml", describe: "Where to" })
+      .positional("file", { type: "string", default: "headframe.toml", describe: "File to write" })
       .options({
-        address: { type: "string", requiresArg: true, default: "", describe: "Who is paid for a block" },
-        coin: { type: "string", requiresArg: true, default: "litecoin", describe: `A preset: ${PRESETS.join(" or ")}` },
+        address: { type: "string", requiresArg: true, default: "", describe: "Address that block rewards are paid to" },
+        coin: { type: "string", requiresArg: true, default: "litecoin", describe: `Preset: ${PRESETS.join(" or ")}` },
         network: { type: "string", requiresArg: true, default: "main", describe: "main, test or regtest" },
         daemon: {
           type: "string",
@@ -76,10 +76,10 @@ const init: CommandModule<object, Init> = {
           describe: "The coin daemon's RPC address",
         },
         cookie: { type: "string", requiresArg: true, describe: "The daemon's cookie file" },
-        redis: { type: "string", requiresArg: true, default: "redis://127.0.0.1:6379", describe: "Where Redis is" },
-        port: { type: "number", requiresArg: true, default: 3333, describe: "Where miners connect" },
-        force: { type: "boolean", default: false, describe: "Overwrite the file" },
-        print: { type: "boolean", default: false, describe: "Print it, and write no file" },
+        redis: { type: "string", requiresArg: true, default: "redis://127.0.0.1:6379", describe: "URL of Redis" },
+        port: { type: "number", requiresArg: true, default: 3333, describe: "Port that miners connect to" },
+        force: { type: "boolean", default: false, describe: "Overwrite an existing file" },
+        print: { type: "boolean", default: false, describe: "Print to stdout instead of writing a file" },
       })
       .example("headframe config init --address ltc1q... --cookie ~/.litecoin/.cookie", "then: headframe config check"),
   handler: async (args) => {
@@ -98,7 +98,7 @@ const init: CommandModule<object, Init> = {
 
 export const config: CommandModule<object, object> = {
   command: "config <command>",
-  describe: "Check the configuration, show it, or write one to start from",
+  describe: "Validate, print or create a configuration",
   builder: (yargs) =>
     yargs.command(check).command(show).command(init).demandCommand(1, "name what to do: check, show or init"),
   handler: () => {},
@@ -110,7 +110,7 @@ async function write({ file, force }: Init, text: string): Promise<void> {
     await writeFile(file, text, { mode: 0o600, flag: force ? "w" : "wx" });
   } catch (error) {
     if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
-    throw new UsageError(`${file} is there already; --force overwrites it, another name keeps it`);
+    throw new UsageError(`${file} exists already; use --force to overwrite it, or another name`);
   }
 }
 

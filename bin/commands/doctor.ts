@@ -27,19 +27,19 @@ export class Unwell extends Error {
 
 export const doctor: CommandModule<object, Arguments> = {
   command: "doctor",
-  describe: "Look for what is wrong: versions, limits, ports, Redis, daemons, clocks, services; and how to mend it",
+  describe: "Check versions, limits, ports, Redis, daemons, clocks and services; print how to fix each problem",
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
-      json: { type: "boolean", default: false, describe: "An array of findings, for programs" },
+      json: { type: "boolean", default: false, describe: "Print an array of findings as JSON" },
     }),
   handler: async (args) => {
     const config = readConfig(args);
-    const findings = await patiently("everything to be looked at", examine(config));
+    const findings = await patiently("all checks", examine(config));
     const colours = process.stdout.isTTY && process.stdout.hasColors();
     process.stdout.write(args.json ? `${toJson(findings)}\n` : drawFindings(findings, colours));
     const wrong = findings.filter(({ verdict }) => verdict === "bad").length;
-    if (wrong > 0) throw new Unwell(`${wrong} ${wrong === 1 ? "thing is" : "things are"} wrong`);
+    if (wrong > 0) throw new Unwell(`${wrong} ${wrong === 1 ? "error" : "errors"} found`);
   },
 };
 

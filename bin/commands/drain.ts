@@ -18,18 +18,22 @@ interface Arguments extends ConfigOptions {
 
 export const drain: CommandModule<object, Arguments> = {
   command: "drain <instance>",
-  describe: "Let one instance finish and end; the others take over what it had",
+  describe: "Stop one instance after it has finished its work; the other instances take over",
   builder: (yargs) =>
     yargs
-      .positional("instance", { type: "string", demandOption: true, describe: "Its id, as `headframe ps` lists it" })
+      .positional("instance", {
+        type: "string",
+        demandOption: true,
+        describe: "Instance id, as listed by `headframe ps`",
+      })
       .options({
         ...configOptions,
         ...managerOptions,
-        replace: { type: "boolean", default: false, describe: "Start another one in its place first" },
-        force: { type: "boolean", default: false, describe: "Even if it is the last one of its service" },
-        json: { type: "boolean", default: false, describe: "One report at the end, for programs" },
+        replace: { type: "boolean", default: false, describe: "Start a replacement first" },
+        force: { type: "boolean", default: false, describe: "Drain even the last instance of a service" },
+        json: { type: "boolean", default: false, describe: "Print one report at the end as JSON" },
       })
-      .example("headframe drain stratum-1f0c9a2e", "one fewer from now on, until the pool is started again"),
+      .example("headframe drain stratum-1f0c9a2e", "one instance fewer until the pool is restarted"),
   handler: async (args) => {
     const config = readConfig(args);
     const draining = (house: VisitedHouse) =>

@@ -10,11 +10,16 @@ interface Arguments {
 
 export const keys: CommandModule<object, Arguments> = {
   command: "keys <file>",
-  describe: "Make a pair of CURVE keys in a private file and print the public key; of a file that exists, print its",
+  describe:
+    "Create a file (mode 600) with a CURVE key pair and print the public key; if the file exists, print its public key",
   builder: (yargs) =>
     yargs
-      .positional("file", { type: "string", demandOption: true, describe: "For curve.keyFile; never overwritten" })
-      .example("headframe keys /etc/headframe/curve.key", "the printed key goes into the other hosts' curve.allow"),
+      .positional("file", {
+        type: "string",
+        demandOption: true,
+        describe: "Key file (curve.keyFile); never overwritten",
+      })
+      .example("headframe keys /etc/headframe/curve.key", "add the printed key to curve.allow on the other hosts"),
   handler: ({ file }) => {
     const publicKey = existsSync(file) ? readKeyFile(file).publicKey : createKeyFile(file);
     process.stdout.write(`${publicKey}\n`);

@@ -22,21 +22,21 @@ interface Answer {
 
 export const logLevel: CommandModule<object, Arguments> = {
   command: "log-level <instance> [level]",
-  describe: "Tell or change what a running process logs; a service's name means all of its instances",
+  describe: "Print or change the log level of running processes; a service name selects all of its instances",
   builder: (yargs) =>
     yargs
       .positional("instance", {
         type: "string",
         demandOption: true,
-        describe: "An instance of `headframe ps`, a service, or `all`",
+        describe: "Instance id, service name, or `all`",
       })
-      .positional("level", { choices: level.options, describe: "The least severe messages that are written" })
+      .positional("level", { choices: level.options, describe: "Least severe level that is logged" })
       .options({
         ...configOptions,
-        for: { type: "number", requiresArg: true, describe: "After so many seconds it is as configured again" },
-        json: { type: "boolean", default: false, describe: "An array of instances, for programs" },
+        for: { type: "number", requiresArg: true, describe: "Revert after this many seconds" },
+        json: { type: "boolean", default: false, describe: "Print an array of instances as JSON" },
       })
-      .example("headframe log-level stratum debug --for 60", "a minute of every share's way, at all stratum instances"),
+      .example("headframe log-level stratum debug --for 60", "log every share in all stratum instances, for a minute"),
   handler: async (args) => {
     checkSeconds("--for", args.for);
     await visit(readConfig(args), async (house) => {

@@ -23,10 +23,10 @@ const LEVELS = logLevel.exclude(["silent"]).options;
 
 export const logs: CommandModule<object, Arguments> = {
   command: "logs [text]",
-  describe: "Read the logs of the pool that runs here: by service, level, connection, job, share",
+  describe: "Print the logs of the pool running in this folder; filter by service, level, connection, job or share",
   builder: (yargs) =>
     yargs
-      .positional("text", { type: "string", describe: "Only lines with this in them" })
+      .positional("text", { type: "string", describe: "Only lines that contain this text" })
       .options({
         ...configOptions,
         service: {
@@ -34,21 +34,25 @@ export const logs: CommandModule<object, Arguments> = {
           array: true,
           requiresArg: true,
           default: [] as string[],
-          describe: "Only of this log, such as stratum (again for more)",
+          describe: "Only the logs of this service (may be repeated)",
         },
-        level: { choices: LEVELS, describe: "Only this severe, or more" },
-        connection: { type: "string", requiresArg: true, describe: "Only of this connection id" },
-        job: { type: "string", requiresArg: true, describe: "Only of this job" },
-        share: { type: "string", requiresArg: true, describe: "Only of the share whose id begins so" },
-        worker: { type: "string", requiresArg: true, describe: "Only of workers whose name has this in it" },
-        follow: { alias: "f", type: "boolean", default: false, describe: "Go on until Ctrl-C" },
-        lines: { alias: "n", type: "number", default: 100, requiresArg: true, describe: "The newest so many" },
-        folder: { type: "string", requiresArg: true, describe: "Another run's folder of logs" },
-        json: { type: "boolean", default: false, describe: "The lines as they were written" },
+        level: { choices: LEVELS, describe: "Only lines of this level and above" },
+        connection: { type: "string", requiresArg: true, describe: "Only lines with this connection id" },
+        job: {
+          type: "string",
+          requiresArg: true,
+          describe: "Only lines about this job: its id, or the name that a miner submits",
+        },
+        share: { type: "string", requiresArg: true, describe: "Only lines about the share whose id starts with this" },
+        worker: { type: "string", requiresArg: true, describe: "Only lines about workers whose name contains this" },
+        follow: { alias: "f", type: "boolean", default: false, describe: "Keep printing new lines until Ctrl-C" },
+        lines: { alias: "n", type: "number", default: 100, requiresArg: true, describe: "Number of most recent lines" },
+        folder: { type: "string", requiresArg: true, describe: "Folder with the logs of another run" },
+        json: { type: "boolean", default: false, describe: "Print the lines unchanged, as JSON" },
       })
-      .example("headframe logs -f --level warn", "what goes wrong, as it happens")
-      .example("headframe log-level all debug --for 60", "first, to follow a share through all processes:")
-      .example("headframe logs --share 9cbedb59", "the whole way of one share"),
+      .example("headframe logs -f --level warn", "warnings and errors as they happen")
+      .example("headframe log-level all debug --for 60", "then all processes log every share")
+      .example("headframe logs --share 9cbedb59", "all lines about one share"),
   handler: async (args) => {
     if (!(args.lines >= 0)) throw new UsageError("--lines takes a number from 0 on");
     const { runDirectory } = readConfig(args);

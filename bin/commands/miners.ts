@@ -34,15 +34,15 @@ const PAGE = 1_000;
 
 export const miners: CommandModule<object, Arguments> = {
   command: "miners [match]",
-  describe: "Connected miners: difficulty, hashrate, last share, rejects by reason; one of them in full",
+  describe: "List connected miners: difficulty, hashrate, last share, rejects by reason; a single match in detail",
   builder: (yargs) =>
     yargs
-      .positional("match", { type: "string", describe: "A part of a worker's name, an address or a connection id" })
+      .positional("match", { type: "string", describe: "Part of a worker's name, an address or a connection id" })
       .options({
         ...configOptions,
-        by: { choices: minerField.options, describe: "Look for the match only there" },
-        limit: { type: "number", default: 100, requiresArg: true, describe: "Miners at most" },
-        json: { type: "boolean", default: false, describe: "An array of miners, for programs" },
+        by: { choices: minerField.options, describe: "Match only this field" },
+        limit: { type: "number", default: 100, requiresArg: true, describe: "Maximum number of miners" },
+        json: { type: "boolean", default: false, describe: "Print an array of miners as JSON" },
       })
       .example("headframe miners alice", "all connections with alice in worker, address or id")
       .example("headframe miners 10.0.0.7 --by address", "those of one address"),

@@ -23,7 +23,7 @@ const WIDE_COLUMNS = 160;
 
 export const ps: CommandModule<object, Arguments> = {
   command: "ps",
-  describe: "List the running instances, as discovery knows them",
+  describe: "List the running instances, as registered in discovery",
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
@@ -31,13 +31,14 @@ export const ps: CommandModule<object, Arguments> = {
         alias: "w",
         type: "boolean",
         default: false,
-        describe: "Also host, endpoint and what each says of itself; the default where there is room, or no terminal",
+        describe:
+          "Also print host, endpoint and metadata; default if the terminal is wide enough or output is not a terminal",
       },
       json: {
         type: "boolean",
         default: false,
         describe:
-          "An array of instances with senior, load (clients, or null) and, where it does not answer, unreachable (why)",
+          "Print an array of instances with senior (the leader), load (clients or null) and unreachable (the reason)",
       },
     }),
   handler: async (args) => {

@@ -19,12 +19,12 @@ const LIMIT_MAX = 100;
 
 export const rounds: CommandModule<object, Arguments> = {
   command: "rounds",
-  describe: "Rounds, the open one first: shares, difficulty and the part of each worker",
+  describe: "List rounds, the open one first: shares, difficulty and the portion of each worker",
   builder: (yargs) =>
     yargs.options({
       ...configOptions,
-      limit: { type: "number", default: 10, requiresArg: true, describe: "Rounds at most" },
-      json: { type: "boolean", default: false, describe: "An array of rounds, for programs" },
+      limit: { type: "number", default: 10, requiresArg: true, describe: "Maximum number of rounds" },
+      json: { type: "boolean", default: false, describe: "Print an array of rounds as JSON" },
     }),
   handler: async (args) => {
     const { limit, json } = args;

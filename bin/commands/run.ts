@@ -26,14 +26,14 @@ interface Arguments extends ConfigOptions {
 
 export const run: CommandModule<object, Arguments> = {
   command: "run <service...>",
-  describe: "Run services in this process until it gets SIGTERM or Ctrl-C",
+  describe: "Run one or more services in this process until SIGTERM or Ctrl-C",
   builder: (yargs) =>
     yargs
       .positional("service", {
         type: "string",
         array: true,
         demandOption: true,
-        describe: `${serviceNames.join(", ")}; or a module of your own (./dist/talk.js)`,
+        describe: `${serviceNames.join(", ")}; or the path of your own module (./dist/talk.js)`,
       })
       .options(configOptions)
       .example("headframe run stratum --config headframe.toml", "one instance of stratum")

@@ -26,16 +26,16 @@ const PAGE = 1_000;
 
 const tail: CommandModule<object, Arguments> = {
   command: "tail",
-  describe: "The newest shares of the log, oldest first; --follow goes on with those that come",
+  describe: "Print the newest shares of the log, oldest first; --follow keeps printing new ones",
   builder: (yargs) =>
     yargs
       .options({
         ...configOptions,
-        lines: { alias: "n", type: "number", default: 10, requiresArg: true, describe: "Shares at most" },
-        follow: { alias: "f", type: "boolean", default: false, describe: "Go on until Ctrl-C" },
-        worker: { type: "string", requiresArg: true, describe: "Only of workers whose name has this in it" },
-        connection: { type: "string", requiresArg: true, describe: "Only of this connection id" },
-        json: { type: "boolean", default: false, describe: "One JSON object a line, for programs" },
+        lines: { alias: "n", type: "number", default: 10, requiresArg: true, describe: "Maximum number of shares" },
+        follow: { alias: "f", type: "boolean", default: false, describe: "Keep printing new shares until Ctrl-C" },
+        worker: { type: "string", requiresArg: true, describe: "Only shares of workers whose name contains this" },
+        connection: { type: "string", requiresArg: true, describe: "Only shares of this connection id" },
+        json: { type: "boolean", default: false, describe: "Print one JSON object per line" },
       })
       .example("headframe shares tail -f --worker alice", "what alice's rigs send"),
   handler: async (args) => {
@@ -46,7 +46,7 @@ const tail: CommandModule<object, Arguments> = {
 
 export const shares: CommandModule<object, object> = {
   command: "shares <command>",
-  describe: "The share log",
+  describe: "Read the share log",
   builder: (yargs) => yargs.command(tail).demandCommand(1, "name what to do: `headframe shares tail`"),
   handler: () => {},
 };

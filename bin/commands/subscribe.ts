@@ -18,18 +18,18 @@ interface Arguments extends ConfigOptions {
 
 export const subscribe: CommandModule<object, Arguments> = {
   command: "subscribe <service> <push>",
-  describe: "Print what a service's instances push, now and later, as JSON lines",
+  describe: "Print what all instances of a service push, as JSON lines",
   builder: (yargs) =>
     yargs
-      .positional("service", { type: "string", demandOption: true, describe: "Which service" })
-      .positional("push", { type: "string", demandOption: true, describe: "One of its pushes" })
+      .positional("service", { type: "string", demandOption: true, describe: "Service name" })
+      .positional("push", { type: "string", demandOption: true, describe: "Push name" })
       .options({
         ...configOptions,
         ...contractOptions,
-        count: { alias: "n", type: "number", requiresArg: true, describe: "End after so many messages" },
+        count: { alias: "n", type: "number", requiresArg: true, describe: "Exit after this many messages" },
       })
-      .example("headframe subscribe jobmanager job", "each new job; the present one first")
-      .example("headframe subscribe reporter block -n 1", "wait for a block, or a change of one"),
+      .example("headframe subscribe jobmanager job", "the current job, then each new one")
+      .example("headframe subscribe reporter block -n 1", "wait for the next block or status change"),
   handler: async (args) => {
     const contract = await findContract(args.service, args.contract);
     const pushes = Object.keys(contract.pushes);

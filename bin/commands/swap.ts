@@ -21,26 +21,31 @@ interface Arguments extends ConfigOptions {
 
 export const swap: CommandModule<object, Arguments> = {
   command: "swap <service>",
-  describe: "Replace the instances of a service one by one; no client notices, a bad version is taken back",
+  describe:
+    "Replace the instances of a service one by one, without disconnecting a client; roll back if a new one fails",
   builder: (yargs) =>
     yargs
       .positional("service", {
         type: "string",
         demandOption: true,
-        describe: `${SWAPPABLE.join(", ")}; or a watcher of your own`,
+        describe: `${SWAPPABLE.join(", ")}; or your own watcher`,
       })
       .options({
         ...configOptions,
         ...managerOptions,
-        cmd: { type: "string", requiresArg: true, describe: "The new instances' command line; kept if they are good" },
+        cmd: {
+          type: "string",
+          requiresArg: true,
+          describe: "Command line of the new instances; kept if the swap succeeds",
+        },
         env: {
           type: "string",
           array: true,
           requiresArg: true,
           default: [] as string[],
-          describe: "NAME=VALUE in the new instances' environment (again for more); kept if they are good",
+          describe: "NAME=VALUE in the environment of the new instances (may be repeated); kept if the swap succeeds",
         },
-        json: { type: "boolean", default: false, describe: "One report at the end, for programs" },
+        json: { type: "boolean", default: false, describe: "Print one report at the end as JSON" },
       })
       .example("headframe swap stratum", "after an upgrade of the files, or a change of the configuration")
       .example("headframe swap keeper", "keeper and edge, with every client's connection"),

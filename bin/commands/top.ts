@@ -24,15 +24,15 @@ interface Arguments extends ConfigOptions {
 
 export const top: CommandModule<object, Arguments> = {
   command: "top",
-  describe: "The pool as it is now, live: hashrate, shares, instances, workers",
+  describe: "Show the pool live: hashrate, shares, instances, workers",
   builder: (yargs) =>
     yargs
       .options({
         ...configOptions,
-        every: { type: "number", default: 2, requiresArg: true, describe: "Seconds between two looks" },
-        count: { alias: "n", type: "number", requiresArg: true, describe: "End after so many looks" },
-        sort: { choices: SORTS, default: "hashrate" as const, describe: "Order of the workers; the key s changes it" },
-        json: { type: "boolean", default: false, describe: "One JSON object a look, for programs" },
+        every: { type: "number", default: 2, requiresArg: true, describe: "Seconds between two updates" },
+        count: { alias: "n", type: "number", requiresArg: true, describe: "Exit after this many updates" },
+        sort: { choices: SORTS, default: "hashrate" as const, describe: "Order of the workers; press s to change it" },
+        json: { type: "boolean", default: false, describe: "Print one JSON object per update" },
       })
       .example("headframe top -n 1", "one look, as one line when it is piped"),
   handler: async (args) => {

@@ -36,30 +36,35 @@ interface Arguments {
 
 export const up: CommandModule<object, Arguments> = {
   command: "up",
-  describe: "Run a whole pool on this machine; without a configuration, one with everything it needs (`npm start`)",
+  describe:
+    "Run a whole pool on this machine; without --config also Redis, coin daemons and a demo miner (`npm start`)",
   builder: (yargs) =>
     yargs
       .options({
         ...configOptions,
         config: {
           ...configOptions.config,
-          describe: "Your own Redis and coin daemons (TOML); without it, embedded ones",
+          describe: "Configuration with your own Redis and coin daemons (TOML). Default: start embedded ones",
         },
-        circus: { type: "string", requiresArg: true, describe: "Process manager's file; default: circus/circus.ini" },
-        for: { type: "number", requiresArg: true, describe: "Stop by itself after so many seconds" },
+        circus: {
+          type: "string",
+          requiresArg: true,
+          describe: "Configuration of the process manager. Default: circus/circus.ini",
+        },
+        for: { type: "number", requiresArg: true, describe: "Stop after this many seconds" },
         summary: {
           type: "string",
           requiresArg: true,
-          describe: "Write what happened to this file, as JSON (embedded default)",
+          describe: "Write a JSON summary to this file (only without --config)",
         },
       })
-      .example("npm start", "a pool on a chain of its own, with a demo miner")
+      .example("npm start", "a pool on a private chain, with a demo miner")
       .example("npm start -- --for 60 --summary run/out.json", "the same, unattended")
       .example("npm start -- --config headframe.toml", "on your own Redis and coin daemons"),
   handler: async (args) => {
     checkSeconds("--for", args.for);
     if (args.summary !== undefined && args.config !== undefined) {
-      throw new UsageError("--summary counts what the demo miner saw, which runs only without --config");
+      throw new UsageError("--summary counts what the demo miner saw; the demo miner runs only without --config");
     }
     const asked = new AbortController();
     const stop = () => asked.abort();
@@ -129,8 +134,7 @@ async function runPool({ args, run, log, show, asked }: Setting): Promise<void> 
       `all up after ${((performance.now() - from) / 1_000).toFixed(1)} s; ${mining ? "miners" : "clients"} connect to ${addresses.join(", ")}`,
     );
     const url = await pool.dashboard();
-    if (url !== undefined)
-      show.line(`watch it at ${url} (swap and drain ask for what is in ${run.path}/dashboard.token)`);
+    if (url !== undefined) show.line(`dashboard: ${url} (token for swap and drain: ${run.path}/dashboard.token)`);
     const watching = new Watch({
       ...{
         house: await pool.house(),

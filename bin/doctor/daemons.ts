@@ -60,8 +60,8 @@ export function judgeDaemons(all: readonly DaemonFacts[], alone: boolean): Findi
     findings.push(bad("daemons", text, `let ${behind.join(", ")} catch up: see its peers with getpeerinfo`));
   }
   if (all.length === 1) {
-    const text = "there is one: while it is away, nobody has new work";
-    findings.push(warning("daemons", text, "name a second one in jobmanager.daemons"));
+    const text = "only one daemon is configured: while it is down, there is no new work";
+    findings.push(warning("daemons", text, "add a second daemon to jobmanager.daemons"));
   }
   return findings;
 }
@@ -77,14 +77,14 @@ function judgeDaemon({ name, url, chain, network, failure }: DaemonFacts, alone:
     findings.push(bad(what, text, "wait; its debug.log shows the progress (UpdateTip)"));
   }
   if (connections === 0 && !alone) {
-    findings.push(bad(what, "has no peers: a block would reach nobody", "addnode HOST add, and open its port"));
+    findings.push(bad(what, "has no peers: found blocks cannot propagate", "addnode HOST add, and open its port"));
   }
   const clock = judgeClock(what, Math.abs(timeoffset) * 1_000, -timeoffset);
   return clock.verdict === "good" ? findings : [...findings, { ...clock, text: `${clock.text} (by its peers)` }];
 }
 
 function mendFor(code: string, url: string): string {
-  if (code === "UNREACHABLE") return `start it with -server and see that it listens at ${url}`;
+  if (code === "UNREACHABLE") return `start it with -server and check that it listens at ${url}`;
   if (code === "UNAUTHORISED") return "correct user and passwordFile, or cookieFile, of jobmanager.daemons";
   if (code === "RPC") return "wait if it is starting; else see its debug.log";
   return "see its debug.log, and that the URL is of the daemon's RPC port";

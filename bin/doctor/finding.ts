@@ -32,9 +32,11 @@ export function drawFindings(findings: readonly Finding[], colours: boolean): st
   const lines = findings.flatMap(({ what, verdict, text, mend }) => {
     const [style, mark] = MARKS[verdict];
     const head = `${paint(style, mark)}  ${what.padEnd(width)}  ${text}`;
-    return mend === undefined ? [head] : [head, `${" ".repeat(width + 8)}mend: ${mend}`];
+    return mend === undefined ? [head] : [head, `${" ".repeat(width + 8)}fix: ${mend}`];
   });
   const count = (verdict: Verdict) => findings.filter((it) => it.verdict === verdict).length;
-  const wrong = `${count("bad")} wrong, ${count("warning")} to look at, ${count("good")} good`;
+  const wrong = `${plural(count("bad"), "error")}, ${plural(count("warning"), "warning")}, ${count("good")} ok`;
   return `${[...lines, "", wrong].join("\n")}\n`;
 }
+
+const plural = (count: number, noun: string): string => `${count} ${noun}${count === 1 ? "" : "s"}`;

@@ -38,7 +38,7 @@ export function judgeFiles({ soft, hard }: { soft: number; hard: number }, wante
   const connections = wanted ?? CONNECTIONS_MIN;
   const needed = FILES_PER_CONNECTION * connections + FILES_BESIDE;
   const allowed = Math.floor((soft - FILES_BESIDE) / FILES_PER_CONNECTION);
-  const text = `${soft} may be open in a process: enough for ${Math.max(0, allowed)} connections`;
+  const text = `${soft} open files allowed per process: enough for ${Math.max(0, allowed)} connections`;
   if (soft >= needed) return good("open files", text);
   const short = `${text}, not for ${connections}`;
   const how = `ulimit -n ${needed}    (systemd: LimitNOFILE=${needed})`;
@@ -52,7 +52,7 @@ export function judgeRunning(instances: readonly Instance[], connections: number
     const soft = openFileLimits(pid)?.soft;
     const needed = connections + FILES_BESIDE;
     if (soft === undefined || soft >= needed) return [];
-    const text = `${soft} files may be open in it: enough for ${Math.max(0, soft - FILES_BESIDE)} clients, not for ${connections} (edge.connectionsMax)`;
+    const text = `${soft} open files allowed: enough for ${Math.max(0, soft - FILES_BESIDE)} clients, not for ${connections} (edge.connectionsMax)`;
     return [
       warning(
         `${id}: open files`,
@@ -79,12 +79,13 @@ export function openFileLimits(pid: number | "self" = "self"): { soft: number; h
 export async function checkPort(host: string, port: number, haproxyRuns: boolean): Promise<Finding> {
   const what = `port ${port}`;
   const taken = await isTaken(host === "*" ? "0.0.0.0" : host, port);
-  const who = `ss -ltnp 'sport = :${port}'    shows who has it`;
+  const who = `ss -ltnp 'sport = :${port}'    shows the process`;
   if (taken === "EACCES") return bad(what, "needs privileges", `sysctl net.ipv4.ip_unprivileged_port_start=${port}`);
-  if (taken === "EADDRNOTAVAIL") return bad(what, `${host} is no address of this machine`, "correct haproxy.listeners");
-  if (haproxyRuns && taken) return good(what, `${host}:${port} is served`);
-  if (haproxyRuns) return bad(what, "HAProxy runs and nobody listens there", "headframe call haproxy reload");
-  return taken ? bad(what, "somebody else listens there already", who) : good(what, `${host}:${port} is free`);
+  if (taken === "EADDRNOTAVAIL")
+    return bad(what, `${host} is not an address of this machine`, "correct haproxy.listeners");
+  if (haproxyRuns && taken) return good(what, `${host}:${port} is served by HAProxy`);
+  if (haproxyRuns) return bad(what, "HAProxy runs but does not listen there", "headframe call haproxy reload");
+  return taken ? bad(what, "another process listens there already", who) : good(what, `${host}:${port} is free`);
 }
 
 /** The reason why nobody can listen there; undefined: somebody could. */
@@ -110,7 +111,7 @@ export async function checkHaproxyProgram(program: string): Promise<Finding> {
 export async function checkSpoolDisk({ reporter }: Config): Promise<Finding[]> {
   const { directory, bytesMax } = reporter.spool;
   if (directory === undefined || bytesMax === 0) {
-    return [warning("spool", "is off: while Redis is away, no share is answered", "set reporter.spool.bytesMax")];
+    return [warning("spool", "is off: while Redis is down, no share is answered", "set reporter.spool.bytesMax")];
   }
   const free = await freeBytes(directory);
   if (free === undefined) return [];
@@ -139,5 +140,5 @@ export function judgeConfigFile({ file }: Config): Finding[] {
   const others = mode & 0o077;
   return others === 0
     ? [good("configuration", `${file}, readable by its owner only`)]
-    : [warning("configuration", `${file} can be read by others, and passwords may stand in it`, `chmod 600 ${file}`)];
+    : [warning("configuration", `${file} can be read by other users and may contain passwords`, `chmod 600 ${file}`)];
 }

@@ -57,12 +57,12 @@ function eviction(
   { maxmemory = "0", maxmemory_policy = "noeviction", used_memory = "0" }: Facts,
 ): Finding {
   if (maxmemory_policy !== "noeviction") {
-    const text = `maxmemory-policy is ${maxmemory_policy}: when memory is short it throws shares and sessions away`;
+    const text = `maxmemory-policy is ${maxmemory_policy}: when memory is short Redis evicts shares and sessions`;
     const how = "redis-cli CONFIG SET maxmemory-policy noeviction && redis-cli CONFIG REWRITE";
     return maxmemory === "0" ? warning(what, `${text} (once maxmemory is set)`, how) : bad(what, text, how);
   }
   const part = Number(maxmemory) > 0 ? Number(used_memory) / Number(maxmemory) : 0;
-  if (part <= FULL) return good(what, "throws nothing away when memory is short (noeviction)");
+  if (part <= FULL) return good(what, "maxmemory-policy is noeviction");
   const text = `${Math.round(part * 100)} % of maxmemory is used; when it is full, no share is recorded`;
   return warning(what, text, `redis-cli CONFIG SET maxmemory ${2 * Number(maxmemory)}`);
 }
@@ -76,13 +76,12 @@ function persistence(what: string, { info, save, appendfsync }: RedisFacts): Fin
   if (info.aof_enabled === "1") {
     if (appendfsync !== "no")
       return good(what, `writes every change to disk (appendfsync ${appendfsync ?? "unknown"})`);
-    const text =
-      "appendfsync is no: a crash of the machine loses what the system had not written, often 30 s of shares";
+    const text = "appendfsync is no: a machine crash loses what the kernel had not written, often 30 s of shares";
     return warning(what, text, "redis-cli CONFIG SET appendfsync everysec && redis-cli CONFIG REWRITE");
   }
-  if (save === "") return bad(what, "keeps everything in memory only: its restart loses the share log", how);
+  if (save === "") return bad(what, "has no persistence: a restart loses the share log", how);
   if (save === undefined)
-    return warning(what, "has no append-only file, and does not tell whether it saves snapshots", how);
+    return warning(what, "has no append-only file, and CONFIG is not permitted, so snapshots are unknown", how);
   return warning(what, `saves snapshots only (save ${save}): a crash loses all shares since the last one`, how);
 }
 

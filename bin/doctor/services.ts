@@ -50,7 +50,7 @@ function judgeService(service: string, wanted: number, instances: readonly Insta
   const start = `headframe run ${service} --config FILE`;
   if (ready.length === 0) return bad(service, "no instance is ready", start);
   const text = `${ready.length} ready`;
-  if (ready.length < wanted) return warning(service, `${text}; with ${wanted}, one may die unnoticed`, start);
+  if (ready.length < wanted) return warning(service, `${text}; run ${wanted} so that one may fail`, start);
   return good(service, text);
 }
 
@@ -60,7 +60,7 @@ export async function findUnreachable(house: House, instances: readonly Instance
   return instances.flatMap((it) => {
     const why = unreachable.get(it.id);
     if (why === undefined) return [];
-    const text = `is listed as ready at ${it.endpoint} (version ${it.version}), and does not answer: ${why}`;
+    const text = `is listed as ready at ${it.endpoint} (version ${it.version}), but does not answer: ${why}`;
     return [bad(it.id, text, `a firewall, a wrong address or another version: headframe swap ${it.service}`)];
   });
 }
@@ -75,14 +75,12 @@ export async function askServices(house: House): Promise<Finding[]> {
   const findings: Finding[] = [];
   if (kept?.recording === "spool") {
     const text = `shares wait on disk: ${kept.trouble ?? "Redis does not take them"}`;
-    findings.push(bad("shares", text, "mend Redis; they are recorded by themselves then"));
-  } else if (kept) findings.push(good("shares", "go to Redis as they come"));
+    findings.push(bad("shares", text, "fix Redis; the reporter then records them"));
+  } else if (kept) findings.push(good("shares", "are recorded in Redis"));
   for (const { name, state, reason } of jobs?.daemons ?? []) {
     if (state === "live") continue;
-    const text = `the jobmanager has it as ${state}${reason === undefined ? "" : `: ${reason}`}`;
-    findings.push(
-      bad(`daemon ${name}`, text, "see what is said of it above, and `headframe logs --service jobmanager`"),
-    );
+    const text = `the jobmanager reports it as ${state}${reason === undefined ? "" : `: ${reason}`}`;
+    findings.push(bad(`daemon ${name}`, text, "see the findings above, and `headframe logs --service jobmanager`"));
   }
   if (jobs && !jobs.job) findings.push(bad("work", "there is no job", "see the daemons"));
   if (door?.problem !== undefined) {

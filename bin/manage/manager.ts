@@ -14,7 +14,7 @@ export const managerOptions = {
   endpoint: {
     type: "string",
     requiresArg: true,
-    describe: "Control endpoint of the process manager. Default: that of the pool that runs here",
+    describe: "Control endpoint of the process manager. Default: that of the pool running in this folder",
   },
 } as const satisfies Record<string, Options>;
 

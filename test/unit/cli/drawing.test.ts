@@ -197,12 +197,12 @@ describe("top", () => {
   });
 });
 
-test("a finding that is wrong stands with the command that mends it", () => {
+test("a finding that is wrong is printed with the command that fixes it", () => {
   const text = drawFindings(
     [good("node", "20"), { what: "redis", verdict: "bad", text: "gone", mend: "redis-server" }],
     false,
   );
   expect(text).toBe(
-    "ok    node   20\nBAD   redis  gone\n             mend: redis-server\n\n1 wrong, 0 to look at, 1 good\n",
+    "ok    node   20\nBAD   redis  gone\n             fix: redis-server\n\n1 error, 0 warnings, 1 ok\n",
   );
 });

@@ -25,7 +25,7 @@ describe("doctor", () => {
   test("a Redis that keeps everything is good; one that would lose data is told by what", () => {
     expect(redis(SAFE)).toEqual([]);
     expect(redis(SAFE.replace("aof_enabled:1", "aof_enabled:0"))).toMatchObject(
-      [{ verdict: "bad", text: /memory only/ }].map(anyText),
+      [{ verdict: "bad", text: /no persistence/ }].map(anyText),
     );
     const snapshots = redis("aof_enabled:0", { save: "3600 1" });
     expect(snapshots).toMatchObject([{ verdict: "warning" }]);
