@@ -23,7 +23,7 @@ export const configSchema = houseSettings.extend({
     .min(1)
     .max(4_096)
     .default(RUNS)
-    .describe("Where sockets and logs go; every start makes a folder of its own in it."),
+    .describe("Directory for sockets and logs. Each start creates its own folder in it."),
   jobmanager: jobmanagerSettings.optional().describe("The coin, who is paid, the daemons. Needed by jobmanager."),
   stratum: stratumSettings.prefault({}),
   reporter: reporterSettings.prefault({}),

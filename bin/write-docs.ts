@@ -24,12 +24,12 @@ function metrics(): string {
   const intro = [
     "# Metrics",
     NOTE,
-    "Sent to statsd when `[statsd]` is configured, with the prefix of `statsd.prefix`, and tagged (DogStatsD form) with `cluster`",
-    "and whatever `statsd.tags` says. Names are checked against these tables in the tests.",
+    "Each process sends its metrics to statsd when `[statsd]` is configured, with `statsd.prefix` and, as DogStatsD tags, `cluster`",
+    "and `statsd.tags`. The tests check the names against these tables.",
     "",
-    "Each process also answers `GET /metrics` in Prometheus' format, on a port that discovery has (`http` in `headframe ps`); the",
-    "dashboard lists them all at `/api/targets` for Prometheus' `http_sd_configs`. Counts end in `_total`, timings are histograms in",
-    "seconds; what Node tells of the process itself (`headframe_process_*`, `headframe_nodejs_*`) comes with them.",
+    "Each process also serves `GET /metrics` in Prometheus' format, on the port that `headframe ps` shows as `http`. The",
+    "dashboard lists all of them at `/api/targets` for Prometheus' `http_sd_configs`. Counts end in `_total`; timings are histograms in",
+    "seconds. Node's own process metrics are included (`headframe_process_*`, `headframe_nodejs_*`).",
   ];
   const sections = Object.entries(METRIC_TABLES).flatMap(([title, table]) => [
     `\n## ${title}\n`,
@@ -63,7 +63,7 @@ function configuration(): string {
   const intro = [
     "# Configuration",
     NOTE,
-    "One TOML file; every key may be overridden by the environment (`redis.url` is `HEADFRAME__REDIS__URL`) and by",
+    "The configuration is one TOML file. The environment (`redis.url` is `HEADFRAME__REDIS__URL`) overrides each key, and so does",
     "`--set redis.url=...`. `[]` stands for each entry of a list, `*` for a name of your choice.",
     "",
     "| key | accepts | default | meaning |",

@@ -3,13 +3,13 @@
 import type { MetricTable } from "../lib/wiring/index.js";
 
 export const metricTable = {
-  "haproxy.up": { kind: "gauge", unit: "processes", tags: [], meaning: "1: HAProxy answers; 0: it does not." },
-  "haproxy.sessions": { kind: "gauge", unit: "sessions", tags: [], meaning: "Clients of the newest HAProxy worker." },
+  "haproxy.up": { kind: "gauge", unit: "processes", tags: [], meaning: "1 while HAProxy answers, else 0." },
+  "haproxy.sessions": { kind: "gauge", unit: "sessions", tags: [], meaning: "Clients of the current HAProxy worker." },
   "haproxy.old_workers": {
     kind: "gauge",
     unit: "processes",
     tags: [],
-    meaning: "Workers of before a reload, which still serve their clients.",
+    meaning: "Old HAProxy workers that still serve clients after a reload.",
   },
   "haproxy.servers": {
     kind: "gauge",
@@ -17,13 +17,13 @@ export const metricTable = {
     tags: ["state"],
     meaning: "Keepers as HAProxy sees them: up, down.",
   },
-  "haproxy.banned": { kind: "gauge", unit: "addresses", tags: [], meaning: "Addresses that are refused now." },
-  "haproxy.bans": { kind: "count", unit: "bans", tags: ["reason"], meaning: "Bans begun, by reason." },
+  "haproxy.banned": { kind: "gauge", unit: "addresses", tags: [], meaning: "Addresses banned now." },
+  "haproxy.bans": { kind: "count", unit: "bans", tags: ["reason"], meaning: "Bans, by reason." },
   "haproxy.spared": {
     kind: "count",
     unit: "reports",
     tags: [],
-    meaning: "Bans asked for of addresses that are never banned.",
+    meaning: "Reports of addresses that are never banned (neverBan).",
   },
   "haproxy.reloads": { kind: "count", unit: "reloads", tags: ["outcome"], meaning: "Reloads of HAProxy: ok, failed." },
   "haproxy.servers_changed": {

@@ -23,7 +23,7 @@ export const listener = z
     name: z
       .string()
       .regex(/^[a-z][a-z0-9-]{0,26}$/, "expected a lower-case name of at most 27 letters, digits and -")
-      .describe("Name of the listener: backends get it with every connection, and their settings for it apply."),
+      .describe("Name of the listener. Backends receive it with every connection and apply their settings for it."),
     host: address.default("0.0.0.0").describe("Address to listen on."),
     port: port.describe("TCP port to listen on."),
     tls: z
@@ -34,27 +34,25 @@ export const listener = z
       .boolean()
       .default(false)
       .describe(
-        "Every connection begins with a PROXY header of a balancer in front, and only trusted ones reach this port.",
+        "Every connection begins with the PROXY header of a load balancer. Only trusted balancers may reach this port.",
       ),
     acceptProxyFrom: z
       .array(clientAddress)
       .max(256)
       .default([])
-      .describe(
-        "With acceptProxy: addresses and ranges of those balancers; empty: whoever reaches the port is believed.",
-      ),
+      .describe("With acceptProxy: addresses and ranges of the trusted balancers. Empty: every peer is trusted."),
     connectionsMax: count
       .max(1_000_000)
       .default(50_000)
-      .describe("Connections on this listener at a time; later ones wait."),
+      .describe("Maximum number of connections on this listener. Further ones wait."),
     connectionsPerAddress: count
       .max(1_000_000)
       .default(2_000)
-      .describe("Connections of one client address (IPv6: of one /64) at a time."),
+      .describe("Maximum number of connections per client address (IPv6: per /64)."),
     newPer10sPerAddress: count
       .max(1_000_000)
       .default(2_000)
-      .describe("New connections of one client address (IPv6: of one /64) within 10 seconds."),
+      .describe("Maximum number of new connections per client address (IPv6: per /64) in 10 seconds."),
     firstByte: z
       .string()
       .regex(/^[\x21-\x7e]$/, "expected one printable character")
@@ -62,9 +60,9 @@ export const listener = z
       .or(z.literal(""))
       .default("{")
       .describe(
-        "Character that a client's first line must begin with (JSON: {), white space and a byte-order mark aside; empty: whatever comes is let in.",
+        "First character of a client's first line (JSON: {); white space and a byte-order mark before it are ignored. Empty: not checked.",
       ),
-    firstByteMs: milliseconds.max(60_000).default(5_000).describe("Milliseconds that a new client has to send it."),
+    firstByteMs: milliseconds.max(60_000).default(5_000).describe("Milliseconds for a new client to send it."),
   })
   .describe("One port for clients.");
 export type Listener = z.output<typeof listener>;
@@ -76,19 +74,21 @@ const bans = z
       .min(1)
       .max(16)
       .default([60, 600, 3_600, 86_400])
-      .describe("Seconds that an address is refused the first time, the second time ..., and from then on."),
+      .describe(
+        "Duration of the first, second, ... ban of an address in seconds; the last value applies to all later ones.",
+      ),
     forgetAfterS: z
       .number()
       .int()
       .min(1)
       .max(31_536_000)
       .default(86_400)
-      .describe("Seconds after the end of a ban in which the next one counts as a repetition."),
+      .describe("Seconds after the end of a ban within which another one counts as a repetition."),
     neverBan: z
       .array(clientAddress)
       .max(1_024)
       .default(["127.0.0.0/8", "::1"])
-      .describe("Addresses and ranges that are never banned, such as your own farms and monitors."),
+      .describe("Addresses and ranges that are never banned, such as your own farms and monitoring."),
   })
   .describe("How long an address (IPv6: its /64) is refused that sent garbage or nothing but shares that were none.");
 export type BanSettings = z.output<typeof bans>;
@@ -110,25 +110,29 @@ export const haproxySettings = z.strictObject({
   connectionsMax: count
     .max(1_000_000)
     .optional()
-    .describe("Connections of all listeners together; default: what the limit of open files allows (two each)."),
+    .describe(
+      "Maximum number of connections of all listeners. Default: what the limit on open files allows (two files each).",
+    ),
   idleMs: milliseconds
     .default(1_200_000)
     .describe(
-      "Milliseconds without a byte in either direction after which a connection is closed; well above the backend's keepalive.",
+      "Milliseconds without traffic in either direction after which a connection is closed. It must be well above the backend's keepalive.",
     ),
   keepers: z
     .array(keeperPlace)
     .max(256)
     .default([])
-    .describe("Keepers to give clients to besides those that discovery lists, as unix:/path or HOST:PORT."),
+    .describe("Keepers to use besides those in discovery, as unix:/path or HOST:PORT."),
   keeperGoneMs: milliseconds
     .default(10_000)
     .describe(
-      "A keeper that no edge names for so many milliseconds, and that does not listen, is given no more clients.",
+      "Milliseconds after which a keeper that no edge registers, and that does not listen, gets no more clients.",
     ),
   bans: bans.prefault({}),
-  keeperConnectMs: milliseconds.default(5_000).describe("Milliseconds to reach a keeper before another one is tried."),
-  program: path.default("haproxy").describe("The HAProxy program, 2.6 or later."),
+  keeperConnectMs: milliseconds
+    .default(5_000)
+    .describe("Milliseconds to connect to a keeper before another one is tried."),
+  program: path.default("haproxy").describe("HAProxy program, 2.6 or newer."),
   prometheus: z
     .strictObject({
       host: address.default("127.0.0.1").describe("Address to listen on."),
@@ -139,7 +143,7 @@ export const haproxySettings = z.strictObject({
   peersPort: port
     .optional()
     .describe(
-      "Loopback port by which a reloaded HAProxy learns the counters per address from its predecessor; without it they begin anew.",
+      "Loopback port over which a reloaded HAProxy gets the per-address counters of its predecessor. Without it, a reload resets them.",
     ),
   extraGlobal: z
     .array(
@@ -150,7 +154,7 @@ export const haproxySettings = z.strictObject({
     )
     .max(64)
     .default([])
-    .describe("Lines added to the `global` section as they are."),
+    .describe("Lines added unchanged to the `global` section."),
 });
 export type HaproxySettings = z.output<typeof haproxySettings>;
 

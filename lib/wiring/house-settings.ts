@@ -8,14 +8,14 @@ import { clusterName } from "./state/keys.js";
 
 const statsd = z
   .strictObject({
-    host: z.string().min(1).max(255).describe("Where statsd listens."),
+    host: z.string().min(1).max(255).describe("Host of statsd."),
     port: z.number().int().min(1).max(65_535).default(8_125).describe("UDP port of statsd."),
     prefix: z
       .string()
       .max(64)
       .regex(/^[\w.-]*$/, "expected letters, digits, . _ -")
       .default("headframe")
-      .describe("Stands before every metric's name."),
+      .describe("Prefix of every metric name."),
     tags: z.record(z.string().max(64), z.string().max(256)).default({}).describe("Put on every measurement."),
   })
   .describe("Where measurements go; without it they stay in the process.");
@@ -28,19 +28,19 @@ const curve = z.strictObject({
     .min(1)
     .max(4_096)
     .describe(
-      "File with this host's keys, made by `headframe keys FILE`; instead of `curve = true`, which is encryption only.",
+      "File with the key pair of this host, created by `headframe keys FILE`. Use it in place of `curve = true`, which only encrypts.",
     ),
   allow: z
     .array(publicKey)
     .max(1_000)
     .default([])
-    .describe("Public keys that may call this process and be called by it, besides its own."),
+    .describe("Public keys of the peers that this process accepts, besides its own."),
   allowFile: z
     .string()
     .min(1)
     .max(4_096)
     .optional()
-    .describe("The same as a file, one key a line; changes count from the next connection on."),
+    .describe("File with allowed keys, one per line. A change applies to new connections."),
 });
 
 const wiring = z.strictObject({
@@ -50,7 +50,7 @@ const wiring = z.strictObject({
     .max(4_096)
     .optional()
     .describe(
-      "File with the secret by which processes of this installation know each other; made by whoever needs it first. Default: /var/lib/headframe/wiring.secret if that folder is this user's, else ~/.local/state/headframe/wiring.secret. Several hosts or containers: the same file on each.",
+      "File with the secret that authenticates the processes of this installation to each other. The first process that needs it creates it. Default: /var/lib/headframe/wiring.secret if that folder belongs to this user, else ~/.local/state/headframe/wiring.secret. Several hosts or containers need the same file.",
     ),
 });
 
@@ -58,25 +58,20 @@ const wiring = z.strictObject({
 export const LOG_LEVELS = ["trace", "debug", "info", "warn", "error", "fatal", "silent"] as const;
 
 const log = z.strictObject({
-  level: z.enum(LOG_LEVELS).default("info").describe("The least severe messages that are written."),
-  name: z.string().max(128).optional().describe("Stands in every line; default: what runs in the process."),
+  level: z.enum(LOG_LEVELS).default("info").describe("Least severe level that is logged."),
+  name: z.string().max(128).optional().describe("Name in every log line. Default: the services of the process."),
 });
 
 const probe = z.strictObject({
-  enabled: z.boolean().default(true).describe("Answer /healthz, /readyz and /metrics of each process over HTTP."),
-  host: z
-    .string()
-    .min(1)
-    .max(255)
-    .default("127.0.0.1")
-    .describe("Address to answer on; anybody who reaches it may read."),
+  enabled: z.boolean().default(true).describe("Serve /healthz, /readyz and /metrics of each process over HTTP."),
+  host: z.string().min(1).max(255).default("127.0.0.1").describe("Address to listen on. There is no authentication."),
   port: z
     .number()
     .int()
     .min(0)
     .max(65_535)
     .default(0)
-    .describe("HTTP port; 0, or when another process has it: any free one, which `headframe ps` shows."),
+    .describe("HTTP port. With 0, or if the port is in use: a free one, which `headframe ps` shows."),
 });
 export type ProbeSettings = z.output<typeof probe>;
 
@@ -93,7 +88,7 @@ export const houseSettings = z.strictObject({
       "expected an address by which others reach this machine, not every address of it",
     )
     .default("127.0.0.1")
-    .describe("Address that instances listen on and that others reach them by; their ports are dynamic."),
+    .describe("Address that instances listen on and that other processes connect to. Ports are dynamic."),
   redis: redisSettings.prefault({}),
   statsd: statsd.optional(),
   probe: probe.prefault({}),
@@ -102,6 +97,6 @@ export const houseSettings = z.strictObject({
   curve: z
     .union([z.boolean(), curve])
     .default(false)
-    .describe("Encrypt between instances (CURVE) when they cross machines; true: without a list of keys."),
+    .describe("Encrypt connections between hosts (CURVE). true: without a list of allowed keys."),
 });
 export type HouseSettings = z.output<typeof houseSettings>;

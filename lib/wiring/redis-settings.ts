@@ -13,15 +13,15 @@ const path = z.string().min(1).max(4_096);
 
 const tls = z
   .strictObject({
-    caFile: path.optional().describe("Certificates (PEM) of who vouches for Redis; default: the system's."),
-    certFile: path.optional().describe("Our own certificate (PEM), for a Redis that asks for one."),
-    keyFile: path.optional().describe("Its key (PEM)."),
+    caFile: path.optional().describe("CA certificates (PEM) that verify Redis. Default: the system's."),
+    certFile: path.optional().describe("Client certificate (PEM), for a Redis that requires one."),
+    keyFile: path.optional().describe("Key of the client certificate (PEM)."),
     serverName: z
       .string()
       .min(1)
       .max(255)
       .optional()
-      .describe("The name that Redis' certificate is made out to; default: the host that is connected to."),
+      .describe("Name in Redis' certificate. Default: the host of the connection."),
   })
   .refine((it) => (it.certFile === undefined) === (it.keyFile === undefined), {
     path: ["keyFile"],
@@ -30,7 +30,7 @@ const tls = z
   .describe("TLS of URLs that begin with rediss://, and of the sentinels then.");
 
 const sentinel = z.strictObject({
-  host: z.string().min(1).max(255).describe("Where a sentinel listens."),
+  host: z.string().min(1).max(255).describe("Host of a sentinel."),
   port: z.number().int().min(1).max(65_535).default(26_379).describe("Its port."),
 });
 
@@ -38,7 +38,7 @@ const sentinel = z.strictObject({
 const SENTINELS_MAX = 16;
 
 const node = z.strictObject({
-  host: z.string().min(1).max(255).describe("Where a node of the cluster listens."),
+  host: z.string().min(1).max(255).describe("Host of a cluster node."),
   port: z.number().int().min(1).max(65_535).default(6_379).describe("Its port."),
 });
 
@@ -50,11 +50,11 @@ export const redisSettings = z
     url: url
       .default("redis://127.0.0.1:6379")
       .describe(
-        "Redis for everything that has no URL of its own; with sentinels or clusterNodes, its host and port mean nothing.",
+        "Redis for every role that has no URL of its own. With sentinels or clusterNodes, host and port are ignored.",
       ),
-    discovery: url.optional().describe("Redis of heartbeats and service discovery; default: url."),
-    state: url.optional().describe("Redis of connection state and jobs; default: url."),
-    shares: url.optional().describe("Redis of the share log and statistics; default: url."),
+    discovery: url.optional().describe("Redis for heartbeats and service discovery. Default: url."),
+    state: url.optional().describe("Redis for connection state and jobs. Default: url."),
+    shares: url.optional().describe("Redis for the share log and statistics. Default: url."),
     passwordFile: path.optional().describe("File with the password, for URLs without one."),
     tls: tls.optional(),
     sentinels: z
@@ -68,8 +68,8 @@ export const redisSettings = z
       .min(1)
       .max(128)
       .default("mymaster")
-      .describe("What the sentinels call the master (`sentinel monitor NAME`)."),
-    sentinelPassword: z.string().max(512).optional().describe("Password of the sentinels, if they want one."),
+      .describe("Name of the master in the sentinels (`sentinel monitor NAME`)."),
+    sentinelPassword: z.string().max(512).optional().describe("Password of the sentinels, if they require one."),
     sentinelPasswordFile: path.optional().describe("File with the sentinels' password."),
     clusterNodes: z
       .array(node)
@@ -85,7 +85,7 @@ export const redisSettings = z
       .min(100)
       .max(600_000)
       .default(5_000)
-      .describe("How long a start waits for Redis before it gives up, in milliseconds."),
+      .describe("Milliseconds that a starting process waits for Redis before it fails."),
   })
   .refine((it) => it.sentinelPassword === undefined || it.sentinelPasswordFile === undefined, {
     path: ["sentinelPasswordFile"],

@@ -12,12 +12,12 @@ export const settings = z.strictObject({
     .string()
     .regex(/^[a-z][a-z0-9-]{0,31}$/)
     .default("stratum")
-    .describe("Name of the service that answers the clients' lines."),
+    .describe("Service that answers the clients' lines."),
   listen: z
     .strictObject({
-      name: z.string().min(1).max(64).default("default").describe("Listener's name, as the backend gets it."),
+      name: z.string().min(1).max(64).default("default").describe("Name of the listener, as passed to the backend."),
       host: z.string().default("127.0.0.1").describe("Address to listen on."),
-      port: z.number().int().min(0).max(65_535).describe("TCP port; 0 takes a free one."),
+      port: z.number().int().min(0).max(65_535).describe("TCP port. 0: a free one."),
     })
     .optional()
     .describe("Listen without a keeper, for development: clients are lost when the edge ends. Ignored under a keeper."),
@@ -34,39 +34,43 @@ export const settings = z.strictObject({
     ),
   proxyHeaderMs: milliseconds
     .default(5_000)
-    .describe("Milliseconds that a trusted proxy has to send its PROXY header."),
-  connectionsMax: count.default(50_000).describe("Clients at a time; the next one is closed at once."),
+    .describe("Milliseconds within which a trusted proxy must send its PROXY header."),
+  connectionsMax: count.default(50_000).describe("Maximum number of clients. Further ones are closed at once."),
   unacknowledgedLinesMax: count
     .max(8_192)
     .default(32)
-    .describe("Unacknowledged lines of one client above which it is not read from: what others wait behind a flood."),
+    .describe(
+      "Maximum number of unacknowledged lines per client; the edge then stops reading from it. It bounds how long others wait behind a flood.",
+    ),
   unacknowledgedBytesMax: count
     .min(LINE_BYTES_MAX)
     .default(65_536)
-    .describe("Bytes of unacknowledged lines of one client above which it is not read from."),
+    .describe("Maximum bytes of unacknowledged lines per client; the edge then stops reading from it."),
   heldBytesMax: count
     .default(268_435_456)
-    .describe("Bytes of unacknowledged lines of all clients together above which none is read from."),
-  unsentBytesMax: count.default(262_144).describe("Bytes waiting for one slow client above which it is disconnected."),
+    .describe("Maximum bytes of unacknowledged lines of all clients; the edge then stops reading from all."),
+  unsentBytesMax: count
+    .default(262_144)
+    .describe("Maximum unsent bytes per client; beyond it the client is disconnected."),
   unsentTotalBytesMax: count
     .default(268_435_456)
-    .describe("Bytes waiting for all clients together above which those that read least are disconnected."),
+    .describe("Maximum unsent bytes of all clients; beyond it those with the most are disconnected."),
   lingerMs: milliseconds
     .default(2_000)
-    .describe("Milliseconds that a client has to take its last lines when it is closed politely."),
+    .describe("Milliseconds for a client to read its last lines when the backend closes it."),
   drainMs: milliseconds
     .default(3_000)
-    .describe("Milliseconds that a leaving backend has to acknowledge lines before they go to another one."),
+    .describe("Milliseconds for a draining backend to acknowledge lines before another one gets them."),
   suspectMs: milliseconds
     .default(3_000)
-    .describe("Milliseconds without clients for a backend that failed without leaving."),
+    .describe("Milliseconds for which a backend that failed without leaving gets no clients."),
   silenceMs: milliseconds
     .min(200)
     .default(300)
-    .describe("Milliseconds without a sign of life after which a backend's clients go to another one that answers."),
+    .describe("Milliseconds without any message from a backend after which its clients move to one that answers."),
   eventsTimeoutMs: milliseconds
     .default(2_000)
-    .describe("Milliseconds that a backend has to take a batch of lines before it counts as failed."),
+    .describe("Milliseconds for a backend to accept a batch of lines before it is considered failed."),
   rebalancePerSecond: z
     .number()
     .int()
@@ -74,12 +78,9 @@ export const settings = z.strictObject({
     .max(10_000)
     .default(100)
     .describe(
-      "Clients that wait for nothing, moved each second from the most to the least loaded backend, so that one that comes later gets its part; 0 leaves them where they are.",
+      "Idle clients moved per second from the most to the least loaded backend, so that a new backend gets its share. 0: none.",
     ),
-  handoverSlice: count
-    .max(4_096)
-    .default(64)
-    .describe("Clients that wait at a time during a planned hand-over to a new edge process."),
+  handoverSlice: count.max(4_096).default(64).describe("Clients handed over at a time to a new edge process."),
 });
 export type Settings = z.output<typeof settings>;
 

@@ -13,13 +13,13 @@ export const metricTable = {
     kind: "timing",
     unit: "ms",
     tags: [],
-    meaning: "Handing a new job to the push.",
+    meaning: "Duration of queueing a new job for all subscribers.",
   },
   "jobmanager.template.wait": {
     kind: "timing",
     unit: "ms",
     tags: ["daemon"],
-    meaning: "Round trip of a getblocktemplate that is no long poll.",
+    meaning: "Round trip of a getblocktemplate that is not a long poll.",
   },
   "jobmanager.daemon.live": {
     kind: "gauge",
@@ -31,9 +31,9 @@ export const metricTable = {
     kind: "count",
     unit: "failures",
     tags: ["daemon", "kind"],
-    meaning: "Times a daemon stopped being live; kind is refused or down.",
+    meaning: "Number of times a daemon stopped being live; kind is refused or down.",
   },
-  "jobmanager.height": { kind: "gauge", unit: "blocks", tags: [], meaning: "Height of the block that jobs are for." },
+  "jobmanager.height": { kind: "gauge", unit: "blocks", tags: [], meaning: "Block height of the current job." },
   "jobmanager.blocks": {
     kind: "count",
     unit: "blocks",
@@ -44,13 +44,13 @@ export const metricTable = {
     kind: "count",
     unit: "submits",
     tags: ["daemon", "outcome"],
-    meaning: "Verdicts of daemons on submitted blocks.",
+    meaning: "Results of submitblock, per daemon.",
   },
   "jobmanager.submit.wait": {
     kind: "timing",
     unit: "ms",
     tags: [],
-    meaning: "From a block's arrival here to the first daemon that accepted it.",
+    meaning: "From the arrival of a block to the first acceptance by a daemon.",
   },
   "jobmanager.bodies.failures": {
     kind: "count",
@@ -62,6 +62,6 @@ export const metricTable = {
     kind: "count",
     unit: "failures",
     tags: [],
-    meaning: "Attempts to tell the reporter about a block that failed and are repeated.",
+    meaning: "Failed attempts to send a block's status to the reporter; they are repeated.",
   },
 } as const satisfies MetricTable;

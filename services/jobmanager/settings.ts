@@ -15,19 +15,19 @@ const versionByte = z.number().int().min(0).max(255);
 
 const customCoin = z
   .strictObject({
-    name: z.string().min(1).max(32).describe("The coin's name in jobs, logs and metrics."),
-    proofOfWork: proofOfWorkName.describe("The function that hashes a header."),
+    name: z.string().min(1).max(32).describe("Name of the coin in jobs, logs and metrics."),
+    proofOfWork: proofOfWorkName.describe("Proof-of-work function."),
     rules: z
       .array(z.string().min(1).max(64))
       .max(32)
       .default(["segwit"])
-      .describe("Rules named to the daemon in getblocktemplate."),
-    chain: z.string().min(1).max(32).describe("What the daemon's getblockchaininfo says as `chain`."),
+      .describe("Rules sent to the daemon in getblocktemplate."),
+    chain: z.string().min(1).max(32).describe("Value of `chain` in the daemon's getblockchaininfo."),
     genesis: z
       .string()
       .regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits")
       .optional()
-      .describe("Block id of block 0; a daemon with another one is refused. Absent: not checked."),
+      .describe("Hash of block 0. A daemon with another one is rejected. Absent: not checked."),
     address: z
       .strictObject({
         bech32: z.string().min(1).max(32).optional().describe("Human-readable part of witness addresses."),
@@ -49,12 +49,12 @@ const daemon = z
     name: z
       .string()
       .regex(/^[\w.-]{1,64}$/, "expected 1 to 64 letters, digits, `.`, `_` or `-`")
-      .describe("What logs, metrics and verdicts call it."),
+      .describe("Name of the daemon in logs and metrics."),
     url: z
       .url({ protocol: /^https?$/, error: "expected http://host:port or https://host:port" })
       .max(255)
       .refine((url) => !/\/\/[^/]*@/.test(url), "put credentials into user and password, not into the url")
-      .describe("JSON-RPC address; for a wallet daemon without the wallet's path."),
+      .describe("URL of the daemon's JSON-RPC interface, without a wallet path."),
     user: z.string().max(128).optional().describe("RPC user, with password or passwordFile."),
     password: z.string().max(512).optional().describe("RPC password."),
     passwordFile: z.string().max(4_096).optional().describe("File that holds the RPC password."),
@@ -62,19 +62,21 @@ const daemon = z
       .string()
       .max(4_096)
       .optional()
-      .describe("The daemon's .cookie file, instead of user and password; read again when the daemon refuses it."),
+      .describe(
+        "The daemon's .cookie file, in place of user and password. It is read again when the daemon rejects the credentials.",
+      ),
     zmqHashblock: z
       .string()
       .regex(/^(tcp|ipc):\/\/.{1,255}$/, "expected tcp://host:port or ipc://path")
       .optional()
-      .describe("The daemon's -zmqpubhashblock address; absent: long poll only."),
+      .describe("The daemon's -zmqpubhashblock address. Absent: only long poll."),
     timeoutMs: z
       .number()
       .int()
       .min(100)
       .max(120_000)
       .default(10_000)
-      .describe("A call that takes longer makes the daemon count as too slow, in milliseconds."),
+      .describe("Milliseconds after which a call fails and the daemon is considered down."),
   })
   .refine((it) => it.cookieFile === undefined || (it.user === undefined && it.password === undefined), {
     path: ["cookieFile"],
@@ -95,17 +97,17 @@ export const settings = z
     coin: z
       .union([z.enum(PRESETS), customCoin])
       .default("litecoin")
-      .describe(`A preset (${PRESETS.join(", ")}), or a table that describes another coin.`),
-    network: z.enum(NETWORKS).default("main").describe("Which of the preset's networks is mined."),
+      .describe(`Preset (${PRESETS.join(", ")}), or a table that describes another coin.`),
+    network: z.enum(NETWORKS).default("main").describe("Network of the preset."),
     payout: z
       .union([
-        z.strictObject({ address: z.string().min(1).max(128).describe("Address that every reward is paid to.") }),
+        z.strictObject({ address: z.string().min(1).max(128).describe("Address that receives every block reward.") }),
         z.strictObject({
           script: z
             .string()
             .max(PAYOUT_SCRIPT_HEX_MAX)
             .regex(/^([0-9a-f]{2})+$/i, "expected hex digits, an even number of them")
-            .describe("Output script that every reward is paid to, hex."),
+            .describe("Output script that receives every block reward, in hex."),
         }),
       ])
       .describe("Who is paid for a block: an address of the coin and network, or an output script."),
@@ -114,14 +116,14 @@ export const settings = z
       .max(TAG_BYTES_MAX)
       .regex(/^[\x20-\x7e]*$/, "expected printable ASCII")
       .default("/headframe/")
-      .describe(`The pool's mark in the coinbase, at most ${TAG_BYTES_MAX} characters.`),
+      .describe(`Text in the coinbase that identifies the pool, at most ${TAG_BYTES_MAX} characters.`),
     extranonce1Size: z
       .number()
       .int()
       .min(2)
       .max(8)
       .default(4)
-      .describe("Bytes that tell connections apart; 4 serve four billion connections."),
+      .describe("Bytes of extranonce1, which is unique per connection. 4 bytes allow four billion connections."),
     extranonce2Size: z
       .number()
       .int()
@@ -129,7 +131,7 @@ export const settings = z
       .max(8)
       .default(8)
       .describe(
-        "Bytes that a miner counts through. Rental services want at least 6 (4 of their own, and 1 or 2 for a proxy in between); cgminer takes 2 to 16, some firmware no more than 8.",
+        "Bytes of extranonce2, which the miner varies. Rental services need at least 6 (4 of their own, and 1 or 2 for a proxy in between). cgminer accepts 2 to 16, some firmware at most 8.",
       ),
     versionMask: z
       .number()
@@ -137,7 +139,7 @@ export const settings = z
       .min(0)
       .max(0xffff_ffff)
       .default(0x1fff_e000)
-      .describe("Version bits that miners may roll (BIP 320); 0 forbids it."),
+      .describe("Mask of the version bits that miners may roll (BIP 320), as a number. 0: none."),
     daemons: z
       .array(daemon)
       .min(1)
@@ -150,28 +152,30 @@ export const settings = z
       .min(5_000)
       .max(55_000)
       .default(30_000)
-      .describe("New work within a tip after this time, so that miners get new transactions and never think us dead."),
+      .describe(
+        "Milliseconds between two jobs on the same tip. New jobs contain new transactions and keep miners from timing out.",
+      ),
     pollMs: z
       .number()
       .int()
       .min(50)
       .max(60_000)
       .default(500)
-      .describe("How often a daemon without long poll and ZeroMQ is asked for its tip, in milliseconds."),
+      .describe("Milliseconds between two polls of a daemon's tip, without long poll and ZeroMQ."),
     pulseMs: z
       .number()
       .int()
       .min(100)
       .max(60_000)
       .default(2_000)
-      .describe("How often any other daemon is asked for its tip, to see that it lives, in milliseconds."),
+      .describe("Milliseconds between two health checks of any other daemon."),
     steadyMs: z
       .number()
       .int()
       .min(0)
       .max(3_600_000)
       .default(30_000)
-      .describe("How long a preferred daemon must have been live before it takes over again, in milliseconds."),
+      .describe("Milliseconds that a preferred daemon must have been live before it is used again."),
     confirmations: z
       .number()
       .int()
@@ -179,7 +183,7 @@ export const settings = z
       .max(100_000)
       .default(101)
       .describe(
-        "Confirmations after which a found block counts as confirmed; from 101 on a wallet spends its reward (100 blocks on top of its own).",
+        "Confirmations after which a found block is `confirmed`. With 101 (100 blocks on top of its own) a wallet can spend its reward.",
       ),
     followMs: z
       .number()
@@ -187,14 +191,14 @@ export const settings = z
       .min(100)
       .max(3_600_000)
       .default(10_000)
-      .describe("How often the chain is asked about blocks that are not confirmed yet, in milliseconds."),
+      .describe("Milliseconds between two checks of blocks that are not confirmed yet."),
     jobTtlMs: z
       .number()
       .int()
       .min(60_000)
       .max(86_400_000)
       .default(600_000)
-      .describe("How long another jobmanager can complete a block of our job, in milliseconds."),
+      .describe("Milliseconds for which other jobmanagers can complete a block of a job of this one."),
   })
   .superRefine((it, context) => {
     const coin = coinOf(it.coin, it.network);

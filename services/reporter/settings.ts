@@ -9,23 +9,21 @@ const archive = z
         .string()
         .min(1)
         .max(4_096)
-        .describe("Files of share records (NDJSON) are put there, named by what they hold."),
+        .describe("Folder for files of share records (NDJSON), named by their contents."),
     }),
     z.strictObject({
       command: z
         .array(z.string().min(1).max(4_096))
         .min(1)
         .max(64)
-        .describe(
-          "Program and arguments; the file's path is added. Exit code 0: it has the records and the file is removed.",
-        ),
+        .describe("Program and arguments; the path of the file is appended. With exit code 0 the file is removed."),
       timeoutMs: z
         .number()
         .int()
         .min(1_000)
         .max(3_600_000)
         .default(60_000)
-        .describe("A command that takes longer is ended and counts as failed, in milliseconds."),
+        .describe("Milliseconds after which the command is killed and considered failed."),
     }),
   ])
   .describe("What is done with records before they leave the log; without it they are dropped.");
@@ -39,7 +37,7 @@ const spool = z
       .max(4_096)
       .optional()
       .describe(
-        "Folder on a disk of this host where shares wait while Redis is away; the same one for all reporters of an installation. Default: `spool` in runDirectory.",
+        "Folder on a local disk for shares while Redis is down. All reporters of an installation on this host use the same one. Default: `spool` in runDirectory.",
       ),
     bytesMax: z
       .number()
@@ -48,7 +46,7 @@ const spool = z
       .max(1_099_511_627_776)
       .default(268_435_456)
       .describe(
-        "Of one reporter, on disk and about as much in memory, in bytes; a share takes some 200. Full: shares stay unanswered. 0: no spool.",
+        "Maximum bytes of one reporter's spool, on disk and about as much in memory. A share takes about 200. When it is full, shares are not answered. 0: no spool.",
       ),
     patienceMs: z
       .number()
@@ -57,7 +55,7 @@ const spool = z
       .max(60_000)
       .default(200)
       .describe(
-        "A Redis that has not answered after this counts as away, in milliseconds; a miner may wait twice as long, which must stay below a second.",
+        "Milliseconds after which a Redis that does not answer is considered down. A miner may wait twice as long.",
       ),
   })
   .describe("Where shares go while Redis does not take them, so that miners are answered all the same.");
@@ -70,14 +68,14 @@ export const settings = z
       .min(1_000)
       .max(100_000_000)
       .default(1_000_000)
-      .describe("Share records that the log keeps, about; a million take some 150 MB in Redis."),
+      .describe("Approximate number of records in the share log. A million take about 150 MB in Redis."),
     logLengthMax: z
       .number()
       .int()
       .min(1_000)
       .max(200_000_000)
       .default(4_000_000)
-      .describe("With an archive that fails, the log grows to this and then drops its oldest records."),
+      .describe("While the archive fails, the log grows to this length and then drops its oldest records."),
     spool: spool.prefault({}),
     archive: archive.optional(),
     archiveEveryMs: z
@@ -86,28 +84,28 @@ export const settings = z
       .min(50)
       .max(3_600_000)
       .default(10_000)
-      .describe("How often is looked for records to archive, in milliseconds."),
+      .describe("Milliseconds between two checks for records to archive."),
     archiveChunk: z
       .number()
       .int()
       .min(1)
       .max(100_000)
       .default(10_000)
-      .describe("Records in one archive file, at most."),
+      .describe("Maximum number of records in one archive file."),
     identityTtlMs: z
       .number()
       .int()
       .min(60_000)
       .max(86_400_000)
       .default(3_600_000)
-      .describe("How long after the last share of a height duplicates of its shares are known, in milliseconds."),
+      .describe("Milliseconds after the last share of a height for which duplicates of its shares are detected."),
     workerTtlMs: z
       .number()
       .int()
       .min(3_600_000)
       .max(31_536_000_000)
       .default(7_776_000_000)
-      .describe("A worker without shares is forgotten after this, in milliseconds (default 90 days)."),
+      .describe("Milliseconds after which a worker without shares is removed (default 90 days)."),
     workersMax: z
       .number()
       .int()
@@ -115,7 +113,7 @@ export const settings = z
       .max(10_000_000)
       .default(100_000)
       .describe(
-        "Workers with totals, about 450 bytes of Redis each: a name is the miner's word and costs it one share. Beyond it those seen longest ago are forgotten.",
+        "Maximum number of workers with totals, about 450 bytes of Redis each. Beyond it, the workers inactive longest are removed.",
       ),
     roundWorkersMax: z
       .number()
@@ -124,7 +122,7 @@ export const settings = z
       .max(10_000_000)
       .default(100_000)
       .describe(
-        "Workers that a round lists, about 150 bytes of Redis each until roundTtlMs. Beyond it those with the least credit are summed up as `difficultyLeftOut`; the log and its archive have all their shares.",
+        "Maximum number of workers listed in a round, about 150 bytes of Redis each until roundTtlMs. Beyond it, the workers with the least credit are added up in `difficultyLeftOut`; the log and the archive keep all their shares.",
       ),
     roundTtlMs: z
       .number()
@@ -132,7 +130,7 @@ export const settings = z
       .min(3_600_000)
       .max(31_536_000_000)
       .default(7_776_000_000)
-      .describe("A closed round is forgotten after this, in milliseconds (default 90 days)."),
+      .describe("Milliseconds after which a closed round is removed (default 90 days)."),
   })
   .refine((it) => it.logLengthMax >= it.logLength, {
     path: ["logLengthMax"],

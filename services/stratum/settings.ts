@@ -14,32 +14,36 @@ const milliseconds = durationMs();
 const difficulty = z.strictObject({
   start: toldDifficulty
     .default(16)
-    .describe("Difficulty of a new connection, before any wish of the miner's or vardiff."),
-  floor: toldDifficulty.default(0.001).describe("No connection's difficulty goes below this."),
-  ceiling: toldDifficulty
-    .default(2 ** 40)
-    .describe("No connection's difficulty goes above this; some devices hang above their own maximum."),
+    .describe("Difficulty of a new connection, before the miner asks for another one or vardiff changes it."),
+  floor: toldDifficulty.default(0.001).describe("Minimum difficulty."),
+  ceiling: toldDifficulty.default(2 ** 40).describe("Maximum difficulty. Some devices hang above their own maximum."),
 });
 
 const vardiff = z.strictObject({
-  enabled: z.boolean().default(true).describe("Whether difficulties follow the miners' speed."),
-  shareEveryMs: milliseconds.default(10_000).describe("Wanted time between two shares of a connection, in ms."),
+  enabled: z.boolean().default(true).describe("Adapt difficulties to the miners' hashrates (vardiff)."),
+  shareEveryMs: milliseconds
+    .default(10_000)
+    .describe("Target time between two shares of a connection, in milliseconds."),
   retargetMs: milliseconds
     .default(90_000)
-    .describe("How long shares are counted before the difficulty may change, in ms."),
+    .describe("Milliseconds for which shares are counted before the difficulty may change."),
   variance: z
     .number()
     .min(0)
     .max(10)
     .default(0.5)
-    .describe("Change only when the wanted difficulty is off by more than this part (0.5: 50 %)."),
+    .describe("Change the difficulty only if it is off by more than this fraction (0.5: 50 %)."),
 });
 
 const agentRule = z.strictObject({
-  contains: z.string().min(1).max(128).describe("Applies when the miner's user agent contains this, in any case."),
-  start: toldDifficulty.optional().describe("Start difficulty for such miners."),
-  floor: toldDifficulty.optional().describe("Lowest difficulty for such miners."),
-  ceiling: toldDifficulty.optional().describe("Highest difficulty for such miners."),
+  contains: z
+    .string()
+    .min(1)
+    .max(128)
+    .describe("The rule applies if the miner's user agent contains this text; case is ignored."),
+  start: toldDifficulty.optional().describe("Initial difficulty of these miners."),
+  floor: toldDifficulty.optional().describe("Minimum difficulty of these miners."),
+  ceiling: toldDifficulty.optional().describe("Maximum difficulty of these miners."),
 });
 
 const listener = z
@@ -71,26 +75,26 @@ const conduct = z
   .strictObject({
     windowMs: milliseconds
       .default(600_000)
-      .describe("How long an address' lines and shares are counted together, in ms."),
+      .describe("Milliseconds over which malformed lines and shares of an address are counted."),
     garbledLinesMax: z
       .number()
       .int()
       .min(1)
       .default(25)
-      .describe("Lines that are no requests at all, from an address without one good share, for which it is banned."),
+      .describe("Number of malformed lines for which an address without a good share is banned."),
     invalidSharesMin: z
       .number()
       .int()
       .min(1)
       .default(100)
-      .describe("Invalid shares of a connection before it may be closed, and of an address before it may be banned."),
+      .describe("Minimum number of invalid shares before a connection is closed, or an address banned."),
     invalidSharesPart: z
       .number()
       .gt(0)
       .max(1)
       .default(0.9)
       .describe(
-        "Part of a connection's shares that must be invalid for it to be closed (0.9: 90 %); stale ones do not count. Its address is banned when no other connection there has a good share.",
+        "Fraction of invalid shares above which a connection is closed (0.9: 90 %); stale shares do not count. Its address is banned if no other connection from there has a good share.",
       ),
   })
   .describe("What is reported to HAProxy's controllers, which refuse the address for a while.");
@@ -101,9 +105,12 @@ export const settings = z.strictObject({
     .prefault({ default: {} })
     .describe("Rules by the name of the listener that took a connection; `default` holds for all others."),
   authorize: z
-    .union([z.literal("open"), z.strictObject({ pattern: pattern.describe("What a worker name must match.") })])
+    .union([
+      z.literal("open"),
+      z.strictObject({ pattern: pattern.describe("Regular expression that a worker name must match.") }),
+    ])
     .default("open")
-    .describe("Who may mine: anybody (`open`), or worker names that match a pattern."),
+    .describe("Who may mine: everybody (`open`), or worker names that match a pattern."),
   workersPerConnection: z
     .number()
     .int()
@@ -111,7 +118,7 @@ export const settings = z.strictObject({
     .max(256)
     .default(64)
     .describe(
-      "Worker names that one connection may authorize (a proxy authorizes all of its miners on one); 2 kB together.",
+      "Maximum number of worker names per connection (a proxy authorizes all its miners on one), together at most 2 kB.",
     ),
   extranonce1Size: z
     .number()
@@ -119,7 +126,7 @@ export const settings = z.strictObject({
     .min(3)
     .max(8)
     .default(4)
-    .describe("Bytes of extranonce1; as the jobmanager builds jobs."),
+    .describe("Bytes of extranonce1. Must equal the jobmanager's."),
   extranonce2Size: z
     .number()
     .int()
@@ -127,7 +134,7 @@ export const settings = z.strictObject({
     .max(8)
     .default(8)
     .describe(
-      "Bytes of extranonce2; as the jobmanager builds jobs. Rental services want at least 6, some firmware takes no more than 8.",
+      "Bytes of extranonce2. Must equal the jobmanager's. Rental services need at least 6, some firmware accepts at most 8.",
     ),
   versionMask: z
     .number()
@@ -135,56 +142,64 @@ export const settings = z.strictObject({
     .min(0)
     .max(0xffff_ffff)
     .default(0x1fff_e000)
-    .describe("Version bits that miners may roll (BIP 310), as a number; each job narrows it further."),
+    .describe(
+      "Mask of the version bits that miners may roll (BIP 310), as a number. Each job may restrict it further.",
+    ),
   staleGraceMs: durationMs(0)
     .default(0)
-    .describe("How long after a new tip shares for the previous one still count, in ms."),
+    .describe("Milliseconds after a new tip in which shares for the previous one are still accepted."),
   timeAheadS: z
     .number()
     .int()
     .min(0)
     .max(7_200)
     .default(7_200)
-    .describe("How far a share's header time may lie after its job's, in seconds."),
+    .describe("Maximum seconds by which a share's header time may exceed its job's."),
   keepaliveMs: milliseconds
     .max(80_000)
     .default(40_000)
-    .describe("A job is told again when none was for this long, in ms: cgminer drops a silent pool after 90 s."),
+    .describe(
+      "Milliseconds without a new job after which the current one is sent again; cgminer disconnects after 90 s without one.",
+    ),
   subscribeTimeoutMs: milliseconds
     .default(60_000)
-    .describe("A connection without mining.subscribe is closed after this, in ms."),
+    .describe("Milliseconds after which a connection without mining.subscribe is closed."),
   authorizeTimeoutMs: milliseconds
     .default(120_000)
-    .describe("A connection without an authorized worker is closed after this, in ms."),
+    .describe("Milliseconds after which a connection without an authorized worker is closed."),
   garbledLinesMax: z
     .number()
     .int()
     .min(1)
     .default(5)
-    .describe("Lines that are no requests at all which a connection may send before it is closed."),
+    .describe("Number of malformed lines (not a JSON request) after which a connection is closed."),
   conduct: conduct.prefault({}),
   noWorkDisconnectMs: milliseconds
     .min(5_000)
     .default(60_000)
-    .describe("When no coin daemon has answered for this long, miners are let go so that they fail over, in ms."),
+    .describe(
+      "Milliseconds without an answer from any coin daemon after which miners are disconnected, so that they fail over.",
+    ),
   noWorkClosesPerSecond: z
     .number()
     .int()
     .min(1)
     .default(100)
-    .describe("How many connections a second are let go then, so that the next pool is not stormed."),
+    .describe("Connections closed per second in that case, so that the backup pool is not flooded."),
   queueBytesMax: z
     .number()
     .int()
     .min(65_536)
     .default(64 * 1_024 * 1_024)
-    .describe("Bytes of lines being worked on; beyond, edges are told OVERLOADED and stop reading their clients."),
+    .describe(
+      "Maximum bytes of lines being processed. Beyond it, stratum answers OVERLOADED and edges stop reading from clients.",
+    ),
   sharesWaitingMax: z
     .number()
     .int()
     .min(1_000)
     .default(100_000)
-    .describe("Shares waiting to be recorded; beyond, edges are told OVERLOADED."),
+    .describe("Maximum number of shares waiting to be recorded. Beyond it, stratum answers OVERLOADED."),
 });
 
 export type Settings = z.output<typeof settings>;

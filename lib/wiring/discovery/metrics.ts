@@ -8,14 +8,14 @@ export const discoveryMetrics = {
     unit: "beats",
     tags: ["outcome"],
     meaning:
-      "Heartbeats written (ok), not written because Redis was away (failed), refused because the instance was declared dead (refused).",
+      "Heartbeats written (ok), not written because Redis was down (failed), or refused because the instance was declared dead (refused).",
   },
-  "discovery.beat": { kind: "timing", unit: "ms", tags: [], meaning: "How long a heartbeat took to be written." },
+  "discovery.beat": { kind: "timing", unit: "ms", tags: [], meaning: "Duration of writing a heartbeat." },
   "discovery.polls": {
     kind: "count",
     unit: "reads",
     tags: ["outcome"],
-    meaning: "Reads of the index: ok, or failed because Redis was away (the last known instances are kept).",
+    meaning: "Reads of the index: ok, or failed because Redis was down (the last known instances are kept).",
   },
   "discovery.broken": {
     kind: "count",

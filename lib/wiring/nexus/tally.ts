@@ -26,13 +26,13 @@ export const wiringMetricTable = {
     kind: "count",
     unit: "requests",
     tags: ["service", "outcome"],
-    meaning: "Requests of other processes: ok, failed, or refused.",
+    meaning: "Requests from other processes: ok, failed, or refused.",
   },
   "wiring.pushed": {
     kind: "count",
     unit: "messages",
     tags: ["service"],
-    meaning: "Push messages handed to subscribers' queues.",
+    meaning: "Push messages put into subscribers' queues.",
   },
   "wiring.pushes_lost": {
     kind: "count",
@@ -44,7 +44,7 @@ export const wiringMetricTable = {
     kind: "count",
     unit: "holes",
     tags: ["service"],
-    meaning: "Holes seen in push streams, each mended by a snapshot.",
+    meaning: "Gaps detected in push streams, each repaired by a snapshot.",
   },
   "wiring.links_lost": {
     kind: "count",
@@ -56,22 +56,23 @@ export const wiringMetricTable = {
     kind: "count",
     unit: "frames",
     tags: ["where"],
-    meaning: "Frames or messages that were refused: not ours, broken, or too large.",
+    meaning: "Frames or messages rejected because they were malformed or too large.",
   },
   "wiring.keys_refused": {
     kind: "count",
     unit: "handshakes",
     tags: ["side"],
-    meaning: "Keys that are not on the list: of callers (caller), of instances that we did not call (instance).",
+    meaning:
+      "Peers rejected because their key is not allowed: callers (caller), or instances that this process would have called (instance).",
   },
   "wiring.peers_refused": {
     kind: "count",
     unit: "handshakes",
     tags: ["side", "reason"],
     meaning:
-      "Processes refused before anything of theirs was handled: callers (caller), or instances that we would have called (instance); they do not know the installation's secret (secret), speak another protocol (protocol), have a key that is not allowed (key), are too many (crowd), or did not say hello (hello).",
+      "Peers rejected before authentication: callers (caller), or instances that this process would have called (instance). Reasons: they do not know the installation's secret (secret), use another protocol number (protocol), have a key that is not allowed (key), are too many (crowd), or sent no hello (hello).",
   },
-  "wiring.peers": { kind: "gauge", unit: "processes", tags: [], meaning: "Processes connected to ours." },
+  "wiring.peers": { kind: "gauge", unit: "processes", tags: [], meaning: "Processes connected to this one." },
 } as const satisfies MetricTable;
 
 type Name = keyof typeof wiringMetricTable;
