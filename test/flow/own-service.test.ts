@@ -1,4 +1,4 @@
-// docs/own-service.md, "Clients that stay", to the letter: its three files, its commands, on free ports.
+// docs/own-service.md, "Clients that stay connected", to the letter: its three files, its commands, on free ports.
 
 import { cp, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
