@@ -114,7 +114,6 @@ scrape_configs:
     http_sd_configs:
       - url: ${url}api/targets
         refresh_interval: 1s
-        authorization: { credentials_file: ${join(pool.run, "dashboard.token")} }
 `,
   );
   const prometheus = start("prometheus", [
