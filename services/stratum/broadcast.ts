@@ -44,8 +44,10 @@ export class Broadcast {
     const { connections } = this.lines;
     const contexts = new Map<ListenerRules, Context>();
     for (const connection of connections.restless.concerned(connections.all(), current, maskBefore)) {
-      if (connection.joined && !connection.closing) this.#prepare(connection, contexts, maskBefore);
-      connections.restless.look(connection);
+      this.lines.guard("broadcast", connection, () => {
+        if (connection.joined && !connection.closing) this.#prepare(connection, contexts, maskBefore);
+        connections.restless.look(connection);
+      });
     }
     this.#tell(notice, clean);
     this.#toldAtMs = startedMs;
@@ -106,9 +108,13 @@ export class Broadcast {
     const { restless } = this.lines.connections;
     for (const connection of this.lines.connections.all()) {
       if (connection.session.phase === "mining") mining++;
-      restless.age(connection, nowMs);
-      const why = connection.closing ? undefined : overdue(connection.session, { settings: this.desk.settings, nowMs });
-      if (why !== undefined) this.#close(connection, why, "");
+      this.lines.guard("sweep", connection, () => {
+        restless.age(connection, nowMs);
+        const why = connection.closing
+          ? undefined
+          : overdue(connection.session, { settings: this.desk.settings, nowMs });
+        if (why !== undefined) this.#close(connection, why, "");
+      });
     }
     return mining;
   }

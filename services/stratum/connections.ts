@@ -156,4 +156,6 @@ export interface Crowd {
   readonly connections: Connections;
   readonly queueBytes: number;
   unasked(connection: Connection, step: Step): void;
+  /** Does something for one connection; an exception ends there (guard.ts). Never throws. */
+  guard(where: string, connection: Connection, act: () => void): void;
 }

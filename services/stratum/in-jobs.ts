@@ -98,19 +98,28 @@ export class InJobs implements Archive {
       );
       return;
     }
+    if (!this.#offer(job, from, this.#senior === from)) return;
     this.#freshen(job, from);
-    this.#offer(job, from, this.#senior === from);
     if (!book.orphaned) return;
     const heir = book.heir(this.#instances.map(({ id }) => id).filter((id) => this.#joined.has(id))); // J4
     if (heir && heir.job !== book.current?.job) this.#offer(heir.job, heir.from, true);
   }
 
-  #offer(job: Job, from: InstanceId, senior: boolean): void {
-    const { book, tally } = this.options;
+  /** False: no work can be made of it, and it is no sign of life either. */
+  #offer(job: Job, from: InstanceId, senior: boolean): boolean {
+    const { book, tally, log } = this.options;
     const maskBefore = book.current?.job.versionMask ?? ANY_BITS;
-    const offered = book.offer(job, from, senior, performance.now());
+    let offered: Offered;
+    try {
+      offered = book.offer(job, from, senior, performance.now());
+    } catch (error) {
+      tally.count("stratum.jobs", 1, ["as", "refused"]);
+      log.error({ err: error, job: job.id, from }, "a job is refused: no work can be made of it");
+      return false;
+    }
     tally.count("stratum.jobs", 1, ["as", offered]);
     if (offered !== "dropped") this.options.onNotice(offered, maskBefore);
+    return true;
   }
 
   get #senior(): InstanceId | undefined {

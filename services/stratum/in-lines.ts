@@ -5,6 +5,7 @@
 //
 //   L1. A line is acknowledged in the same write that carries its answer: other lines at once, a share when it is recorded.
 //   L2. While a session is loaded or enlisted, its lines wait behind that, in order.
+//   S5. What throws while one connection is served ends there: guard.ts.
 //   L3. What is taken and not acknowledged is bounded in bytes: beyond, the edge is told OVERLOADED and keeps its lines.
 
 import {
@@ -20,6 +21,7 @@ import { newBehaviour } from "./conduct.js";
 import { type Connection, Connections, type Crowd, jobsGroup, type WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
 import { Figures } from "./figures.js";
+import { Guard, type Place } from "./guard.js";
 import { Judging } from "./judging.js";
 import type { OutState } from "./out-state.js";
 import { parseLine } from "./protocol/parse.js";
@@ -36,40 +38,41 @@ import {
   writeTold,
 } from "./session.js";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "./snapshot.js";
-
-/** A line costs more than its bytes while it waits. */
-const LINE_OVERHEAD_BYTES = 128;
+import { Underway } from "./underway.js";
 
 type Effects = readonly Effect[];
 
 export class InLines implements Crowd {
   readonly connections = new Connections();
   readonly #judging: Judging;
-  #queueBytes = 0;
-  #busy = 0;
+  readonly #guard: Guard;
+  readonly #underway = new Underway();
   /** Of the call at hand. */
   #lines = 0;
-  #whenIdle: (() => void)[] = [];
 
   constructor(private readonly desk: Desk) {
-    this.#judging = new Judging(desk, (connection, answer, line) => this.#perform(connection, answer, line));
+    this.#guard = new Guard({ ...desk, find: ({ edge, handle }) => this.connections.find(edge, handle) });
+    this.#judging = new Judging(desk, {
+      answer: (connection, answer, line) => this.#perform(connection, answer, line),
+      giveUp: (connection, error, line) => this.#giveUp("share", connection, error, line),
+    });
   }
 
   get queueBytes(): number {
-    return this.#queueBytes;
+    return this.#underway.bytes;
   }
 
   /** @throws {WiringError} OVERLOADED: none was taken (L3). */
   events(events: readonly ClientEvent[], edge: PeerId): Record<string, never> {
     const { settings, shares, tally } = this.desk;
-    if (this.#queueBytes > settings.queueBytesMax || shares.waiting > settings.sharesWaitingMax) {
+    if (this.queueBytes > settings.queueBytesMax || shares.waiting > settings.sharesWaitingMax) {
       tally.count("stratum.overloaded");
       throw new WiringError(
         "OVERLOADED",
-        `${this.#queueBytes} bytes of lines and ${shares.waiting} shares wait already; send again later`,
+        `${this.queueBytes} bytes of lines and ${shares.waiting} shares wait already; send again later`,
       );
     }
-    for (const event of events) this.#take(event, edge);
+    for (const event of events) this.guard(event.kind, { edge, handle: event.handle }, () => this.#take(event, edge)); // S5
     if (this.#lines > 0) tally.count("stratum.lines", this.#lines);
     this.#lines = 0;
     return {};
@@ -96,13 +99,16 @@ export class InLines implements Crowd {
 
   /** Resolves when every line taken so far is acknowledged, or its connection is gone. */
   idle(): Promise<void> {
-    if (this.#busy === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#whenIdle.push(resolve));
+    return this.#underway.none();
   }
 
-  /** Says something that no line asked for. */
+  /** Says something that no line asked for. Never throws. */
   unasked(connection: Connection, step: Step): void {
-    this.#perform(connection, step, undefined);
+    this.guard("unasked", connection, () => this.#perform(connection, step, undefined));
+  }
+
+  guard(where: string, place: Place, act: () => void): void {
+    this.#guard.run(where, place, act);
   }
 
   /** Renews what shared state knows of all that mine; what it has lost is written again. */
@@ -112,7 +118,10 @@ export class InLines implements Crowd {
       if (connection.session.phase === "mining") mining.set(connection.id, connection);
     await memory.touch([...mining.keys()], (id) => {
       const connection = mining.get(id);
-      if (connection?.here) this.desk.state.save(connection, encodeSnapshot(snapshotOf(connection.session)));
+      if (!connection?.here) return;
+      this.guard("touch", connection, () =>
+        this.desk.state.save(connection, encodeSnapshot(snapshotOf(connection.session))),
+      );
     });
   }
 
@@ -175,13 +184,16 @@ export class InLines implements Crowd {
 
   async #load(connection: Connection): Promise<void> {
     connection.waiting = [];
-    const snapshot = await this.desk.state.adopt(connection, () => connection.here);
-    if (!connection.here) return;
-    if (snapshot) {
+    try {
+      const snapshot = await this.desk.state.adopt(connection, () => connection.here);
+      if (!connection.here || !snapshot) return;
       this.#restore(connection, snapshot, undefined);
       this.#carry(connection);
+    } catch (error) {
+      this.#guard.failed("load", connection, error);
+    } finally {
+      this.#resume(connection);
     }
-    this.#resume(connection);
   }
 
   /** Its edge is new to it, too: without state from there, the next instance would have to ask Redis. */
@@ -203,13 +215,21 @@ export class InLines implements Crowd {
   #line(connection: Connection | undefined, line: WaitingLine): void {
     if (!connection) return; // It was closed meanwhile: nobody waits for an answer.
     this.#lines++;
-    this.#busy++;
-    this.#queueBytes += line.bytes.length + LINE_OVERHEAD_BYTES;
+    this.#underway.add(line);
     if (connection.waiting) connection.waiting.push(line);
     else this.#work(connection, line);
   }
 
+  /** Never throws. */
   #work(connection: Connection, line: WaitingLine): void {
+    try {
+      this.#read(connection, line);
+    } catch (error) {
+      this.#giveUp("line", connection, error, line);
+    }
+  }
+
+  #read(connection: Connection, line: WaitingLine): void {
     const parsed = parseLine(line.bytes);
     const fragment = connection.fragment && parsed.kind === "garbled";
     connection.fragment = false;
@@ -235,7 +255,7 @@ export class InLines implements Crowd {
       return;
     }
     if (connection.here) this.#write(connection, step.effects, line?.number);
-    if (line) this.#done(line);
+    if (line) this.#underway.done(line);
   }
 
   /** What answers later. */
@@ -246,12 +266,17 @@ export class InLines implements Crowd {
 
   async #enlist(connection: Connection, resume: string | undefined, line: WaitingLine): Promise<void> {
     connection.waiting = [];
-    const grant = await this.desk.state.enlist(connection, resume, () => connection.here);
-    const { session } = connection;
-    if (grant && connection.here && session.phase === "enlisting")
-      this.#perform(connection, enlisted(session, grant, this.desk.context(connection)), line);
-    else this.#done(line);
-    this.#resume(connection);
+    try {
+      const grant = await this.desk.state.enlist(connection, resume, () => connection.here);
+      const { session } = connection;
+      if (grant && connection.here && session.phase === "enlisting")
+        this.#perform(connection, enlisted(session, grant, this.desk.context(connection)), line);
+      else this.#underway.done(line);
+    } catch (error) {
+      this.#giveUp("enlist", connection, error, line);
+    } finally {
+      this.#resume(connection);
+    }
   }
 
   /** L2: the lines that waited, until one of them makes the rest wait again. */
@@ -315,15 +340,14 @@ export class InLines implements Crowd {
     }
   }
 
-  #done(line: WaitingLine): void {
-    this.#queueBytes -= line.bytes.length + LINE_OVERHEAD_BYTES;
-    this.#busy--;
-    if (this.#busy > 0) return;
-    for (const resolve of this.#whenIdle.splice(0)) resolve();
+  /** S5 */
+  #giveUp(where: string, connection: Connection, error: unknown, line: WaitingLine): void {
+    this.#guard.failed(where, connection, error, connection.here ? line.number : undefined);
+    this.#underway.done(line);
   }
 
   #dropWaiting(connection: Connection): void {
-    for (const line of connection.waiting?.splice(0) ?? []) this.#done(line);
+    for (const line of connection.waiting?.splice(0) ?? []) this.#underway.done(line);
   }
 }
 

@@ -21,7 +21,11 @@ import { type Effect, type Mining, type Session, type Step, say } from "./sessio
 import { type Announced, readName } from "./variant.js";
 import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
 
-type Answer = (connection: Connection, step: Step, line: WaitingLine) => void;
+export interface Ways {
+  answer(connection: Connection, step: Step, line: WaitingLine): void;
+  /** The line cannot even be refused: it is acknowledged without an answer. Never throws. */
+  giveUp(connection: Connection, error: unknown, line: WaitingLine): void;
+}
 
 /** M1 of conduct.ts: its neighbours stay. */
 const NEARLY_ALL_INVALID =
@@ -46,7 +50,7 @@ interface Case {
 export class Judging {
   constructor(
     private readonly desk: Desk,
-    private readonly answer: Answer,
+    private readonly ways: Ways,
   ) {}
 
   /** Answers the line sooner or later, whatever happens. Without a promise for a share of a job that is known, on a cheap function. */
@@ -90,8 +94,12 @@ export class Judging {
 
   #broken(it: Case, error: unknown): void {
     const { connection, submit } = it;
-    this.desk.log.error({ err: error, connection: connection.id, submit }, "a share could not be judged");
-    this.#refuse(it, BROKEN);
+    try {
+      this.desk.log.error({ err: error, connection: connection.id, submit }, "a share could not be judged");
+      this.#refuse(it, BROKEN);
+    } catch (second) {
+      this.ways.giveUp(connection, second, it.line);
+    }
   }
 
   #judged(it: Case, known: KnownJob, verdict: Verdict): void {
@@ -162,7 +170,7 @@ export class Judging {
     }
     this.#trace(recorded, it, verdict.identity);
     if (recorded === "moved" || session.phase !== "mining") {
-      this.answer(connection, { session, effects: [] }, line);
+      this.ways.answer(connection, { session, effects: [] }, line);
       return;
     }
     const { desk } = this;
@@ -172,7 +180,7 @@ export class Judging {
     desk.conduct.goodShare(connection);
     connection.figures.accept(verdict.difficulty, endedMs, endedAt);
     const step = credited(session, verdict.difficulty, desk.context(connection, endedMs, endedAt));
-    this.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
+    this.ways.answer(connection, { session: step.session, effects: [say(encode.accepted(id)), ...step.effects] }, line);
     desk.tally.timing("stratum.share_ms", endedMs - it.startedMs);
   }
 
@@ -180,7 +188,7 @@ export class Judging {
   #acceptAgain({ connection, id, line }: Case): void {
     this.desk.tally.count("stratum.shares", 1, OUTCOMES.redelivered);
     connection.figures.acceptAgain(nowMs());
-    this.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
+    this.ways.answer(connection, { session: connection.session, effects: [say(encode.accepted(id))] }, line);
   }
 
   #refuse(it: Case, why: Refusal, identity?: Uint8Array): void {
@@ -192,7 +200,7 @@ export class Judging {
     connection.figures.refuse(why.reason);
     this.desk.rejected(submit.worker, why.reason, authorized(session, submit.worker));
     const effects = [say(encode.refused(id, why)), ...(hostile ? FAREWELL : [])];
-    this.answer(connection, { session, effects }, line);
+    this.ways.answer(connection, { session, effects }, line);
   }
 
   /** The ids by which a share is followed through all logs: connection and line (edge), job, share (reporter). */

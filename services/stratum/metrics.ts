@@ -78,6 +78,12 @@ export const metricTable = {
     meaning: "Edges dropped because they accepted no pushes.",
   },
   "stratum.report_retries": { kind: "count", unit: "calls", tags: [], meaning: "Batches of shares sent again." },
+  "stratum.exceptions": {
+    kind: "count",
+    unit: "exceptions",
+    tags: ["at"],
+    meaning: "Exceptions while one connection was served, by the step that threw; the connection is closed.",
+  },
   "stratum.state_errors": { kind: "count", unit: "calls", tags: [], meaning: "Failed calls to shared state in Redis." },
   "stratum.offences": {
     kind: "count",

@@ -114,9 +114,18 @@ export class OutShares implements Recorder {
     const outcomes = await this.#ask(batch, first.hashesPerDifficulty);
     this.#inFlight--;
     this.#sending -= batch.length;
-    if (outcomes) for (const [i, { settle }] of batch.entries()) settle(outcomes[i] ?? "refused");
+    if (outcomes) for (const [i, { settle }] of batch.entries()) this.#settle(settle, outcomes[i] ?? "refused");
     else this.#queue = [...batch, ...this.#queue]; // Its old place: order is kept.
     this.#schedule();
+  }
+
+  /** One share's exception keeps no other share's outcome back. */
+  #settle(settle: Entry["settle"], outcome: Recorded): void {
+    try {
+      settle(outcome);
+    } catch (error) {
+      this.log.error({ err: error, outcome }, "a share's outcome could not be handled; the next ones are");
+    }
   }
 
   /** Undefined: try again. */
@@ -166,7 +175,7 @@ export class OutShares implements Recorder {
   #take(): Entry[] {
     const staying: Entry[] = [];
     for (const entry of this.#queue) {
-      if (entry.claimant.moved) entry.settle("moved");
+      if (entry.claimant.moved) this.#settle(entry.settle, "moved");
       else staying.push(entry);
     }
     const unit = staying[0]?.hashesPerDifficulty;

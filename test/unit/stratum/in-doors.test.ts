@@ -21,6 +21,7 @@ function setup(addresses: readonly string[]) {
   const crowd: Crowd = {
     connections,
     queueBytes: 0,
+    guard: (_, __, act) => act(),
     unasked: (connection) => {
       connection.closing = true;
       gone.push(connection.address);
