@@ -93,14 +93,14 @@ function search(value: number): { difficulty: Difficulty; code: number } {
   RADIXES.forEach(({ base, least }, radix) => {
     for (let exponent = 0; exponent < EXPONENTS; exponent++) {
       const unit = times(1, base, exponent + least);
-      let mantissa = Math.min(MANTISSA_MAX, Math.floor(wanted / unit));
-      while (mantissa > 0 && times(mantissa, base, exponent + least) > wanted) mantissa -= 1; // The division was rounded up.
+      let mantissa = Math.min(MANTISSA_MAX, Math.floor(wanted / unit) + 1); // The quotient may have been rounded down, or up.
+      while (mantissa > 0 && times(mantissa, base, exponent + least) > wanted) mantissa -= 1;
       const difficulty = times(mantissa, base, exponent + least);
-      if (mantissa === 0 || difficulty <= best.difficulty) continue;
+      if (!(mantissa > 0) || difficulty <= best.difficulty) continue;
       if (difficulty >= 1 && !Number.isInteger(difficulty)) continue; // Widespread firmware cuts fractions off.
       best = { difficulty: difficulty as Difficulty, code: (radix << 15) | (exponent << 9) | mantissa };
     }
   });
-  if (best.difficulty === 0) throw new RangeError(`${value} is no difficulty, or too small for a variant`);
+  if (!(best.difficulty > 0)) throw new RangeError(`${value} is no difficulty, or too small for a variant`);
   return best;
 }

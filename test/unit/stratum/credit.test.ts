@@ -170,6 +170,26 @@ test("S4 whatever is wished, moved, resumed and submitted in whatever order: a h
   );
 }, 60_000);
 
+test("every difficulty that a name can hold is told and credited as itself", () => {
+  const changed: number[] = [];
+  for (const [base, least] of [
+    ["2", -40],
+    ["10", -16],
+  ] as const)
+    for (let exponent = least; exponent < least + 64; exponent++)
+      for (let mantissa = 1; mantissa <= 511; mantissa++) {
+        const difficulty = base === "2" ? mantissa * 2 ** exponent : Number(`${mantissa}e${exponent}`);
+        if (difficulty >= 1 && !Number.isInteger(difficulty)) continue;
+        const announced = readName(nameOf(job.id, encodeVariant(quantized(difficulty), 0)));
+        if (announced?.difficulty !== difficulty) changed.push(difficulty);
+      }
+  expect(changed).toEqual([]);
+});
+
+test.each([Number.NaN, 0, -1, 1e-17])("%s is no difficulty: it is refused, not told", (value) => {
+  expect(() => quantized(value)).toThrow(RangeError);
+});
+
 test("a difficulty survives the way into a name and back, is never raised, and is whole from 1 up", () => {
   const value = fc.oneof(fc.double({ min: 1e-9, max: 1e15, noNaN: true }), fc.integer({ min: 1, max: 2 ** 40 }));
   fc.assert(
