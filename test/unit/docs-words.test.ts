@@ -22,6 +22,7 @@ const PROMISES = [
   "S2",
   "S3",
   "S4",
+  "S5",
   "J1",
   "J2",
   "J3",

@@ -445,6 +445,18 @@ describe("jobs in", () => {
     expect(told).toEqual(["tip b1", "refresh b2", "refresh a1", "refresh b4"]);
   });
 
+  test("a job that no work can be made of is refused, and is no sign of life of a daemon", () => {
+    const { jobs, told, senior, say, join } = setup();
+    join(senior);
+    const before = jobs.freshAtMs;
+    say(senior, craftJob({ id: "b1", bits: 0 }));
+    expect(told).toEqual([]);
+    expect(jobs.freshAtMs).toBe(before);
+    say(senior, craftJob({ id: "b2" }));
+    expect(told).toEqual(["tip b2"]);
+    expect(jobs.freshAtMs).toBeGreaterThan(before);
+  });
+
   test("J2 what the next one has refreshed while the senior lived goes out when the senior is gone", () => {
     const { told, senior, junior, say, join, leave } = setup();
     const at = (seconds: number) => (1_700_000_000_000 + 1_000 * seconds) as EpochMs;
