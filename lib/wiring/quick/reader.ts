@@ -85,8 +85,9 @@ class Reading {
       `if (p + ${n} > end) ${GIVE_UP}`,
       `${target} = b.utf8Slice(p, p + ${n}); p += ${n};`,
     );
-    // The schema counts code points, of which a text of 2 n units has at least n, and one of ASCII as many as bytes.
-    if (min > 0) this.code.line(`if (${target}.length < (${target}.length === ${n} ? ${min} : ${2 * min})) ${GIVE_UP}`);
+    // The schema counts code points, of which a text of 2 n - 1 units has at least n, and one of ASCII as many as bytes.
+    if (min > 0)
+      this.code.line(`if (${target}.length < (${target}.length === ${n} ? ${min} : ${2 * min - 1})) ${GIVE_UP}`);
     if (max !== Number.POSITIVE_INFINITY) this.code.line(`if (${target}.length > ${max}) ${GIVE_UP}`);
     for (const pattern of patterns) {
       const kept = this.code.keep(pattern);

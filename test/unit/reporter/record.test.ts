@@ -93,7 +93,7 @@ describe("recording", () => {
 
   test("S1: the longest texts that the contract takes are recorded; a share that cannot be kept is refused alone", async () => {
     const client = await startReporter();
-    const longest = { connection: "~".repeat(64), worker: "w".repeat(128), job: "f".repeat(12) };
+    const longest = { connection: "~".repeat(64), worker: "w".repeat(128), job: "f".repeat(8) };
     const endless = aShare(2, { line: 2, difficulty: 1e308 });
     expect(await record(client, aShare(1, longest), endless, aShare(3, { line: 3 }))).toBe("recorded refused recorded");
     const { shares } = await client.call("shares", { limit: 5 });
