@@ -108,6 +108,9 @@ export class Predecessor {
       case "died":
         this.events.died(message);
         break;
+      case "ping":
+        this.tell({ kind: "pong" }); // The predecessor kills a successor that stands still (watch.ts), and goes on itself.
+        break;
       case "yours":
         this.events.over();
         this.tell({ kind: "taken" });

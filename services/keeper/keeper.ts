@@ -120,7 +120,7 @@ export class Keeper<Socket extends KeptSocket> {
 
   /** P7. `fork` starts the process that takes over. Nothing happens while edges change. */
   upgrade(fork: (reserved: Reserved) => EdgePort<Socket>): void {
-    if (this.#stopping || this.#starting || this.#leaving) {
+    if (this.#stopping || this.#starting || this.#leaving || this.#successor) {
       this.hooks.log("upgrade asked for while edges change: ignored");
       return;
     }
@@ -134,7 +134,7 @@ export class Keeper<Socket extends KeptSocket> {
 
   /** Planned: starts a new edge, which takes over once it is ready. Nothing happens while one is being started. */
   replace(): void {
-    if (this.#leaving) this.hooks.log("hand-over asked for while one is going on: ignored");
+    if (this.#leaving || this.#successor) this.hooks.log("hand-over asked for while one is going on: ignored");
     else this.start();
   }
 

@@ -25,6 +25,8 @@ const PAUSE_FIRST_MS = 1_000;
 const PAUSE_MAX_MS = 5_000;
 /** One that does not stand by then never will. */
 const LOAD_MS = 60_000;
+/** It has no clients to say goodbye to. Shorter than a keeper waits for its edges when it stops. */
+const DISMISSED_MS = 2_000;
 
 export class Standby<Socket> {
   #edge: EdgePort<Socket> | undefined;
@@ -83,9 +85,11 @@ export class Standby<Socket> {
 
   /** B1 */
   dismiss(): void {
-    this.#callOff?.();
-    this.#edge?.signal("SIGTERM");
+    const edge = this.#edge;
     this.#forget();
+    if (!edge) return;
+    edge.signal("SIGTERM");
+    this.hooks.later(DISMISSED_MS, () => edge.signal("SIGKILL")); // One that stands still hears no SIGTERM.
   }
 
   #fork(): void {

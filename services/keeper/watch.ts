@@ -5,14 +5,15 @@
 //
 // A process that hangs keeps its sockets, so nobody would ever be told: its clients would wait for good.
 //
-//   T1. Only who has answered a ping is expected to: edges of earlier versions, and successors, know none (K4 of the contract).
+//   T1. Only who has answered a ping is expected to, or whose first word says what it reaches (K11, which is younger than pings): edges
+//       and successors of earlier versions know none (K4 of the contract).
 //   T2. Time in which this process itself was late counts as one tick: what edges said meanwhile is still to be read.
 //   T3. An edge that takes thousands of clients over on a busy machine may be silent for long, and killing it only makes the next one
 //       do the same: after each death the next edge may be silent for twice as long, up to SILENCE_MAX_MS, until for
 //       FORGIVEN_MS none was killed and all answer.
 //   T4. An edge that has given its clients away and closed its channel is left alone with its goodbyes.
 
-import type { EdgeSays, KeeperEvent } from "../../lib/contracts/index.js";
+import type { Abilities, EdgeSays, KeeperEvent } from "../../lib/contracts/index.js";
 
 /** An edge, as far as it is watched. */
 export interface Watched {
@@ -62,10 +63,15 @@ export class Watch {
   }
 
   /** It said something. From its first word on it is watched. */
-  heard(edge: Watched, message: Pick<EdgeSays, "kind">): void {
+  heard(edge: Watched, message: Pick<EdgeSays, "kind"> & Abilities): void {
     const seen = this.#edges.get(edge);
     if (!seen) {
-      this.#edges.set(edge, { quietMs: 0, answers: message.kind === "pong", asked: false, killed: false });
+      this.#edges.set(edge, {
+        quietMs: 0,
+        answers: message.kind === "pong" || message.reaches !== undefined,
+        asked: false,
+        killed: false,
+      });
       return;
     }
     seen.quietMs = 0;

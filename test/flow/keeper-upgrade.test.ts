@@ -120,6 +120,14 @@ test.each([
     'process.send({ kind: "ready" }); process.on("message", (m) => { if (m.kind === "client") throw new Error("broken"); });',
   ],
   [
+    "stands still as soon as it may serve",
+    'process.send({ kind: "ready", keeps: true, reaches: true }); process.on("message", (m) => { if (m.kind === "tell-kept") process.send({ kind: "kept" }); if (m.kind === "ping") process.send({ kind: "pong" }); if (m.kind === "serve") process.kill(process.pid, "SIGSTOP"); });',
+  ],
+  [
+    "stands still when it was given everything",
+    'process.send({ kind: "ready", keeps: true, reaches: true }); process.on("message", (m, s) => { s?.pause?.(); s?._handle?.readStop?.(); if (m.kind === "tell-kept") process.send({ kind: "kept" }); if (m.kind === "ping") process.send({ kind: "pong" }); if (m.kind === "yours") process.kill(process.pid, "SIGSTOP"); });',
+  ],
+  [
     "dies when it was given everything, before it says so",
     'process.send({ kind: "ready" }); process.on("message", (m, s) => { s?.pause?.(); s?._handle?.readStop?.(); if (m.kind === "yours") process.kill(process.pid, "SIGKILL"); });',
   ],

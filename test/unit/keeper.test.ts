@@ -478,6 +478,38 @@ test("P7 a client accepted during an upgrade has a number that the successor nev
   expect(edges[1]?.epoch).toBeGreaterThan((given?.firstEpoch ?? 0) + 50);
 });
 
+test("P7 while a successor has not ended, a second upgrade and a hand-over are refused: its predecessor has nothing left to start one with", () => {
+  const { keeper, edge, edges, says, logged } = setup();
+  says(0, { kind: "ready" });
+  const successor = { epoch: 1, pid: 99, tell: () => {}, signal: () => {} };
+  keeper.upgrade(() => successor);
+  keeper.heard(successor, { kind: "ready" });
+  says(0, { kind: "released-all" });
+  keeper.ended(edge(0), "exit code 0"); // Nothing starts and nothing leaves: the successor serves, and is given the doors.
+  keeper.upgrade(() => {
+    throw new Error("a second successor was forked");
+  });
+  keeper.replace();
+  expect(edges).toHaveLength(1);
+  expect(logged.map(({ event }) => event)).toEqual(
+    expect.arrayContaining([
+      "upgrade asked for while edges change: ignored",
+      "hand-over asked for while one is going on: ignored",
+    ]),
+  );
+});
+
+test("a standby edge that stands still is killed after it was dismissed", () => {
+  const { keeper, edge, says, wait } = setup(10, true);
+  says(0, { kind: "ready" });
+  wait(1_000);
+  expect(edge(1).signals).toEqual([]);
+  keeper.replace(); // The one that still loads is dismissed.
+  expect(edge(1).signals).toEqual(["SIGTERM"]);
+  wait(2_000);
+  expect(edge(1).signals).toEqual(["SIGTERM", "SIGKILL"]);
+});
+
 test("an edge that stands by is left alone however long, and a hand-over that is done is not judged by its deadline", () => {
   const { keeper, edge, says, wait, logged } = setup(10, true);
   says(0, { kind: "ready" });
