@@ -13,6 +13,7 @@ export { readIni } from "./include.js";
 export { type Ini, IniError, parseIni } from "./ini.js";
 export { Ledger } from "./ledger.js";
 export type { Leftover } from "./leftovers.js";
+export { descendsFrom } from "./proc.js";
 
 export { type StreamConfig, WATCHER_DEFAULTS, type WatcherConfig } from "./watcher-config.js";
 export type { Change, WatcherState, WatcherStatus } from "./watcher-status.js";

@@ -82,6 +82,19 @@ export function descendants(pid: number, stats: readonly ProcStat[] = allStats()
   return [...direct, ...direct.flatMap((child) => descendants(child.pid, stats))];
 }
 
+/** A shell in between, or two; more is a loop of readings that do not fit together. */
+const GENERATIONS_MAX = 16;
+
+/** Whether the process is that one, or one that it started, directly or not. */
+export function descendsFrom(pid: number, ancestor: number): boolean {
+  let at = readStat(pid);
+  for (let i = 0; at !== undefined && i < GENERATIONS_MAX; i++) {
+    if (at.pid === ancestor) return true;
+    at = at.parent > 0 ? readStat(at.parent) : undefined;
+  }
+  return false;
+}
+
 /** Resident and virtual memory, bytes. */
 export function readMemory(pid: number): { readonly resident: number; readonly virtual: number } | undefined {
   const text = readText(`/proc/${pid}/status`);

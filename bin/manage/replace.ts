@@ -4,6 +4,7 @@
 //   edge, keeper                       --> the keeper hands its clients over (keeper.ts)
 
 import { UsageError } from "../failure.js";
+import { alone } from "./alone.js";
 import { KEEPER_WATCHER, swapEdge, swapKeeper } from "./keeper.js";
 import type { Manager } from "./manager.js";
 import { type SwapOptions, type SwapReport, swapRolling } from "./swap.js";
@@ -22,6 +23,7 @@ export const judgedBy = (service: string): string | undefined => (isHandedOver(s
  * Puts new instances in the place of the old ones.
  *
  * @param change New options of the watcher (`cmd`, `env`); only for those that the manager replaces.
+ * @throws {Error} when somebody else is changing it.
  * @throws {UsageError} when this manager does not run the service, or cannot change it so.
  */
 export async function replaceService(
@@ -40,7 +42,9 @@ export async function replaceService(
       `${service} is started again by the keeper's own command line: --cmd and --env are for the others`,
     );
   }
-  if (service === "edge") return swapEdge({ manager, ...shared });
-  if (service === "keeper") return swapKeeper({ manager, ...shared });
-  return swapRolling({ manager, watcher: service, service, ...(change && { options: change }), ...shared });
+  return alone(manager.endpoint, watcher, () => {
+    if (service === "edge") return swapEdge({ manager, ...shared });
+    if (service === "keeper") return swapKeeper({ manager, ...shared });
+    return swapRolling({ manager, watcher: service, service, ...(change && { options: change }), ...shared });
+  });
 }

@@ -4,7 +4,8 @@
 import { seenHere } from "../../lib/process-mark.js";
 import type { Instance, Registry } from "../../lib/wiring/index.js";
 import { UsageError } from "../failure.js";
-import { swapEdge } from "./keeper.js";
+import { alone } from "./alone.js";
+import { KEEPER_WATCHER, swapEdge } from "./keeper.js";
 import type { Manager } from "./manager.js";
 import { Progress, seconds } from "./progress.js";
 import { type SwapReport, swapRolling } from "./swap.js";
@@ -40,18 +41,21 @@ export async function retireInstance(id: string, options: RetireOptions): Promis
   if (service === "edge") {
     if (instance.state !== "ready") throw new Error(`${id} serves nobody: it stands by for the serving edge`);
     tell(`${id} gives its clients to a fresh edge: an edge is always replaced`);
-    return finish(instance, await swapEdge(shared), tell);
+    return finish(instance, await alone(manager.endpoint, KEEPER_WATCHER, () => swapEdge(shared)), tell);
   }
   const watcher = await manager.ownerOf(pid);
   if (watcher === undefined) {
     throw new Error(`${id} (pid ${pid}) is no process of the manager at ${manager.endpoint}: send it SIGTERM`);
   }
-  if (replace) return finish(instance, await swapRolling({ ...shared, watcher, service, pid }), tell);
+  if (replace) {
+    const swapping = () => swapRolling({ ...shared, watcher, service, pid });
+    return finish(instance, await alone(manager.endpoint, watcher, swapping), tell);
+  }
   const others = all.filter((it) => it.service === service && it.state === "ready" && it.id !== id);
   if (others.length === 0 && !force) {
     throw new Error(`${id} is the last ready ${service}: use --replace, or --force if ${service} shall stop`);
   }
-  return retire(instance, watcher, shared);
+  return alone(manager.endpoint, watcher, () => retire(instance, watcher, shared));
 }
 
 interface Shared {

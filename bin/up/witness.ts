@@ -5,7 +5,7 @@
 //   P1. A service counts as started when its instance stands in discovery as ready and answers, so each finds what it needs.
 //   P2. A process that ended is certified dead at once: nobody waits for its heartbeat to expire.
 
-import type { Death, Readiness } from "../../circus/index.js";
+import { type Death, descendsFrom, type Readiness } from "../../circus/index.js";
 import type { Haproxy } from "../../haproxy/index.js";
 import { processMark, seenHere } from "../../lib/process-mark.js";
 import type { House, Instance, Registry } from "../../lib/wiring/index.js";
@@ -51,8 +51,9 @@ export class Witness {
       return;
     }
     const service = SERVICE_OF[watcher] ?? watcher;
-    // The keeper's edge is the keeper's child, and the readiest of all edges counts.
-    const isIt = (it: Instance) => (service === "edge" ? it.state === "ready" : runsIn(it, pid));
+    // The keeper's edge is the keeper's child; edges of other hosts, or of another keeper, say nothing of this one.
+    const isIt = (it: Instance) =>
+      service === "edge" ? it.state === "ready" && seenHere(it) && descendsFrom(it.pid, pid) : runsIn(it, pid);
     const list = (name: string) => registry.list(watcher in SERVICE_OF ? name : undefined);
     await untilServing(service, isIt, { house, list, signal, waitsFor }); // P1
   };

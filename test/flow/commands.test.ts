@@ -127,9 +127,10 @@ test("with Redis away, ps, top, call and doctor work with the instances last kno
   const outage = await startRedis();
   const { pool: cut } = await startSharePool(outage);
   const config = ["--config", cut.configFile];
-  const before = await headframe("ps", "--json", ...config);
-  const listed = (JSON.parse(before.stdout) as { id: string; state: string }[]).map(({ id }) => id).sort();
+  let listed: string[] = [];
   await until("the process manager has noted the instances", 15_000, async () => {
+    const before = await headframe("ps", "--json", ...config);
+    listed = (JSON.parse(before.stdout) as { id: string }[]).map(({ id }) => id).sort();
     const text = await readFile(join(cut.run, "sockets", "instances.json"), "utf8").catch(() => "{}");
     const { instances = [] } = JSON.parse(text) as { instances?: { id: string }[] };
     return (

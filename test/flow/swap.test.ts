@@ -124,6 +124,25 @@ test(
   TEST_MS,
 );
 
+test.each([
+  ["stratum", "stratum"],
+  ["edge", "keeper"],
+] as const)(
+  "of two operators who swap %s and %s at the same time the second is refused and told who is first; the first is done whole",
+  async (...services) => {
+    await standsBy(pool);
+    const before = (await readyOnes(services[0])).map(({ id }) => id);
+    const reports = await unnoticed(() => Promise.all(services.map((service) => swap(service))), EDGE_PATIENCE_MS);
+    const [done, refused] = [0, 1].map((code) => reports.find(({ exitCode }) => exitCode === code));
+    expect(done).toMatchObject({ exitCode: 0, ok: true, stderr: "" });
+    expect(refused).toMatchObject({ exitCode: 1, stderr: expect.stringMatching(/is being changed already \(/) });
+    const after = (await readyOnes(services[0])).map(({ id }) => id);
+    expect(after).toHaveLength(before.length);
+    expect(after.filter((id) => before.includes(id))).toEqual([]);
+  },
+  TEST_MS,
+);
+
 test(
   "a swap to another version says which one it replaced",
   async () => {
