@@ -57,7 +57,9 @@ test(
     expect(said.length).toBeGreaterThanOrEqual(10);
     const staying = miners.filter(({ client }) => !client.closed);
     const tipIs = (work: Work | undefined) => work?.previousHash === "33".repeat(32);
-    await until("there is work again", 40_000, () => staying.some(({ client }) => tipIs(client.work)));
+    // At every instance: each hears of it by itself.
+    const there = () => staying.filter(({ client }) => !client.closed);
+    await until("there is work again", 40_000, () => there().every(({ client }) => tipIs(client.work)));
     const closed = closedAtMs.length;
     const back = await Promise.all(miners.slice(0, closed).map((_, i) => Miner.start(pool, `back${i}.rig`)));
     const still = miners.filter(({ client }) => !client.closed);
