@@ -1,7 +1,9 @@
 // Measurements at a real statsd server: what arrives there is what was measured, tags and all; when it is gone, nobody notices.
 
-import { expect, test } from "@jest/globals";
+import dns from "node:dns";
+import { expect, jest, test } from "@jest/globals";
 import { openMetrics } from "../../lib/wiring/index.js";
+import { lastingLookup } from "../../lib/wiring/metrics/address.js";
 import { atEnd } from "../kit/cleanup.js";
 import { freePort } from "../kit/ports.js";
 import { startStatsd } from "../kit/statsd.js";
@@ -51,4 +53,30 @@ test("without a server measuring costs nothing and holds nothing; as soon as one
     metrics.count("x.second");
     return Object.keys(await second.ask("counters")).some((name) => name.startsWith("hf.x.second"));
   });
+});
+
+test("a statsd's name is asked for once a minute, and its last address is used on while the name server is away", async () => {
+  let answer: string | undefined = "192.0.2.1";
+  const asked = jest
+    .spyOn(dns, "lookup")
+    .mockImplementation(((_: string, __: object, found: (...of: unknown[]) => void) =>
+      setImmediate(() =>
+        answer ? found(null, answer, 4) : found(new Error("ENOTFOUND")),
+      )) as unknown as typeof dns.lookup);
+  const clock = jest.spyOn(Date, "now");
+  atEnd(() => void [asked, clock].map((spy) => spy.mockRestore()));
+  const lookup = lastingLookup();
+  const look = (name = "statsd.test") =>
+    new Promise<string>((resolve) => lookup(name, 4, (error, address) => resolve(error ? error.message : address)));
+  clock.mockReturnValue(0);
+  expect(await Promise.all([look(), look(), look("192.0.2.9")])).toEqual(["192.0.2.1", "192.0.2.1", "192.0.2.9"]);
+  expect(asked).toHaveBeenCalledTimes(1);
+  answer = "192.0.2.2";
+  clock.mockReturnValue(61_000);
+  expect(await look()).toBe("192.0.2.2");
+  answer = undefined;
+  clock.mockReturnValue(130_000);
+  expect([await look(), await look()]).toEqual(["192.0.2.2", "192.0.2.2"]);
+  expect(asked).toHaveBeenCalledTimes(3);
+  expect(await look("other.test")).toBe("ENOTFOUND");
 });

@@ -9,7 +9,9 @@
 // Tags travel as DogStatsD writes them (`name:1|c|#tag:value`): Datadog's agent, Telegraf, Vector and statsd_exporter read it.
 
 import { createRequire } from "node:module";
+import { isIP } from "node:net";
 import type { StatsD } from "hot-shots";
+import { lastingLookup } from "./address.js";
 import { type CountedMetrics, Counters } from "./counters.js";
 import type { MetricSpec, MetricTable, Tags } from "./metrics.js";
 import type { Prometheus } from "./prometheus.js";
@@ -93,7 +95,7 @@ class Sender {
       aggregation: { flushInterval: FLUSH_MS },
       bufferFlushInterval: FLUSH_MS,
       maxBufferSize: PACKET_BYTES,
-      cacheDns: true, // Otherwise every packet asks the resolver.
+      udpSocketOptions: { type: isIP(host) === 6 ? "udp6" : "udp4", lookup: lastingLookup() }, // Its own cache forgets the last address.
       errorHandler: () => {}, // M1: nobody listening is no error of ours.
     });
   }
