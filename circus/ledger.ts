@@ -8,9 +8,10 @@
 //       lacks is found by its mark, which was written before the first process started.
 
 import { randomUUID } from "node:crypto";
-import { mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { putAside } from "../lib/core/aside.js";
 import { type Claim, claim } from "./claim.js";
 import { CircusError, reasonOf } from "./errors.js";
 import { endLeftovers, type Leftover, type Recorded } from "./leftovers.js";
@@ -62,6 +63,11 @@ export class Ledger {
       throw new CircusError("TAKEN", `${runDirectory} belongs to a running manager${who}; stop it first`);
     }
     try {
+      const kept = existsSync(file) && readRecord(file) === undefined ? putAside(file) : undefined;
+      if (kept !== undefined)
+        onProblem(
+          `the record of an earlier manager's processes cannot be read: none of them is ended; it is kept as ${kept}`,
+        );
       const ended = await endRecorded(file, gracefulMs);
       const ledger = new Ledger(file, claimed, onProblem);
       ledger.#write();

@@ -41,7 +41,9 @@ export async function open(
   { paths, reread }: ControllerOptions,
 ): Promise<RunningController> {
   const { nexus, log, metrics } = house;
-  const file = new MemoryFile(paths.memory);
+  const file = new MemoryFile(paths.memory, (kept) =>
+    log.error({ kept }, "what an earlier controller remembered cannot be read: bans and keepers are learnt again"),
+  );
   const remembered = await file.news();
   const bans = new Bans(settings.bans, Date.now, remembered.bans);
   const keepers = new Keepers({

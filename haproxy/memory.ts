@@ -5,6 +5,7 @@
 import { readFile } from "node:fs/promises";
 import { z } from "zod";
 import { epochMs, haproxy } from "../lib/contracts/index.js";
+import { putAside } from "../lib/core/aside.js";
 import { replaceFile } from "./controller.js";
 import { keeperPlace } from "./settings.js";
 
@@ -20,7 +21,11 @@ export class MemoryFile {
   /** As it was read or written last. */
   #text: string | undefined;
 
-  constructor(readonly path: string) {}
+  constructor(
+    readonly path: string,
+    /** The file could not be read, and is kept elsewhere. */
+    private readonly onUnreadable: (kept: string) => void = () => {},
+  ) {}
 
   /** What another process wrote since; an unreadable file is an empty one, for it can be learnt again. */
   async news(): Promise<Memory> {
@@ -33,6 +38,9 @@ export class MemoryFile {
     try {
       return memory.parse(JSON.parse(text));
     } catch {
+      const kept = putAside(this.path);
+      if (kept !== undefined) this.onUnreadable(kept);
+      this.#text = undefined;
       return NOTHING;
     }
   }

@@ -17,8 +17,11 @@ const LOOK_EVERY_MS = 2_000;
 /** Unchanged instances are written again so often: `atMs` says how old they are. */
 const WRITE_EVERY_MS = 20_000;
 
-const content = z.object({ atMs: z.number().int().nonnegative(), instances: z.array(instance).max(4_096) });
-export type LastKnown = z.output<typeof content>;
+const content = z.object({ atMs: z.number().int().nonnegative(), instances: z.array(z.unknown()).max(4_096) });
+export interface LastKnown {
+  readonly atMs: number;
+  readonly instances: readonly Instance[];
+}
 
 /** Keeps the file until it is stopped. What cannot be read or written is tried again: the file is only ever older. */
 export function keepLastKnown(registry: Pick<Registry, "list">, folder: string): () => void {
@@ -62,7 +65,9 @@ export function readLastKnown(config: Pick<Config, "runDirectory">): LastKnown |
     .find((path) => existsSync(path));
   if (file === undefined) return undefined;
   try {
-    const { atMs, instances } = content.parse(JSON.parse(readFileSync(file, "utf8")));
+    const { atMs, instances: written } = content.parse(JSON.parse(readFileSync(file, "utf8")));
+    // One that another version registered may be of no use to us; the others are.
+    const instances = written.flatMap((it) => instance.safeParse(it).data ?? []);
     return { atMs, instances: instances.filter((it) => it.host !== hostname() || runs(it)) };
   } catch {
     return undefined; // Of another version, or damaged: as good as none.

@@ -267,13 +267,20 @@ describe("leftovers of a manager that was killed", () => {
     ledger.close();
   });
 
-  test.each(["", "{}", "[1]", '{"boot":1}', "\0"])("a ledger that cannot be read ends nobody: %j", async (text) => {
-    const run = temporaryDirectory();
-    writeFileSync(path.join(run, "circus.pids"), text);
-    const { ledger, ended } = await Ledger.open(run, 100);
-    expect(ended).toEqual([]);
-    ledger.close();
-  });
+  test.each(["", "{}", "[1]", '{"boot":1}', "\0"])(
+    "a ledger that cannot be read ends nobody, and is kept: %j",
+    async (text) => {
+      const run = temporaryDirectory();
+      writeFileSync(path.join(run, "circus.pids"), text);
+      const problems: string[] = [];
+      const { ledger, ended } = await Ledger.open(run, 100, (problem) => void problems.push(problem));
+      expect(ended).toEqual([]);
+      const kept = path.join(run, "circus.pids.unreadable");
+      expect(readFileSync(kept, "utf8")).toBe(text);
+      expect(problems).toEqual([expect.stringContaining(kept)]);
+      ledger.close();
+    },
+  );
 
   test("are found by the mark alone: a successor in a group of its own, one that was never recorded", async () => {
     const run = temporaryDirectory();
