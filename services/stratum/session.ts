@@ -27,7 +27,7 @@ import * as encode from "./protocol/encode.js";
 import type { Submit } from "./protocol/requests.js";
 import type { ListenerRules, Settings } from "./settings.js";
 import type { Snapshot } from "./snapshot.js";
-import { openWindow, type Window } from "./vardiff.js";
+import { openWindow, SILENT_MAX, type Window } from "./vardiff.js";
 
 interface Common {
   /** Also the session id that the miner is given. */
@@ -218,7 +218,8 @@ export function restore(connection: ConnectionId, snapshot: Snapshot, context: C
     wish,
   };
   if (!mining) return { session: common, effects: [] };
-  const session: Mining = { ...common, ...mining, phase: "mining", window: openWindow(context.nowMs) };
+  const { silent, ...lasting } = mining;
+  const session: Mining = { ...common, ...lasting, phase: "mining", window: openWindow(context.nowMs, silent) };
   const { current } = context.book;
   if (!current || heard?.job === current.job.id) return { session, effects: [{ kind: "join" }] };
   const clean = (heard ?? mining.told)?.tip !== toldOf(current.job).tip;
@@ -231,8 +232,9 @@ export function snapshotOf(session: Session): Snapshot {
   const { agent, workers, versionMask, minimum, wish } = session;
   const common = { agent, workers, versionMask, minimum, wish };
   if (session.phase !== "mining") return common;
-  const { extranonce1, difficulty, announced, told } = session;
-  return { ...common, mining: { extranonce1, difficulty, announced, told } };
+  const { extranonce1, difficulty, announced, told, window } = session;
+  const silent = Math.min(window.silent, SILENT_MAX);
+  return { ...common, mining: { extranonce1, difficulty, announced, told, silent } };
 }
 
 /** Why this connection must go now, if it must. */

@@ -5,18 +5,21 @@
 //   C4. extranonce1 and difficulty survive, whichever instance comes next.
 //   K1. The first element is the format's version. Another version, or bytes that are none of ours, decode to undefined: the
 //       connection is then looked up elsewhere or begins anew; nothing is guessed.
+//   K2. A field that is added at an end needs no other number: earlier instances ignore it, later ones do without it. So both may run
+//       at once, whichever was started later.
 
 import { Packr } from "msgpackr";
 import { z } from "zod";
 import { type Difficulty, difficulty, jobId, workerName } from "../../lib/contracts/index.js";
 import { AGENT_LENGTH_MAX, WORKER_LENGTH_MAX } from "./protocol/fields.js";
 import type { Told } from "./session.js";
+import { SILENT_MAX } from "./vardiff.js";
 
 const VERSION = 2;
 /** All worker names of a connection together, so that the whole stays below the edge's 4,096 bytes. */
 export const WORKER_BYTES_MAX = 2_048;
 
-const row = z.tuple([
+const fields = [
   z.literal(VERSION),
   z.string().max(AGENT_LENGTH_MAX),
   z.array(workerName).max(WORKER_BYTES_MAX / 2),
@@ -36,9 +39,13 @@ const row = z.tuple([
       /** The job told last to this connection alone, and its tip; "": none yet. */
       z.union([jobId, z.literal("")]),
       z.string().regex(/^([0-9a-f]{16})?$/),
+      /** Windows without a share, of which more make no difference; absent: none. */
+      z.number().int().min(0).max(SILENT_MAX).optional(),
     ])
+    .rest(z.unknown()) // K2
     .nullable(),
-]);
+] as const;
+const row = z.tuple(fields).rest(z.unknown()); // K2
 
 export interface Snapshot {
   readonly agent: string;
@@ -54,6 +61,8 @@ export interface MiningSnapshot {
   readonly difficulty: Difficulty;
   readonly announced: Difficulty | undefined;
   readonly told: Told | undefined;
+  /** See Window of vardiff.ts; at most SILENT_MAX. */
+  readonly silent: number;
 }
 
 // Plain arrays: records would make the bytes depend on a structure table that the reader does not have.
@@ -69,7 +78,14 @@ export function encodeSnapshot(snapshot: Snapshot): Buffer {
     minimum,
     wish,
     mining
-      ? [mining.extranonce1, mining.difficulty, mining.announced ?? 0, mining.told?.job ?? "", mining.told?.tip ?? ""]
+      ? [
+          mining.extranonce1,
+          mining.difficulty,
+          mining.announced ?? 0,
+          mining.told?.job ?? "",
+          mining.told?.tip ?? "",
+          mining.silent,
+        ]
       : null,
   ]);
 }
@@ -81,7 +97,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot | undefined {
   const [, agent, workers, versionMask, minimum, wish, mining] = parsed.data;
   const common = { agent, workers, versionMask, minimum, wish };
   if (!mining) return common;
-  const [extranonce1, wanted, announced, job, tip] = mining;
+  const [extranonce1, wanted, announced, job, tip, silent = 0] = mining;
   return {
     ...common,
     mining: {
@@ -89,6 +105,7 @@ export function decodeSnapshot(bytes: Uint8Array): Snapshot | undefined {
       difficulty: wanted,
       announced: announced > 0 ? (announced as Difficulty) : undefined,
       told: job === "" ? undefined : { job, tip },
+      silent,
     },
   };
 }

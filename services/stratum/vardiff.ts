@@ -39,6 +39,8 @@ const EARLY_SHARES_MIN = 12;
 /** V3. Together no more than a sixteenth. */
 const FALL = 4;
 const QUICK_FALLS = 2;
+/** What another instance has to know of `silent`: that the quick falls are over. */
+export const SILENT_MAX = QUICK_FALLS;
 /** Of 90 s each: 24 minutes. */
 const SLOW_EVERY = 16;
 /** V4. One time in e^4, 55, it is chance all the same. */
@@ -46,12 +48,11 @@ const SILENCE_SHARES = 4;
 /** V2, in standard errors. */
 const SIGNIFICANT = 2;
 
-export const openWindow = (nowMs: number): Window => ({ sinceMs: nowMs, shares: 0, work: 0, silent: 0 });
+export const openWindow = (nowMs: number, silent = 0): Window => ({ sinceMs: nowMs, shares: 0, work: 0, silent });
 
 /** After one that was `due`. */
 export const nextWindow = ({ shares, silent }: Window, nowMs: number): Window => ({
-  ...openWindow(nowMs),
-  silent: shares === 0 ? silent + 1 : 0,
+  ...openWindow(nowMs, shares === 0 ? silent + 1 : 0),
 });
 
 export const credit = (window: Window, difficulty: Difficulty): Window => ({

@@ -2,6 +2,7 @@
 
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
+import { pack, unpack } from "msgpackr";
 import { type ConnectionId, type Difficulty, type JobId, STATE_BYTES_MAX } from "../../../lib/contracts/index.js";
 import { JobBook } from "../../../services/stratum/jobs.js";
 import { swappedHash } from "../../../services/stratum/protocol/encode.js";
@@ -11,6 +12,7 @@ import { readSubmitLine } from "../../../services/stratum/protocol/submit-line.j
 import { receive } from "../../../services/stratum/receive.js";
 import { enlisted, greet, type Session } from "../../../services/stratum/session.js";
 import { decodeSnapshot, encodeSnapshot, fitsWorker, type Snapshot } from "../../../services/stratum/snapshot.js";
+import { SILENT_MAX } from "../../../services/stratum/vardiff.js";
 import { contextOf, craftJob, SENIOR } from "./craft.js";
 
 test("no bytes make the parser throw", () => {
@@ -126,6 +128,7 @@ const snapshot: fc.Arbitrary<Snapshot> = fc
             fc.constant(undefined),
             fc.record({ job: bytesHex(4).map((id) => id as JobId), tip: bytesHex(8) }),
           ),
+          silent: fc.nat({ max: SILENT_MAX }),
         })
         .map((mining) => ({ ...common, mining })),
     ),
@@ -137,6 +140,18 @@ test("a snapshot comes back as it went, in at most the bytes that an edge carrie
       const bytes = encodeSnapshot(given);
       expect(bytes.length).toBeLessThanOrEqual(STATE_BYTES_MAX);
       expect(decodeSnapshot(bytes)).toEqual(given);
+    }),
+  );
+});
+
+test("an instance of before or after one that adds fields to the snapshot reads what both know", () => {
+  fc.assert(
+    fc.property(snapshot, fc.array(fc.oneof(fc.integer(), fc.string()), { maxLength: 3 }), (given, added) => {
+      const row = unpack(encodeSnapshot(given)) as unknown[];
+      const mining = row.pop() as unknown[] | null;
+      expect(decodeSnapshot(pack([...row, mining && [...mining, ...added], ...added]))).toEqual(given);
+      const before = given.mining ? { ...given, mining: { ...given.mining, silent: 0 } } : given;
+      expect(decodeSnapshot(pack([...row, mining?.slice(0, 5) ?? null]))).toEqual(before);
     }),
   );
 });

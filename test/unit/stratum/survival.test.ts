@@ -3,6 +3,7 @@
 import { describe, expect, test } from "@jest/globals";
 import type { Claim, ConnectionId, Difficulty, Handle, LineNumber } from "../../../lib/contracts/index.js";
 import type { Recorded } from "../../../services/stratum/ports.js";
+import { SILENT_MAX } from "../../../services/stratum/vardiff.js";
 import { craftJob, EASY, mine, nameAs, submitLine } from "./craft.js";
 import { EDGE, Instance, Miner, SharedMemory } from "./stand-ins.js";
 
@@ -40,6 +41,21 @@ describe("another instance takes over with the state that the edge carries", () 
     memory.states.set("tcp/one", { state: Buffer.from("a late write of the former owner"), live: false });
     miner.moveTo(another(memory));
     expect(memory.states.get("tcp/one")).toEqual({ state: Buffer.from(miner.state ?? []), live: true });
+  });
+
+  test("a miner that was silent is silent on the next instance, too: a swap lets its difficulty fall no further", async () => {
+    const rules = { difficulty: { start: EASY.sha256d, floor: EASY.sha256d / 2 ** 20 } };
+    const { memory, instance, miner } = await start(new SharedMemory(), { listeners: { default: rules } });
+    const found = instance.lines.connections.find(EDGE, miner.handle as Handle);
+    const session = found?.session;
+    if (!found || session?.phase !== "mining") throw new Error("it does not mine");
+    found.session = { ...session, window: { ...session.window, silent: 7 } };
+    instance.lines.unasked(found, { session: found.session, effects: [{ kind: "carry" }] });
+    await miner.hear();
+    const second = another(memory, { listeners: { default: rules } });
+    miner.moveTo(second);
+    const moved = second.lines.connections.find(EDGE, miner.handle as Handle)?.session;
+    expect(moved).toMatchObject({ phase: "mining", window: { silent: SILENT_MAX, shares: 0 } });
   });
 
   test("a job that it missed meanwhile comes at once", async () => {

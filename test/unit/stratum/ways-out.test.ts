@@ -259,7 +259,7 @@ describe("shared state", () => {
   const session = (extranonce1: string) =>
     encodeSnapshot({
       ...{ agent: "", workers: [], versionMask: 0, minimum: 0, wish: 0 },
-      mining: { extranonce1, difficulty: 1 as Difficulty, announced: undefined, told: undefined },
+      mining: { extranonce1, difficulty: 1 as Difficulty, announced: undefined, told: undefined, silent: 0 },
     });
 
   function setup(changes: Partial<States> = {}) {
