@@ -52,12 +52,12 @@ class Link:
         nonce = secrets.token_hex(32)
         self.send(HELLO, a=PROTOCOL, b=WINDOW, payload=f"{peer}\n{nonce}\n")
         _, _, version, window, payload = self.wait(0, (CHALLENGE,), timeout_s)
-        if version != PROTOCOL:
+        if version != PROTOCOL:  # A newer listener chooses ours, an older one its own.
             raise ConnectionError(f"{endpoint} speaks protocol {version}")
         other, others_nonce, key, others_proof = payload.decode().split("\n")
 
         def proof(side):
-            fields = ["headframe", PROTOCOL, side, cluster, endpoint, 0, peer, nonce, "", WINDOW, other, others_nonce, key, window]
+            fields = ["headframe", PROTOCOL, version, side, cluster, endpoint, 0, peer, nonce, "", WINDOW, other, others_nonce, key, window]
             return hmac.new(secret, "\n".join(map(str, fields)).encode(), hashlib.sha256).digest()
 
         if not hmac.compare_digest(proof("listener").hex(), others_proof):

@@ -68,13 +68,31 @@ async function readyOnes(service: string) {
   return (await registry.list(service)).filter(({ state }) => state === "ready");
 }
 
-/** The same program, as a package of another version: what an upgrade brings. */
+/** What the next version may change in what is said and stored: [compiled file, what stands there, what stands there then]. */
+const NEXT_FORMATS = [
+  ["lib/wiring/rpc/frames.js", /export const PROTOCOL_VERSION = (\d+);/, (n: string) => Number(n) + 1],
+  ["services/stratum/snapshot.js", /: null,(\s*)\]\);/, () => ': null, "a field of the next version"]);'],
+] as const;
+
+/** The same program, as a package of the next version: what an upgrade brings. */
 async function nextVersion(version: string): Promise<string> {
   const folder = await mkdtemp(join(tmpdir(), "hf-next-"));
   atEnd(() => rm(folder, { recursive: true, force: true }), "file");
   await mkdir(join(folder, "dist"));
   for (const part of ["bin", "circus", "demo", "haproxy", "lib", "services"])
     await cp(join(ROOT, "dist", part), join(folder, "dist", part), { recursive: true });
+  for (const [name, was, next] of NEXT_FORMATS) {
+    const file = join(folder, "dist", name);
+    const text = await readFile(file, "utf8");
+    expect(text).toMatch(was);
+    await writeFile(
+      file,
+      text.replace(was, (whole, found: string) => {
+        const value = next(found);
+        return typeof value === "number" ? whole.replace(found, String(value)) : value;
+      }),
+    );
+  }
   await symlink(join(ROOT, "node_modules"), join(folder, "node_modules"));
   const own = JSON.parse(await readFile(join(ROOT, "package.json"), "utf8")) as object;
   await writeFile(join(folder, "package.json"), JSON.stringify({ ...own, version }));
@@ -144,19 +162,30 @@ test.each([
 );
 
 test(
-  "a swap to another version says which one it replaced",
+  "the next version, with the next protocol and more in each session's state, is swapped in and out, and says which one it replaced; nobody notices",
   async () => {
-    const old = (await readyOnes("stratum"))[0]?.version;
-    const next = await nextVersion("9.9.9");
-    const cmd = `${process.execPath} ${next} run stratum --config ${pool.configFile}`;
-    const { exitCode, stdout } = await unnoticed(() =>
-      headframe("swap", "stratum", "--config", pool.configFile, "--cmd", cmd),
-    );
-    expect(exitCode).toBe(0);
-    expect(stdout).toContain(`version ${old} -> 9.9.9`);
-    expect((await readyOnes("stratum")).map(({ version }) => version)).toEqual(["9.9.9", "9.9.9"]);
+    const [old = "", next] = [(await readyOnes("stratum"))[0]?.version, await nextVersion("9.9.9")];
+    const own = join(ROOT, "dist", "bin", "headframe.js");
+    const versions = async (service: string) => (await readyOnes(service)).map(({ version }) => version);
+    // Callers and listeners of both versions meet in every order: edge -> stratum -> reporter, stratum -> jobmanager.
+    for (const [service, program, from, to] of [
+      ["stratum", next, old, "9.9.9"],
+      ["reporter", next, old, "9.9.9"],
+      ["stratum", own, "9.9.9", old],
+      ["jobmanager", next, old, "9.9.9"],
+      ["reporter", own, "9.9.9", old],
+      ["jobmanager", own, "9.9.9", old],
+    ] as const) {
+      const cmd = `${process.execPath} ${program} run ${service} --config ${pool.configFile}`;
+      const { exitCode, stdout } = await unnoticed(() =>
+        headframe("swap", service, "--config", pool.configFile, "--cmd", cmd),
+      );
+      expect(exitCode).toBe(0);
+      expect(stdout).toContain(`version ${from} -> ${to}`);
+      expect(await versions(service)).toEqual([to, to]);
+    }
   },
-  TEST_MS,
+  2 * TEST_MS,
 );
 
 test(

@@ -70,8 +70,21 @@ export const REFUSAL = {
   unauthenticated: 1,
 } as const;
 
-/** Spoken between processes; a peer with another one is refused at `hello`. 2: both sides prove that they know the installation's secret. */
+/**
+ * The newest protocol that this process speaks. 2: both sides prove that they know the installation's secret.
+ *
+ * Two versions of headframe run side by side during every upgrade, and during every way back. So whoever raises this leaves
+ * PROTOCOL_OLDEST at the number before, and speaks both; the layout of `hello`, `challenge` and `proof` never changes.
+ */
 export const PROTOCOL_VERSION = 2;
+/** 1 has no authentication, and stays refused. */
+export const PROTOCOL_OLDEST = 2;
+
+/** What the two sides speak: the smaller of their newest numbers. Undefined: one of them no longer speaks it. */
+export function commonProtocol(offered: number): number | undefined {
+  const common = Math.min(offered, PROTOCOL_VERSION);
+  return common >= PROTOCOL_OLDEST ? common : undefined;
+}
 
 const MAGIC = 0x48;
 const FORMAT = 1;

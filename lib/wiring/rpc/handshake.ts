@@ -12,7 +12,8 @@
 //   H1. The secret is never sent. A proof answers a nonce of the other side's, which is used once: none can be replayed.
 //   H2. A proof names its side, so it cannot be sent back to who made it; the cluster and both ids, so it counts nowhere else; and the
 //       address that the caller dialled, so a process that took over the port of a dead one cannot pass it on to a living one.
-//   H3. Everything negotiated (protocol, windows, what is understood) is in it: nobody on the way can talk the two down.
+//   H3. Everything negotiated (protocols offered and chosen, windows, what is understood) is in it: nobody on the way can talk the two
+//       down.
 //   H4. With CURVE both public keys are in it, and each side shows that it has the secret key of its own.
 //
 // hello, challenge and proof are each alone in their frame, and count in no window.
@@ -26,7 +27,7 @@ import {
   timingSafeEqual,
 } from "node:crypto";
 import type { Curve } from "./curve.js";
-import { checkFrame, FrameWriter, type KIND, PROTOCOL_VERSION, walkFrame } from "./frames.js";
+import { checkFrame, FrameWriter, type KIND, walkFrame } from "./frames.js";
 import { decodeZ85, isKey } from "./z85.js";
 
 /** What a process of the installation knows. */
@@ -51,6 +52,10 @@ export interface Transcript {
   /** Where the caller found the listener, as discovery has it. */
   readonly endpoint: string;
   readonly understood: number;
+  /** The newest protocol that the caller speaks. */
+  readonly offered: number;
+  /** The one that the listener chose (frames.ts). */
+  readonly protocol: number;
   readonly caller: Introduction;
   readonly listener: Introduction;
 }
@@ -73,8 +78,8 @@ export function proofOf(
   transcript: Transcript,
   curve: Curve | undefined,
 ): Buffer | undefined {
-  const { endpoint, understood, caller, listener } = transcript;
-  const lines = ["headframe", PROTOCOL_VERSION, side, cluster, endpoint, understood];
+  const { endpoint, understood, offered, protocol, caller, listener } = transcript;
+  const lines = ["headframe", offered, protocol, side, cluster, endpoint, understood];
   for (const { id, nonce, key, windowBytes } of [caller, listener]) lines.push(id, nonce, key, windowBytes);
   const common = curve ? shared(curve, transcript) : undefined;
   if (curve && !common) return undefined;

@@ -24,10 +24,12 @@ import type { PeerId } from "../nexus/nexus.js";
 import { CallDesk } from "./call-desk.js";
 import { type Curve, dealerCurve } from "./curve.js";
 import {
+  commonProtocol,
   FrameError,
   type FrameSink,
   joined,
   KIND,
+  PROTOCOL_OLDEST,
   PROTOCOL_VERSION,
   REFUSAL,
   readFrame,
@@ -187,15 +189,15 @@ export class Link implements FrameSink {
   #greeted(message: HandshakeMessage | undefined): void {
     if (message?.kind === KIND.goodbye) this.#goodbye(message.id, message.payload.toString());
     if (message?.kind !== KIND.challenge || this.#state !== "connecting") return;
-    const { a: version, b: windowBytes, payload } = message;
+    const { a: protocol, b: windowBytes, payload } = message;
     const { credentials, curve } = this.#parts;
-    if (version !== PROTOCOL_VERSION) {
-      this.#lost(`it speaks protocol ${version}, this process speaks ${PROTOCOL_VERSION}`);
+    if (commonProtocol(protocol) !== protocol) {
+      this.#lost(`it speaks protocol ${protocol}, this process speaks ${PROTOCOL_OLDEST} to ${PROTOCOL_VERSION}`);
       return;
     }
     const listener = readIntroduction(payload.toString("latin1"), windowBytes);
     const transcript = listener && {
-      ...{ endpoint: this.address.endpoint, understood: UNDERSTOOD.pushes },
+      ...{ endpoint: this.address.endpoint, understood: UNDERSTOOD.pushes, offered: PROTOCOL_VERSION, protocol },
       ...{ caller: this.#introduction(), listener: { ...listener.who, key: this.address.curveKey ?? "" } },
     };
     const proof = transcript && proofOf("caller", credentials, transcript, curve);

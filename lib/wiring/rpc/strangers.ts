@@ -16,7 +16,7 @@ import type { PeerId } from "../nexus/nexus.js";
 import type { Tally } from "../nexus/tally.js";
 import { Seldom } from "../seldom.js";
 import type { Curve } from "./curve.js";
-import { KIND, PROTOCOL_VERSION, REFUSAL } from "./frames.js";
+import { commonProtocol, KIND, PROTOCOL_OLDEST, PROTOCOL_VERSION, REFUSAL } from "./frames.js";
 import {
   type Credentials,
   HANDSHAKE_BYTES_MAX,
@@ -116,11 +116,12 @@ export class Strangers {
     else if (message?.kind !== KIND.goodbye) this.#refuse(stranger, "hello", "say hello first");
   }
 
-  #challenge(stranger: Stranger, { id: understood, a: version, b: windowBytes, payload }: HandshakeMessage): void {
+  #challenge(stranger: Stranger, { id: understood, a: offered, b: windowBytes, payload }: HandshakeMessage): void {
     const { self, limits, curve, credentials, endpoint } = this.#parts;
     const { windowBytes: b } = limits;
-    if (version !== PROTOCOL_VERSION) {
-      const why = `protocol ${version} is not spoken here, ${PROTOCOL_VERSION} is: run one version of headframe everywhere`;
+    const protocol = commonProtocol(offered);
+    if (protocol === undefined) {
+      const why = `protocol ${offered} is not spoken here, ${PROTOCOL_OLDEST} to ${PROTOCOL_VERSION} are: upgrade the caller, one version at a time`;
       this.#refuse(stranger, "protocol", why);
       return;
     }
@@ -135,14 +136,14 @@ export class Strangers {
     }
     if (this.#crowded(stranger)) return;
     const listener = { id: self, nonce: nonce(), key: curve?.publicKey ?? "", windowBytes: b };
-    const transcript = { endpoint: endpoint(), understood, caller, listener };
+    const transcript = { endpoint: endpoint(), understood, offered, protocol, caller, listener };
     const proof = proofOf("listener", credentials, transcript, curve);
     if (!proof) {
       this.#refuse(stranger, "key", "its key is none", caller.id);
       return;
     }
     stranger.transcript = transcript;
-    const answer = { a: PROTOCOL_VERSION, b, payload: introduced(listener, proof) };
+    const answer = { a: protocol, b, payload: introduced(listener, proof) };
     this.#answer(stranger, handshakeFrame(KIND.challenge, answer));
   }
 

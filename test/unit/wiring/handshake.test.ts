@@ -128,6 +128,30 @@ test("a proof for another cluster, another listener, another address or other wi
   }
 });
 
+test("a caller of the next version is answered in the protocol that both speak, and may call", async () => {
+  const { endpoint } = await openTarget();
+  const peer = rawPeer(endpoint);
+  const { transcript } = await peer.greet(PROTOCOL_VERSION + 1);
+  expect(transcript).toMatchObject({ offered: PROTOCOL_VERSION + 1, protocol: PROTOCOL_VERSION });
+  await peer.prove(peer.proofBy(credentials, transcript));
+  expect((await peer.kinds())[0]).toContain(`${KIND.welcome} `);
+});
+
+test("nobody on the way can talk two sides down: what was offered and what was chosen are in the proofs", async () => {
+  const { endpoint } = await openTarget();
+  for (const [route, changes] of [
+    ["offered", { offered: PROTOCOL_VERSION + 1 }],
+    ["chosen", { protocol: PROTOCOL_VERSION - 1 }],
+  ] as const) {
+    const peer = rawPeer(endpoint, route);
+    const { transcript, listenersProof } = await peer.greet();
+    const changed = { ...transcript, ...changes };
+    expect(proves(listenersProof, "listener", credentials, changed, undefined)).toBe(false);
+    await peer.prove(peer.proofBy(credentials, changed));
+    refused(await peer.kinds());
+  }
+});
+
 test("an older protocol is refused, whatever comes with it", async () => {
   const { endpoint, wishes, untouched } = await openTarget();
   const peer = rawPeer(endpoint);
@@ -238,6 +262,8 @@ test("a listener that cannot prove itself gets no call and no proof, whatever di
         {
           endpoint: "tcp://127.0.0.1:1",
           understood: 1,
+          offered: PROTOCOL_VERSION,
+          protocol: PROTOCOL_VERSION,
           caller: { id: id ?? "", nonce: nonce ?? "", key: "", windowBytes: 1 },
           listener: { id: "1-impostor", nonce: nonce ?? "", key: "", windowBytes: 1 },
         },
@@ -293,7 +319,10 @@ test("a handshake that is passed on between two who know the secret counts for n
 test("with CURVE a proof is bound to both keys: the secret alone, or a key alone, is not enough", async () => {
   const [mine, theirs] = [curveKeyPair(), curveKeyPair()];
   const id = (key: string) => ({ id: "1-a", nonce: "00".repeat(32), key, windowBytes: 65_536 });
-  const transcript = { endpoint: "e", understood: 0, caller: id(mine.publicKey), listener: id(theirs.publicKey) };
+  const transcript = {
+    ...{ endpoint: "e", understood: 0, offered: PROTOCOL_VERSION, protocol: PROTOCOL_VERSION },
+    ...{ caller: id(mine.publicKey), listener: id(theirs.publicKey) },
+  };
   const made = proofOf("caller", credentials, transcript, mine) ?? Buffer.alloc(0);
   expect(proves(made, "caller", credentials, transcript, theirs)).toBe(true);
   const claimed = curveKeyPair(); // Claims the caller's key, and has the secret of another one.

@@ -264,8 +264,8 @@ test("garbage is counted and dropped; a stranger is sent away; nobody else notic
   await socket.send(["two", "parts"]);
   await socket.send(frame([KIND.request, 1, 1, 1_000, "?"]));
   expect(await kinds()).toEqual([`${KIND.goodbye} say hello first`]);
-  await socket.send(frame([KIND.hello, 0, 99, 65_536, "stranger"]));
-  expect((await kinds())[0]).toContain("protocol 99");
+  await socket.send(frame([KIND.hello, 0, 1, 65_536, "stranger"]));
+  expect((await kinds())[0]).toContain("protocol 1 is not spoken here");
   await enter();
   await socket.send(Buffer.alloc(40, 0xff));
   await socket.send(

@@ -46,10 +46,13 @@ export function rawPeer(endpoint: string, routingId = "stranger") {
     await say([KIND.hello, 0, protocol, WINDOW, introduced(me)]);
     const [challenge] = await receive();
     if (challenge?.[0] !== KIND.challenge) throw new Error(`no challenge came, but ${challenge}`);
-    const [, , , b, payload] = challenge;
+    const [, , a, b, payload] = challenge;
     const read = readIntroduction(Buffer.from(payload).toString(), b);
     if (!read) throw new Error("the challenge cannot be read");
-    const transcript: Transcript = { endpoint, understood: 0, caller: me, listener: read.who };
+    const transcript: Transcript = {
+      ...{ endpoint, understood: 0, offered: protocol, protocol: a },
+      ...{ caller: me, listener: read.who },
+    };
     return { transcript, listenersProof: read.proof };
   };
   const proofBy = (own: Credentials, transcript: Transcript) =>
