@@ -57,7 +57,7 @@ export class Guard {
 
   /** G4. */
   token(headers: Headers, address: string): Refusal | undefined {
-    const given = /^Bearer (\S+)$/.exec(single(headers.authorization) ?? "")?.[1];
+    const given = /^bearer +(\S+)$/i.exec(single(headers.authorization) ?? "")?.[1];
     if (given !== undefined && same(given, this.options.token)) return undefined;
     if (given !== undefined && this.#tooMany(address)) {
       return { status: 429, why: "attempts", error: "too many wrong tokens from your address: wait a minute" };

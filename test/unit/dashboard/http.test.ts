@@ -88,7 +88,8 @@ const order = (body: object, headers: Record<string, string> = {}): Asked => ({
   body: JSON.stringify(body),
 });
 
-const insider = (): Asked => ({ headers: { authorization: `Bearer ${token}` } });
+/** The scheme's name is in any case (RFC 9110, 11.1). */
+const insider = (): Asked => ({ headers: { authorization: `bearer ${token}` } });
 
 interface Document {
   readonly paths: Record<
