@@ -59,7 +59,11 @@ test(
     const tipIs = (work: Work | undefined) => work?.previousHash === "33".repeat(32);
     // At every instance: each hears of it by itself.
     const there = () => staying.filter(({ client }) => !client.closed);
-    await until("there is work again", 40_000, () => there().every(({ client }) => tipIs(client.work)));
+    await until(
+      "there is work again",
+      40_000,
+      () => there().length > 0 && there().every(({ client }) => tipIs(client.work)),
+    );
     const closed = closedAtMs.length;
     const back = await Promise.all(miners.slice(0, closed).map((_, i) => Miner.start(pool, `back${i}.rig`)));
     const still = miners.filter(({ client }) => !client.closed);

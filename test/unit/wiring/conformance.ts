@@ -63,12 +63,14 @@ export function callsConform(kind: Kind): void {
     mill.act = () => {
       throw new WiringError("OVERLOADED", "the bins are full");
     };
-    expect(await failureOf(client.call("act", 1, { timeoutMs: 150 }))).toMatchObject({
+    expect(await failureOf(client.call("act", 1, { timeoutMs: 1_000 }))).toMatchObject({
       code: "OVERLOADED",
       sent: false,
     });
     expect(mill.begun.length).toBeGreaterThan(1);
-    mill.act = (request) => (mill.begun.length < 20 ? Promise.reject(new WiringError("OVERLOADED", "wait")) : request);
+    const refusedUntil = mill.begun.length + 5;
+    mill.act = (request) =>
+      mill.begun.length < refusedUntil ? Promise.reject(new WiringError("OVERLOADED", "wait")) : request;
     expect(await client.call("act", 5)).toBe(5);
   });
 
