@@ -2,6 +2,7 @@
 
 import type { ConnectionId, Difficulty, EpochMs, Handle, LineNumber } from "../../lib/contracts/index.js";
 import type { PeerId } from "../../lib/wiring/index.js";
+import type { Allowance } from "./allowance.js";
 import type { Behaviour } from "./conduct.js";
 import type { Figures } from "./figures.js";
 import { Restless } from "./restless.js";
@@ -29,6 +30,8 @@ export interface Connection {
   /** Who is held to account for it: the address, or its /64 (lib/contracts/addresses.ts). */
   readonly source: string;
   readonly behaviour: Behaviour;
+  /** Shares easier than what it was told last. */
+  readonly easier: Allowance;
   /** Name of the one that took it. */
   readonly listener: string;
   /** When the client came, as far as its edge knows. */

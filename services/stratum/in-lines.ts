@@ -17,6 +17,7 @@ import {
   sourceOf,
 } from "../../lib/contracts/index.js";
 import { type PeerId, WiringError } from "../../lib/wiring/index.js";
+import { Allowance } from "./allowance.js";
 import { newBehaviour } from "./conduct.js";
 import { type Connection, Connections, type Crowd, jobsGroup, type WaitingLine } from "./connections.js";
 import type { Desk } from "./desk.js";
@@ -145,6 +146,7 @@ export class InLines implements Crowd {
       address: event.remoteAddress,
       source: sourceOf(event.remoteAddress),
       behaviour: newBehaviour(),
+      easier: new Allowance(),
       listener: event.listener,
       since: event.since,
       rules,

@@ -79,7 +79,7 @@ export class Judging {
       this.#refuse(it, REFUSALS.jobNotFound);
       return;
     }
-    const verdict = verify(known, submit, this.#terms(session, submit, known, announced, it.startedMs));
+    const verdict = verify(known, submit, this.#terms(it, session, known, announced));
     if (!(verdict instanceof Promise)) this.#judged(it, known, verdict);
     else
       this.#later(
@@ -125,12 +125,14 @@ export class Judging {
   }
 
   /** S2 */
-  #terms(session: Mining, submit: Submit, known: KnownJob, announced: Announced, atMs: number): Terms {
+  #terms({ connection, submit, startedMs }: Case, session: Mining, known: KnownJob, announced: Announced): Terms {
     const { book, settings, floor } = this.desk;
+    const easier = announced.difficulty < (session.announced ?? Number.POSITIVE_INFINITY);
     return {
       extranonce1: session.extranonce1,
       authorized: authorized(session, submit.worker),
-      live: book.live(known.job, atMs, settings.staleGraceMs),
+      live: book.live(known.job, startedMs, settings.staleGraceMs),
+      spent: easier && !connection.easier.take(startedMs),
       ...{ announced, floor },
       versionMask: session.versionMask,
       timeAheadS: settings.timeAheadS,

@@ -23,6 +23,8 @@ export interface Terms {
   readonly authorized: boolean;
   /** The job's tip still counts. */
   readonly live: boolean;
+  /** Too many shares of the connection were easier than what it was told last (allowance.ts). */
+  readonly spent: boolean;
   /** S4 */
   readonly announced: Announced;
   /** No listener announces less. */
@@ -130,6 +132,7 @@ const identityOf = ({ proofOfWork }: Job, { header }: Assembled, hash: Uint8Arra
 function brokenRule({ job, networkDifficulty }: KnownJob, submit: Submit, terms: Terms): Refusal | undefined {
   if (!terms.authorized) return REFUSALS.unauthorized;
   if (!terms.live) return REFUSALS.stale;
+  if (terms.spent) return REFUSALS.jobNotFound;
   const { difficulty } = terms.announced;
   if (difficulty > networkDifficulty || difficulty < Math.min(terms.floor, networkDifficulty))
     return REFUSALS.jobNotFound; // S4

@@ -4,9 +4,10 @@
 import { expect, test } from "@jest/globals";
 import fc from "fast-check";
 import { chain, type Difficulty, VARIANT_BYTES } from "../../../lib/contracts/index.js";
+import { EASIER_MAX } from "../../../services/stratum/allowance.js";
 import { encodeVariant, nameOf, quantized, readName, SALT_MAX } from "../../../services/stratum/variant.js";
 import { assemble } from "../../../services/stratum/verify.js";
-import { craftJob, EASY, MASK, nameAs, submitLine, WORKER } from "./craft.js";
+import { craftJob, EASY, MASK, mine, nameAs, submitLine, WORKER } from "./craft.js";
 import { Instance, Miner, SharedMemory } from "./stand-ins.js";
 
 /** Hard enough that no share is a block. */
@@ -169,6 +170,36 @@ test("S4 whatever is wished, moved, resumed and submitted in whatever order: a h
     { numRuns: 60 },
   );
 }, 60_000);
+
+test("S4 a client that goes on with easier work than it was told is refused after an allowance, but for its blocks", async () => {
+  const easyBlocks = craftJob();
+  const difficulty = { start: EASY.sha256d, floor: EASY.sha256d / 1_024 };
+  const rules = { difficulty, vardiff: { enabled: false } };
+  const instance = new Instance(new SharedMemory(), { listeners: { default: rules } });
+  instance.job(easyBlocks);
+  const miner = new Miner(instance, "tcp/one");
+  await miner.ask({ id: 1, method: "mining.subscribe", params: [] });
+  await miner.ask({ id: 2, method: "mining.authorize", params: [WORKER] });
+  await wish(miner, 64 * EASY.sha256d);
+  const extranonce1 = extranonce1Of(miner);
+  const easiest = nameAs(easyBlocks, (EASY.sha256d / 1_024) as Difficulty);
+  const told = nameAs(easyBlocks, (64 * EASY.sha256d) as Difficulty);
+  const nonces = Array.from({ length: EASIER_MAX + 500 }, (_, nonce) => nonce);
+  for (const nonce of nonces) miner.line(submitLine(9, { ...submitOf(easiest, nonce), time: easyBlocks.time }));
+  const answers = await miner.hear();
+  const good = answers.filter((line) => line.includes('"result":true')).length;
+  expect(good).toBeGreaterThanOrEqual(EASIER_MAX);
+  expect(good).toBeLessThan(EASIER_MAX + 400); // Some come back as time passes.
+  expect(answers.filter((line) => line.includes("Job not found")).length).toBe(nonces.length - good);
+  // A block is a block, and what it was told still counts.
+  const before = instance.blocks.length;
+  const block = mine(easyBlocks, "block", { job: easiest, nonce: nonces.length }, extranonce1);
+  await miner.ask(submitLine(9, block));
+  expect(instance.blocks.length).toBe(before + 1);
+  expect(await miner.ask(submitLine(9, mine(easyBlocks, "block", { job: told }, extranonce1)))).toEqual([
+    expect.stringContaining('"result":true'),
+  ]);
+});
 
 test("every difficulty that a name can hold is told and credited as itself", () => {
   const changed: number[] = [];

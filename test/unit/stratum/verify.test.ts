@@ -10,6 +10,7 @@ const terms = (proofOfWork: ProofOfWorkName, changes: Partial<Terms> = {}): Term
   extranonce1: EXTRANONCE1,
   authorized: true,
   live: true,
+  spent: false,
   announced: announcedAs(craftJob({ proofOfWork })),
   floor: EASY[proofOfWork],
   versionMask: MASK,
