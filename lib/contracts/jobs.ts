@@ -27,6 +27,8 @@ export const job = z.object({
   id: jobId,
   /** The coin's name, `litecoin`. */
   coin: z.string().min(1).max(32),
+  /** Its network as its daemon names it, `main`. Absent: the jobmanager is of an earlier version. */
+  network: z.string().min(1).max(32).optional(),
   proofOfWork: proofOfWorkName,
   /** Of the block to be found. */
   height: z.number().int().positive(),

@@ -41,6 +41,7 @@ export function makeJob(template: Template, recipe: Recipe, facts: JobFacts): Jo
   return {
     ...facts,
     coin: recipe.coin.name,
+    network: recipe.coin.network.chain,
     proofOfWork: recipe.coin.proofOfWork,
     height: template.height,
     previousHash: chain.parseDisplayHash(template.previousblockhash),

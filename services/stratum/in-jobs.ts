@@ -5,6 +5,8 @@
 //
 //   J2. Senior is the first ready instance, oldest first, whose stream reaches us. When it is gone the next one is, at once, and
 //       what that one has refreshed meanwhile goes out: nobody waits longer for new work than without the change.
+//   J6. All jobs are of one chain, which is the senior's: a jobmanager of another coin or network, by a wrong `coin` or `cluster` in its
+//       configuration, must not move miners to its work, whose shares would be paid from this pool's blocks.
 //   L1. While shared state is away it is asked again for LOOKUP_MS: most of its absences are shorter, and what a miner is told of a job
 //       that cannot be looked up is that its work is stale.
 
@@ -18,7 +20,14 @@ import {
   type JobmanagerContract,
   storedJob,
 } from "../../lib/contracts/index.js";
-import type { Client, Instance, InstanceId, Log, Subscription } from "../../lib/wiring/index.js";
+import {
+  type Client,
+  type Instance,
+  type InstanceId,
+  type Log,
+  Seldom,
+  type Subscription,
+} from "../../lib/wiring/index.js";
 import { type JobBook, type KnownJob, type Offered, tipOf } from "./jobs.js";
 import { Lookups } from "./lookups.js";
 import type { Archive } from "./ports.js";
@@ -40,6 +49,7 @@ export interface InJobsOptions {
 
 /** Jobmanagers whose last template's time is remembered, restarted ones included. */
 const SOURCES_MAX = 64;
+const SAY_EVERY_MS = 10_000;
 /** L1. Of the second that a miner may wait; the reporter needs some of it. */
 const LOOKUP_MS = 600;
 const LOOKUP_AGAIN_MS = 50;
@@ -54,6 +64,8 @@ export class InJobs implements Archive {
   #instances: readonly Instance[] = [];
   readonly #templateAt = new Map<InstanceId, EpochMs>();
   #freshAtMs = performance.now();
+  /** J6 */
+  readonly #strangers = new Seldom(SAY_EVERY_MS);
 
   constructor(private readonly options: InJobsOptions) {
     this.#lookups = new Lookups({ find: (id) => options.book.find(id), load: (id) => this.#load(id) });
@@ -98,11 +110,35 @@ export class InJobs implements Archive {
       );
       return;
     }
+    if (this.#strange(job, from)) return;
     if (!this.#offer(job, from, this.#senior === from)) return;
     this.#freshen(job, from);
     if (!book.orphaned) return;
     const heir = book.heir(this.#instances.map(({ id }) => id).filter((id) => this.#joined.has(id))); // J4
     if (heir && heir.job !== book.current?.job) this.#offer(heir.job, heir.from, true);
+  }
+
+  /** J6 */
+  #strange(job: Job, from: InstanceId): boolean {
+    const { book, tally, log } = this.options;
+    const senior = this.#senior;
+    if (senior === undefined || senior === from) {
+      for (const other of this.#joined) {
+        const theirs = book.newestOf(other);
+        if (other !== from && theirs && !sameChain(theirs, job)) book.leave(other); // It was here first, and is not the senior.
+      }
+      return false;
+    }
+    const right = book.newestOf(senior);
+    if (!right || sameChain(right, job)) return false;
+    tally.count("stratum.jobs", 1, ["as", "refused"]);
+    const kept = this.#strangers.pass();
+    if (kept !== undefined)
+      log.error(
+        { job: job.id, from, senior, unsaid: kept },
+        `a job is refused: it is ${chainOf(job)}, and the senior jobmanager works on ${chainOf(right)}; give every jobmanager of a cluster the same coin and network, or this one another cluster`,
+      );
+    return true;
   }
 
   /** False: no work can be made of it, and it is no sign of life either. */
@@ -164,9 +200,11 @@ export class InJobs implements Archive {
     try {
       const bytes = await this.#ask(id);
       const stored = bytes && storedJob.safeParse(unpack(bytes));
-      const found = stored?.success === true && stored.data.job.id === id && this.#fits(stored.data.job);
+      const job = stored?.success === true && stored.data.job.id === id ? stored.data.job : undefined;
+      const current = book.current?.job;
+      const found = job !== undefined && this.#fits(job) && (!current || sameChain(job, current));
       tally.count("stratum.lookups", 1, ["found", String(found)]);
-      if (stored?.success && found) return book.remember(stored.data.job);
+      if (found) return book.remember(job);
     } catch (error) {
       log.warn({ err: error, job: id }, "an unknown job could not be looked up; its shares are refused as stale");
       return "away";
@@ -187,3 +225,10 @@ export class InJobs implements Archive {
     }
   }
 }
+
+/** J6. Jobmanagers of an earlier version do not name the network. */
+const sameChain = (one: Job, other: Job): boolean =>
+  one.coin === other.coin &&
+  (one.network === undefined || other.network === undefined || one.network === other.network);
+
+const chainOf = ({ coin, network }: Job): string => (network === undefined ? coin : `${coin} ${network}`);

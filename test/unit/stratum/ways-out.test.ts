@@ -457,6 +457,23 @@ describe("jobs in", () => {
     expect(jobs.freshAtMs).toBeGreaterThan(before);
   });
 
+  test("a jobmanager of another coin or network moves no miner, whichever comes first", () => {
+    const { told, senior, junior, say, join, leave } = setup();
+    join(junior);
+    say(junior, craftJob({ id: "b1", network: "test", height: 900 }));
+    join(senior);
+    say(senior, craftJob({ id: "a1", network: "main", height: 100, previousHash: Buffer.alloc(32, 8) }));
+    expect(told).toEqual(["tip b1", "tip a1"]); // It was alone until the senior spoke.
+    say(junior, craftJob({ id: "b2", network: "test", height: 901, previousHash: Buffer.alloc(32, 9) }));
+    say(junior, craftJob({ id: "b3", coin: "othercoin", height: 902, previousHash: Buffer.alloc(32, 10) }));
+    expect(told).toHaveLength(2);
+    say(junior, craftJob({ id: "b4", height: 101, previousHash: Buffer.alloc(32, 11) })); // Of an earlier version: the same coin.
+    expect(told.at(-1)).toBe("tip b4");
+    leave(senior);
+    say(junior, craftJob({ id: "b5", network: "test", height: 903, previousHash: Buffer.alloc(32, 12) }));
+    expect(told.at(-1)).toBe("tip b5"); // Alone again, it says which chain is mined.
+  });
+
   test("J2 what the next one has refreshed while the senior lived goes out when the senior is gone", () => {
     const { told, senior, junior, say, join, leave } = setup();
     const at = (seconds: number) => (1_700_000_000_000 + 1_000 * seconds) as EpochMs;
