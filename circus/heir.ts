@@ -7,9 +7,9 @@
 //   R1. An heir carries this manager's mark, leads its group, and was started in the old one's life: a pid that is used again makes
 //       no heirs.
 
+import type { Exit } from "./exit.js";
 import { MARK_VARIABLE } from "./leftovers.js";
 import { allStats, type ProcStat, readStat, startedWith } from "./proc.js";
-import type { Exit } from "./process.js";
 
 /** Of the keeper's contract, too (PredecessorVariable). */
 export const SUCCEEDS_VARIABLE = "HEADFRAME_SUCCEEDS";

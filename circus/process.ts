@@ -12,28 +12,12 @@
 // A process that leaves its group by setsid(2), as daemons do, escapes K1: run it in the foreground.
 
 import type { ChildProcess } from "node:child_process";
-import { constants } from "node:os";
 import { execa, type Options } from "execa";
 import { CircusError, reasonOf } from "./errors.js";
+import type { Exit } from "./exit.js";
 import { untilEnded } from "./heir.js";
 import { LineSplitter, type LogSink, Tail } from "./logs.js";
 import { groupMembers, isErrno, type ProcStat, readStat } from "./proc.js";
-
-export interface Exit {
-  /** null when a signal ended it. */
-  readonly exitCode: number | null;
-  readonly signal: NodeJS.Signals | null;
-}
-
-/** For people. */
-export function howEnded({ exitCode, signal }: Exit): string {
-  return signal === null ? `exit code ${exitCode}` : `signal ${signal}`;
-}
-
-/** As Circus's `reap` event has it: a death by signal is negative. */
-export function eventCode(exit: Exit): number {
-  return exit.signal === null ? (exit.exitCode ?? -1) : -constants.signals[exit.signal];
-}
 
 export interface ChildSpec {
   readonly words: readonly string[];

@@ -14,7 +14,8 @@
 
 import { Crew, pause, type Shared } from "./crew.js";
 import { CircusError, reasonOf } from "./errors.js";
-import { type Child, type Exit, howEnded } from "./process.js";
+import { type Exit, howEnded } from "./exit.js";
+import type { Child } from "./process.js";
 import { Respawner } from "./respawn.js";
 import { Retirement } from "./retirement.js";
 import { rollOver } from "./rolling.js";

@@ -16,7 +16,8 @@ import { beforeBroadcast } from "./difficulty.js";
 import type { Notice } from "./protocol/encode.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS } from "./protocol/errors.js";
-import { type Context, overdue, say, toldOf, writeTold } from "./session.js";
+import { overdue } from "./session.js";
+import { type Context, say, toldOf, writeTold } from "./session-state.js";
 import type { ListenerRules } from "./settings.js";
 import { encodeVariant } from "./variant.js";
 

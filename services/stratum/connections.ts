@@ -6,7 +6,7 @@ import type { Allowance } from "./allowance.js";
 import type { Behaviour } from "./conduct.js";
 import type { Figures } from "./figures.js";
 import { Restless } from "./restless.js";
-import type { Session, Step } from "./session.js";
+import type { Session, Step } from "./session-state.js";
 import type { ListenerRules } from "./settings.js";
 
 /** What connections that mine are members of: they hear every job, as work of their difficulty. */
@@ -58,7 +58,7 @@ export interface Connection {
 }
 
 export class Connections {
-  readonly restless = new Restless();
+  readonly restless = new Restless<Connection>();
   readonly #byEdge = new Map<PeerId, Map<Handle, Connection>>();
   /** By number, so in order. */
   readonly #byNumber = new Map<number, Connection>();

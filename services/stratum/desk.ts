@@ -8,7 +8,7 @@ import type { Connection } from "./connections.js";
 import type { JobBook } from "./jobs.js";
 import { rulesOf } from "./limits.js";
 import { type Archive, type Blocks, type Memory, NO_WORKER, type Outbox, type Recorder } from "./ports.js";
-import type { Context } from "./session.js";
+import type { Context } from "./session-state.js";
 import { type ListenerRules, type Settings, settings as schema } from "./settings.js";
 import type { Tally } from "./tally.js";
 import { quantized, SALT_MAX } from "./variant.js";

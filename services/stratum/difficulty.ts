@@ -14,7 +14,7 @@ import type { Difficulty } from "../../lib/contracts/index.js";
 import type { KnownJob } from "./jobs.js";
 import { type Limits, limitsOf, within } from "./limits.js";
 import * as encode from "./protocol/encode.js";
-import { type Context, type Effect, type Mining, type Step, toldOf } from "./session.js";
+import { type Context, type Effect, type Mining, type Step, toldOf } from "./session-state.js";
 import { credit, due, nextWindow, openWindow, retarget } from "./vardiff.js";
 import { encodeVariant, quantized } from "./variant.js";
 

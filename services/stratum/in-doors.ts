@@ -12,7 +12,7 @@ import { type Ban, type HaproxyContract, sourceOf } from "../../lib/contracts/in
 import type { Client, Subscription } from "../../lib/wiring/index.js";
 import type { Connection, Crowd } from "./connections.js";
 import { showMessage } from "./protocol/encode.js";
-import { say } from "./session.js";
+import { say } from "./session-state.js";
 import type { Tally } from "./tally.js";
 
 /** D1. A share waits no longer for it. */

@@ -27,17 +27,8 @@ import { Judging } from "./judging.js";
 import type { OutState } from "./out-state.js";
 import { parseLine } from "./protocol/parse.js";
 import { receive } from "./receive.js";
-import {
-  type Effect,
-  enlisted,
-  greet,
-  readTold,
-  restore,
-  type Step,
-  snapshotOf,
-  type Told,
-  writeTold,
-} from "./session.js";
+import { enlisted, greet, restore, snapshotOf } from "./session.js";
+import { type Effect, readTold, type Step, type Told, writeTold } from "./session-state.js";
 import { decodeSnapshot, encodeSnapshot, type Snapshot } from "./snapshot.js";
 import { Underway } from "./underway.js";
 

@@ -17,7 +17,7 @@ import type { Recorded } from "./ports.js";
 import * as encode from "./protocol/encode.js";
 import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import type { Submit } from "./protocol/requests.js";
-import { type Effect, type Mining, type Session, type Step, say } from "./session.js";
+import { type Effect, type Mining, type Session, type Step, say } from "./session-state.js";
 import { type Announced, readName } from "./variant.js";
 import { type GoodShare, type Terms, type Verdict, verify } from "./verify.js";
 

@@ -13,7 +13,8 @@ import { REFUSALS, type Refusal, refusal } from "./protocol/errors.js";
 import { extensionAnswers } from "./protocol/extensions.js";
 import type { Line } from "./protocol/parse.js";
 import type { Options, Request } from "./protocol/requests.js";
-import { type Context, type Effect, type Enlisting, type Session, type Step, say, subscription } from "./session.js";
+import { subscription } from "./session.js";
+import { type Context, type Effect, type Enlisting, type Session, type Step, say } from "./session-state.js";
 import { fitsWorker } from "./snapshot.js";
 
 /** One line of the client's. Not to be called while enlisting: its lines wait. */

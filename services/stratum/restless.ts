@@ -10,12 +10,19 @@
 //   R2. A job that changes what any session is owed (D2 of difficulty.ts, version bits) concerns everybody.
 
 import type { Difficulty, Job } from "../../lib/contracts/index.js";
-import type { Connection } from "./connections.js";
 import { effective } from "./difficulty.js";
 import type { KnownJob } from "./jobs.js";
+import type { Session } from "./session-state.js";
+import type { ListenerRules } from "./settings.js";
 import { due } from "./vardiff.js";
 
-export class Restless {
+/** Of a connection, what is looked at here. */
+interface Tuned {
+  readonly session: Session;
+  readonly rules: ListenerRules;
+}
+
+export class Restless<Connection extends Tuned> {
   readonly #set = new Set<Connection>();
   /** What the newest job that was told allowed. */
   #network: Difficulty | undefined;

@@ -12,7 +12,7 @@ import { Packr } from "msgpackr";
 import { z } from "zod";
 import { type Difficulty, difficulty, jobId, workerName } from "../../lib/contracts/index.js";
 import { AGENT_LENGTH_MAX, WORKER_LENGTH_MAX } from "./protocol/fields.js";
-import type { Told } from "./session.js";
+import type { Told } from "./session-state.js";
 import { SILENT_MAX } from "./vardiff.js";
 
 const VERSION = 2;

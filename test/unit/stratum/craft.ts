@@ -4,7 +4,7 @@ import { chain, type Difficulty, type Job, type JobId, type ProofOfWorkName } fr
 import type { InstanceId } from "../../../lib/wiring/index.js";
 import { JobBook, type KnownJob } from "../../../services/stratum/jobs.js";
 import type { Submit } from "../../../services/stratum/protocol/requests.js";
-import type { Context } from "../../../services/stratum/session.js";
+import type { Context } from "../../../services/stratum/session-state.js";
 import { settings as schema } from "../../../services/stratum/settings.js";
 import { type Announced, encodeVariant, nameOf, quantized, readName } from "../../../services/stratum/variant.js";
 import { assemble } from "../../../services/stratum/verify.js";

@@ -5,7 +5,8 @@ import type { ConnectionId } from "../../../lib/contracts/index.js";
 import { JobBook } from "../../../services/stratum/jobs.js";
 import { DEPTH_MAX, parseLine } from "../../../services/stratum/protocol/parse.js";
 import { receive } from "../../../services/stratum/receive.js";
-import { greet, type Session } from "../../../services/stratum/session.js";
+import { greet } from "../../../services/stratum/session.js";
+import type { Session } from "../../../services/stratum/session-state.js";
 import { settings as schema } from "../../../services/stratum/settings.js";
 import { contextOf, craftJob, SENIOR } from "./craft.js";
 

@@ -10,7 +10,8 @@ import { parseAny, parseLine } from "../../../services/stratum/protocol/parse.js
 import { METHODS } from "../../../services/stratum/protocol/requests.js";
 import { readSubmitLine } from "../../../services/stratum/protocol/submit-line.js";
 import { receive } from "../../../services/stratum/receive.js";
-import { enlisted, greet, type Session } from "../../../services/stratum/session.js";
+import { enlisted, greet } from "../../../services/stratum/session.js";
+import type { Session } from "../../../services/stratum/session-state.js";
 import { decodeSnapshot, encodeSnapshot, fitsWorker, type Snapshot } from "../../../services/stratum/snapshot.js";
 import { SILENT_MAX } from "../../../services/stratum/vardiff.js";
 import { contextOf, craftJob, SENIOR } from "./craft.js";
