@@ -75,6 +75,36 @@ export const handoverEdge: Act = async (scene) => {
   await gone(pair, scene);
 };
 
+/** Within this time of its beginning one edge of a hand-over is killed: a fresh edge starts, takes over and has the clients. */
+const HANDOVER_KILL_MS = 2_000;
+
+/** `headframe swap edge`, in the middle of which the old or the new edge dies: whoever is left serves. */
+export const killHandover: Act = async (scene) => {
+  const { stage, fault, signal } = scene;
+  const pair = await edgePair(scene);
+  const [serving] = pair;
+  const old = fault.target % 2 === 0;
+  scene.begins(`edge ${serving}, and the ${old ? "old" : "new"} one is killed`);
+  const swapping = swapEdge({ manager: stage.manager, instances: () => stage.instances("edge"), tell: () => {} });
+  const done = swapping.then(
+    () => true,
+    () => true, // Without Redis there is no report; the deaths below happen all the same.
+  );
+  try {
+    const fresh = async () => (await stage.edges()).find((pid) => !pair.includes(pid));
+    await Promise.race([done, until("a new edge starts", signal, async () => (await fresh()) !== undefined)]);
+    await delay(fault.target % HANDOVER_KILL_MS, undefined, { signal });
+    const victim = old ? serving : await fresh();
+    if (victim !== undefined && (await stage.edges()).includes(victim)) process.kill(victim, "SIGKILL");
+  } finally {
+    scene.over();
+  }
+  await back("an edge serves", scene, async () => (await stage.edge()) !== undefined);
+  await edgePair(scene);
+  await done;
+  await delay(EDGE_SETTLES_MS, undefined, { signal });
+};
+
 /** `headframe swap keeper`: doors, clients and a fresh edge for the successor. */
 export const swapKeeper: Act = async (scene) => {
   const { stage, signal } = scene;

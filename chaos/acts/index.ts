@@ -2,8 +2,8 @@
 
 import type { KindName } from "../kinds.js";
 import { freezeDaemon, killDaemon } from "./daemons.js";
-import { freezeEdge, handoverEdge, killEdge, killEdges, killStandby, swapKeeper } from "./edges.js";
-import { drain, killController, reloadHaproxy, swap } from "./manage.js";
+import { freezeEdge, handoverEdge, killEdge, killEdges, killHandover, killStandby, swapKeeper } from "./edges.js";
+import { drain, killController, reloadHaproxy, swap, swapBroken } from "./manage.js";
 import { cutNetwork, slowNetwork } from "./network.js";
 import { end, freeze } from "./processes.js";
 import { cutRedis, endRedis, fillDisk, freezeRedis, slowRedis } from "./redis.js";
@@ -27,11 +27,15 @@ export const ACTS: Readonly<Record<KindName, Act>> = {
   "drain-stratum": drain("stratum"),
   "drain-jobmanager": drain("jobmanager"),
   "drain-reporter": drain("reporter"),
+  "swap-broken-stratum": swapBroken("stratum"),
+  "swap-broken-jobmanager": swapBroken("jobmanager"),
+  "swap-broken-reporter": swapBroken("reporter"),
   "kill-edge": killEdge,
   "kill-standby": killStandby,
   "kill-edges": killEdges,
   "freeze-edge": freezeEdge,
   "handover-edge": handoverEdge,
+  "kill-handover": killHandover,
   "swap-keeper": swapKeeper,
   "reload-haproxy": reloadHaproxy,
   "kill-controller": killController,

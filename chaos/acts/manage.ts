@@ -18,6 +18,27 @@ export const swap =
     await roll(scene, service);
   };
 
+/** Versions that are none: one ends at once, one never gets ready and ends later. */
+const BROKEN = ["false", 'sh -c "sleep 2; exit 3"'] as const;
+
+/** `headframe swap SERVICE --cmd BROKEN`: it is taken back, whatever Redis does meanwhile. */
+export const swapBroken =
+  (service: string): Act =>
+  async (scene) => {
+    const { stage, fault } = scene;
+    const cmd = BROKEN[fault.target % BROKEN.length];
+    const before = stage.ready(service);
+    scene.begins(`${service}, to \`${cmd}\``);
+    const report = await swapRolling({
+      ...{ manager: stage.manager, watcher: service, service, options: { cmd } },
+      ...{ instances: () => stage.instances(service), tell: () => {} },
+    }).finally(() => scene.over());
+    if (report.ok) throw new NotBack(`${service} was swapped to \`${cmd}\`, which serves nobody`);
+    const left = before.filter((pid) => stage.ready(service).includes(pid));
+    if (left.length === 0) throw new NotBack(`no old ${service} stayed when \`${cmd}\` did not get ready`);
+    await back(`${service} is whole again`, scene, () => whole(stage, service));
+  };
+
 /** `headframe drain INSTANCE --replace`, of the oldest: so its successor comes to its place (place.sh). */
 export const drain =
   (service: string): Act =>
